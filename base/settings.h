@@ -1,0 +1,72 @@
+// Settings: one declaration each (base/settings.cc). --help, the configuration file, CONFIG GET/SET and
+// docs/settings.md all come from that table.
+//
+// Thread-safety: a Settings is owned by one process; copy it for another thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace chainring {
+
+enum Role : uint8_t { kNodeRole = 1, kRouterRole = 2, kCoordinatorRole = 4, kUpCommand = 8 };
+
+enum class Setting : uint8_t {
+#define CHAINRING_SETTING(id) id,
+#include "base/setting_ids.inc"
+#undef CHAINRING_SETTING
+  count_
+};
+inline constexpr size_t kSettingCount = static_cast<size_t>(Setting::count_);
+
+enum class SettingType : uint8_t { text, integer, bytes, milliseconds, boolean, choice, address_list };
+
+struct SettingSpec {
+  Setting id;
+  std::string_view name;     // "lease-ms": as an option --lease-ms, in TOML, in CONFIG GET
+  SettingType type;
+  uint8_t roles;             // of Role: who has it
+  std::string_view initial;  // the default, as text
+  int64_t least, greatest;   // of numbers
+  bool live;                 // CONFIG SET may change it
+  std::string_view choices;  // "empty|wait"
+  std::string_view doc;      // one sentence, with unit
+};
+
+[[nodiscard]] std::span<const SettingSpec> setting_table();
+[[nodiscard]] const SettingSpec* find_setting(std::string_view name);
+
+class Settings {
+ public:
+  explicit Settings(Role role);  // all at their defaults
+
+  [[nodiscard]] Role role() const { return role_; }
+  // Checks type and bounds; the message names the setting, what was given and what is allowed.
+  [[nodiscard]] Status set(Setting id, std::string_view value);
+  [[nodiscard]] std::string_view text(Setting id) const;
+  [[nodiscard]] int64_t number(Setting id) const;  // integers, bytes, milliseconds, booleans (0/1)
+  [[nodiscard]] bool flag(Setting id) const { return number(id) != 0; }
+  // "a=host:port,b=host:port" or "host:port,host:port" taken apart.
+  struct NamedAddress {
+    std::string name;
+    std::string host;
+    uint16_t port;
+  };
+  [[nodiscard]] std::vector<NamedAddress> addresses(Setting id) const;
+
+  // Rules between settings (R6, and that a non-loopback bind needs a password); every violation, one per line.
+  [[nodiscard]] Status validate() const;
+
+ private:
+  Role role_;
+  std::array<std::string, kSettingCount> values_;
+  std::array<int64_t, kSettingCount> numbers_{};
+};
+
+}  // namespace chainring

@@ -1,0 +1,40 @@
+// Effects: what a command did, as deterministic commands with absolute times, the way Redis propagates them. Chains
+// carry them; applying them to the same state gives the same state on every member, and never fails (R9).
+//
+// Encoding of one slot's effects: for each, db u8, argument count varint, then each argument as a varint length and
+// its bytes. args[0] is the command's lower-case name.
+//
+// Thread-safety: value types.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace chainring::engine {
+
+class Effects {
+ public:
+  struct OfSlot {
+    Slot slot;
+    std::string bytes;
+  };
+
+  void add(Slot slot, uint8_t db, std::span<const std::string_view> args);
+  void add(Slot slot, uint8_t db, std::initializer_list<std::string_view> args) {
+    add(slot, db, std::span<const std::string_view>(args.begin(), args.size()));
+  }
+  [[nodiscard]] bool empty() const { return slots_.empty(); }
+  // One entry for each slot touched, in order of first touch. Most commands touch one.
+  [[nodiscard]] const std::vector<OfSlot>& slots() const { return slots_; }
+  void clear() { slots_.clear(); }
+
+ private:
+  std::vector<OfSlot> slots_;
+};
+
+}  // namespace chainring::engine

@@ -1,0 +1,74 @@
+// Frames: what peers (nodes, routers, coordinators) say to each other after the PEER handshake.
+// docs/wire.md specifies every byte; protocol/messages.h has the payloads.
+//
+// Thread-safety: none needed; functions over the caller's buffers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace chainring::protocol {
+
+inline constexpr uint32_t kWireVersion = 1;  // both ends must have the same one
+
+// Pinned: numbers on the wire never change their meaning.
+enum class FrameType : uint16_t {
+  raft = 1,       // coordinator <-> coordinator: raft/message.h
+  probe = 2,      // coordinator <-> coordinator, before the group is founded: Probe
+  not_leader = 3, // coordinator -> node, router: NotLeader
+  heartbeat = 10, // node -> coordinator: Heartbeat
+  grant = 11,     // coordinator -> node: Grant
+  table = 12,     // coordinator -> node, router: TableMessage
+  stopped = 13,   // node -> coordinator: Stopped
+  level = 14,     // coordinator -> node: Level
+  subscribe = 15, // router -> coordinator: Subscribe
+  request = 20,   // router or node -> node or coordinator: Request
+  reply = 21,     // the other way: Reply
+  slots_request = 22,  // router -> node: SlotsRequest
+  slots_reply = 23,    // the other way: SlotsReply
+  records = 30,   // member -> successor: Records
+  ack = 31,       // successor -> predecessor: Ack
+  gap = 32,       // successor -> predecessor: Gap
+};
+
+// Header: payload length u32, type u16, zero u16; little-endian.
+inline constexpr size_t kFrameHeaderBytes = 8;
+inline constexpr size_t kFramePayloadMax = size_t{1} << 30;  // a request of 1 GiB at most, with its header, fits
+
+struct Frame {
+  FrameType type{};
+  std::string_view payload;  // into the input
+  size_t size = 0;           // header and payload
+};
+
+enum class FrameState { need_more, ready, error };
+// Looks for one frame at the front of `input`. `error` (too long, or non-zero padding) means that the stream
+// cannot be trusted any more: close it.
+[[nodiscard]] FrameState parse_frame(std::string_view input, Frame& frame);
+
+// Appends a frame around what `write` appends, without a second copy.
+template <class Write>
+void append_frame(std::string& out, FrameType type, Write&& write) {
+  const size_t start = out.size();
+  ByteWriter header(out);
+  header(uint32_t{0}, static_cast<uint16_t>(type), uint16_t{0});
+  write(out);
+  const size_t payload = out.size() - start - kFrameHeaderBytes;
+  CHECK(payload <= kFramePayloadMax, "frames are built within their limit");
+  for (size_t i = 0; i < 4; ++i) out[start + i] = static_cast<char>((payload >> (8 * i)) & 0xff);
+}
+template <class Message>
+void append_frame(std::string& out, FrameType type, const Message& message, std::string_view tail) {
+  append_frame(out, type, [&](std::string& body) {
+    ByteWriter writer(body);
+    writer(message);
+    writer.raw(tail);
+  });
+}
+
+}  // namespace chainring::protocol

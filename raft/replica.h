@@ -1,0 +1,93 @@
+// One server of a Raft group: the pure core (raft/raft.h) joined to its log on disk (raft/log.h) and to a state
+// machine. Both the coordinator and the simulator use this; nothing else orders "persist, then send, then apply".
+//
+// Thread-safety: none; one owner. Time comes in by tick(); the disk is an interface; there is no network here:
+// messages are taken out and put in by the owner.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/disk.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "raft/message.h"
+#include "raft/types.h"
+
+namespace chainring::raft {
+
+// What the group agrees on. apply() and restore() see the same sequence on every server. Calls come from
+// Replica::flush(), never from inside propose(), read() or step().
+class StateMachine {
+ public:
+  virtual ~StateMachine() = default;
+  virtual void apply(const Entry& entry) = 0;  // data entries only, once each, in order of index
+  [[nodiscard]] virtual std::string snapshot() const = 0;
+  [[nodiscard]] virtual Status restore(std::string_view snapshot) = 0;
+  // The read asked for with this context may be answered from the state as it is now (6.4, read-index).
+  virtual void read_ready(uint64_t context) = 0;
+  // The read or proposal round was lost with leadership; ask again at the new leader.
+  virtual void read_failed(uint64_t context) = 0;
+  // Called on every change of role, term or known leader. `leading` turns true only once the no-op of the new term is
+  // committed and applied (so all that earlier leaders committed is in the state).
+  virtual void leadership(bool leading, Term term, ServerId leader) = 0;
+};
+
+struct ReplicaOptions {
+  ServerId id = kNobody;
+  Micros heartbeat_us = 0;
+  Micros election_us = 0;          // timeouts are drawn from [election_us, 2 * election_us)
+  uint64_t snapshot_entries = 0;   // a snapshot is taken when the log has so many applied entries
+};
+
+class Replica {
+ public:
+  // Reads what the disk holds; a torn tail is cut off, anything worse is ErrorCode::corrupt.
+  // Ownership: disk, random and machine are not owned and outlive the Replica.
+  [[nodiscard]] static Result<std::unique_ptr<Replica>> open(const ReplicaOptions& options, Disk& disk, Random& random,
+                                                             StateMachine& machine, Micros now);
+  ~Replica();
+
+  // Whether the disk holds a group already. founded() == false: only found() may be called.
+  [[nodiscard]] bool founded() const;
+  // Writes the first configuration, durably: the same one on every founding server (R2).
+  [[nodiscard]] Status found(const Configuration& configuration, Micros now);
+  // A server that joins an existing group later begins blank: it takes part as whatever the leader's log makes of it.
+  [[nodiscard]] Status join_blank(Micros now);
+
+  void tick(Micros now);
+  [[nodiscard]] Micros next_tick() const;  // when tick() is wanted next
+
+  void step(const Message& message);  // from a peer; ones for another server or from before are ignored
+
+  // Leader only (ErrorCode::unavailable elsewhere, with resource_exhausted when too much is in flight). The index tells
+  // apply() which proposal it was; a proposal can still be lost with leadership, then its outcome is unknown.
+  [[nodiscard]] Result<Index> propose(std::string data);
+  [[nodiscard]] Result<Index> propose_configuration(const Configuration& configuration);
+  // Leader only: confirms by a quorum round begun after this call that nobody else leads (6.4), then calls read_ready.
+  [[nodiscard]] Status read(uint64_t context);
+  [[nodiscard]] Status transfer_leadership(ServerId to);
+
+  // Persists what is new with one sync (group commit), applies what is committed, and fills messages(). Called once at
+  // the end of each turn. An error is a failed disk: the process must end (R2).
+  [[nodiscard]] Status flush();
+  // To send now; cleared by the call. Loss, duplication and reordering are allowed.
+  [[nodiscard]] std::vector<Message> take_messages();
+
+  [[nodiscard]] bool leading() const;  // as leadership() told last
+  [[nodiscard]] Term term() const;
+  [[nodiscard]] ServerId leader() const;
+  [[nodiscard]] Index applied() const;
+  [[nodiscard]] Index committed() const;
+  [[nodiscard]] const Configuration& configuration() const;
+
+ private:
+  struct State;
+  explicit Replica(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace chainring::raft

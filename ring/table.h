@@ -1,0 +1,44 @@
+// The table in force, unfolded for look-ups: what nodes and routers keep of a protocol::TableMessage.
+//
+// Thread-safety: none; one owner each. Ownership: owns everything.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "protocol/messages.h"
+
+namespace chainring::ring {
+
+class Table {
+ public:
+  Table() = default;  // version 0: no slot is served
+
+  // Checks everything that a receiver relies on: ranges ascend and cover all slots (or there are none), chains are not
+  // longer than the members, name known members and nobody twice, next_epoch > epoch when not 0.
+  [[nodiscard]] static Result<Table> from_message(const protocol::TableMessage& message);
+
+  [[nodiscard]] const protocol::TableMessage& message() const { return message_; }
+  [[nodiscard]] TableVersion version() const { return message_.version; }
+  [[nodiscard]] bool has_ranges() const { return !message_.ranges.empty(); }
+
+  // REQUIRES: has_ranges(), slot < kSlotCount. Lifetime: until the Table is assigned or destroyed.
+  [[nodiscard]] const protocol::TableRange& range(Slot slot) const;
+  [[nodiscard]] MemberId head(Slot slot) const;  // kNoMember when the chain is empty
+  // nullptr for an id that is not listed.
+  [[nodiscard]] const protocol::TableMember* member(MemberId id) const;
+  // The slots that `id` heads, as ranges.
+  [[nodiscard]] std::vector<protocol::SlotRange> headed_by(MemberId id) const;
+
+ private:
+  protocol::TableMessage message_;
+  std::vector<uint32_t> range_of_slot_;
+  std::unordered_map<MemberId, size_t> member_index_;
+};
+
+}  // namespace chainring::ring
