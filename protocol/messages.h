@@ -168,6 +168,7 @@ enum class ReplyStatus : uint8_t {
   bounced = 1,     // not executed; the sender's or the receiver's table is old, or the slot is stopped: park, retry
   not_leader = 2,  // not executed; from a coordinator; the body is "host:port" of the leader, or empty
   expired = 3,     // not executed now: its number is below what its sender called answered
+  unsettled = 4,   // executed, but this member left the chain before it was committed: send it again, same number
 };
 
 struct Reply {
@@ -205,8 +206,9 @@ enum class RecordKind : uint8_t {
   close = 1,  // the head's last record of its epoch in a planned change (R15)
 };
 
-// All that one command did to one slot (R8), with what settles a retry of it (R20).
-struct Record {
+// All that one command did to one slot (R8), with what settles a retry of it (R20). The head part is what a member looks
+// at; the rest travels on as the bytes that came.
+struct RecordHead {
   Slot slot = 0;
   RecordKind kind = RecordKind::effects;
   Epoch epoch = 0;                   // of the chain that carries it; in levelling, the promised one
@@ -215,11 +217,15 @@ struct Record {
   uint64_t number = 0;
   uint64_t answered_below = 0;
   Millis time = 0;                   // wall time of its execution; within a slot it never goes back (R12)
-  std::vector<uint64_t> key_hashes;  // of the keys that it touches (R7)
+  template <class A> void fields(A& a) { a(slot, kind, epoch, sequence, sender, number, answered_below, time); }
+};
+struct Record : RecordHead {
+  std::vector<uint64_t> key_hashes;  // of the keys that it touches (R7); none: the whole slot (FLUSHALL)
   std::string_view reply;            // what the client gets, for a retry
   std::string_view effects;          // engine/effects.h
   template <class A> void fields(A& a) {
-    a(slot, kind, epoch, sequence, sender, number, answered_below, time, key_hashes, reply, effects);
+    RecordHead::fields(a);
+    a(key_hashes, reply, effects);
   }
 };
 struct Records {
