@@ -35,20 +35,25 @@ struct SettingSpec {
   std::string_view initial;  // the default, as text
   int64_t least, greatest;   // of numbers
   bool live;                 // CONFIG SET may change it
+  bool fixed;                // only told (CONFIG GET), because clients ask for it: nothing but the default is accepted
   std::string_view choices;  // "empty|wait"
   std::string_view doc;      // one sentence, with unit
 };
 
 [[nodiscard]] std::span<const SettingSpec> setting_table();
 [[nodiscard]] const SettingSpec* find_setting(std::string_view name);
+[[nodiscard]] std::string_view initial_value(const SettingSpec& spec, Role role);  // a few differ by role
+[[nodiscard]] std::string settings_markdown();                                     // docs/settings.md
 
 class Settings {
  public:
   explicit Settings(Role role);  // all at their defaults
 
   [[nodiscard]] Role role() const { return role_; }
-  // Checks type and bounds; the message names the setting, what was given and what is allowed.
+  // Checks type and bounds; the message names the setting, what was given and what is allowed. A refused value
+  // changes nothing. Sizes may end in b, k, kb, m, mb, g or gb as in Redis.
   [[nodiscard]] Status set(Setting id, std::string_view value);
+  // As CONFIG GET tells it: booleans are yes or no, sizes are plain bytes.
   [[nodiscard]] std::string_view text(Setting id) const;
   [[nodiscard]] int64_t number(Setting id) const;  // integers, bytes, milliseconds, booleans (0/1)
   [[nodiscard]] bool flag(Setting id) const { return number(id) != 0; }
