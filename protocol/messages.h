@@ -203,7 +203,7 @@ struct SlotsReply {
 
 enum class RecordKind : uint8_t {
   effects = 0,
-  close = 1,  // the head's last record of its epoch in a planned change (R15)
+  levelling = 1,  // sent again under a promised epoch, before it is active (R15)
 };
 
 // All that one command did to one slot (R8), with what settles a retry of it (R20). The head part is what a member looks
