@@ -84,6 +84,12 @@ class Replica {
   [[nodiscard]] Index committed() const;
   [[nodiscard]] const Configuration& configuration() const;
 
+  // A number that heartbeats carry (R25): the time of the lock keyspace. It only grows and is kept in memory alone.
+  // Whoever is elected knows a note as great as any that quorum_note() has told, unless servers restarted since.
+  void set_heartbeat_note(int64_t note);            // leader only, ignored elsewhere; a smaller one is ignored
+  [[nodiscard]] int64_t heartbeat_note() const;     // the greatest that was set here or came in a message
+  [[nodiscard]] int64_t quorum_note() const;        // leader only (0 elsewhere): known to a majority of the voters
+
  private:
   struct State;
   explicit Replica(std::unique_ptr<State> state);
