@@ -1,0 +1,114 @@
+#include "session/coordinator_link.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/bytes.h"
+#include "protocol/messages.h"
+
+namespace chainring::session {
+namespace {
+
+// About an election: by then the followers have noticed, too, and name another leader.
+constexpr Micros kAvoidFailed = 300 * kMicrosPerMilli;
+// How long to stay with a coordinator that knows of no leader, before asking whether another one does.
+constexpr Micros kLeaderlessPatience = 300 * kMicrosPerMilli;
+
+size_t random_start(Random& random, size_t count) {
+  CHECK(count > 0, "there is a coordinator to dial");
+  return random.below(count);
+}
+
+}  // namespace
+
+CoordinatorLink::CoordinatorLink(Transport& transport, Random& random, std::vector<Address> coordinators)
+    : random_(random),
+      coordinators_(std::move(coordinators)),
+      current_(random_start(random, coordinators_.size())),
+      link_(transport, random, coordinators_[current_]) {}
+
+void CoordinatorLink::set_coordinators(std::vector<Address> coordinators, Micros now) {
+  if (coordinators.empty() || coordinators == coordinators_) return;
+  coordinators_ = std::move(coordinators);
+  const auto place = std::find(coordinators_.begin(), coordinators_.end(), link_.address());
+  current_ = place == coordinators_.end() ? 0 : static_cast<size_t>(place - coordinators_.begin());
+  if (place == coordinators_.end() && !leads_) dial(coordinators_[current_], now);
+}
+
+void CoordinatorLink::tick(Micros now, const PeerIdentity& ours) {
+  if (leaderless_since_ != kNever && now >= leaderless_since_ + kLeaderlessPatience) dial_next(now);
+  const bool had_connection = link_.conn() != kNoConn;
+  link_.tick(now, ours);
+  if (had_connection && link_.conn() == kNoConn) lost(now);
+}
+
+Micros CoordinatorLink::next_tick() const {
+  const Micros patience = leaderless_since_ == kNever ? kNever : leaderless_since_ + kLeaderlessPatience;
+  return std::min(link_.next_tick(), patience);
+}
+
+PeerLink::Change CoordinatorLink::on_event(const NetEvent& event, Micros now, const PeerIdentity& ours) {
+  const PeerLink::Change change = link_.on_event(event, now, ours);
+  if (link_.conn() == kNoConn) lost(now);
+  return change;
+}
+
+void CoordinatorLink::frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame) {
+  const ConnId before = link_.conn();
+  std::optional<Address> leader;
+  const bool intact = link_.frames(now, [&](const protocol::Frame& frame) {
+    if (frame.type == protocol::FrameType::not_leader) {
+      const auto message = decode<protocol::NotLeader>(frame.payload);
+      leader = message ? Address{message->host, message->port} : Address{};
+      return;
+    }
+    if (frame.type == protocol::FrameType::grant || frame.type == protocol::FrameType::table) {
+      leads_ = true;
+      dials_ = 0;
+      back_off_.reset();
+      leaderless_since_ = kNever;
+    }
+    on_frame(frame);
+  });
+  if (!intact) return lost(now);
+  const bool turned_away = link_.conn() != before;  // by on_frame
+  if (leader && !turned_away) redirect(*leader, now);
+}
+
+void CoordinatorLink::suspect(Micros now) { lost(now); }
+
+void CoordinatorLink::redirect(const Address& leader, Micros now) {
+  leads_ = false;
+  const bool failed_lately = leader == avoided_ && now < avoided_until_;
+  if (leader.host.empty() || leader == link_.address() || failed_lately) return leader_unknown(now);
+  const auto place = std::find(coordinators_.begin(), coordinators_.end(), leader);
+  if (place != coordinators_.end()) current_ = static_cast<size_t>(place - coordinators_.begin());
+  dial(leader, now);
+}
+
+// The present coordinator learns of the next leader as soon as anybody, so the link stays for a while.
+void CoordinatorLink::leader_unknown(Micros now) {
+  if (leaderless_since_ == kNever) leaderless_since_ = now;
+}
+
+void CoordinatorLink::lost(Micros now) {
+  avoided_ = link_.address();
+  avoided_until_ = now + kAvoidFailed;
+  dial_next(now);
+}
+
+void CoordinatorLink::dial_next(Micros now) {
+  current_ = (current_ + 1) % coordinators_.size();
+  dial(coordinators_[current_], now);
+}
+
+void CoordinatorLink::dial(const Address& address, Micros now) {
+  leads_ = false;
+  leaderless_since_ = kNever;
+  ++dials_;
+  const Micros wait = dials_ <= coordinators_.size() ? 0 : back_off_.next(random_);
+  link_.redial(address, now + wait);
+}
+
+}  // namespace chainring::session

@@ -1,0 +1,59 @@
+// How a node or a router stays in touch with the Raft group's leader: tries the known coordinators in turn, follows
+// NotLeader, and begins again when the link breaks or the leader falls silent.
+//
+// Thread-safety: none; one owner.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "session/peer.h"
+
+namespace chainring::session {
+
+class CoordinatorLink {
+ public:
+  // REQUIRES: !coordinators.empty().
+  CoordinatorLink(Transport& transport, Random& random, std::vector<Address> coordinators);
+
+  // From a newer table; keeps the present link when its address is still listed or it leads. An empty list is ignored.
+  void set_coordinators(std::vector<Address> coordinators, Micros now);
+
+  void tick(Micros now, const PeerIdentity& ours);
+  [[nodiscard]] Micros next_tick() const;
+  // Whether the event is of its connection. A coordinator counts as the leader from the first frame that only a leader
+  // sends (grant, table); `up` means that the handshake is done.
+  [[nodiscard]] bool owns(ConnId conn) const { return link_.conn() == conn && conn != kNoConn; }
+  PeerLink::Change on_event(const NetEvent& event, Micros now, const PeerIdentity& ours);
+  // NotLeader frames are handled here (another coordinator is dialled); all others go to on_frame.
+  void frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame);
+  // The owner has waited too long for an answer from this one: try the next.
+  void suspect(Micros now);
+  // The owner was told (ReplyStatus::not_leader) who leads; empty host when unknown.
+  void redirect(const Address& leader, Micros now);
+
+  [[nodiscard]] PeerLink& link() { return link_; }
+  [[nodiscard]] bool up() const { return link_.up(); }
+
+ private:
+  void lost(Micros now);
+  void dial_next(Micros now);
+  void dial(const Address& address, Micros now);
+  void leader_unknown(Micros now);
+
+  Random& random_;
+  std::vector<Address> coordinators_;
+  size_t current_ = 0;
+  PeerLink link_;
+  // Dials since a leader was last heard: a round of them goes without waiting, later ones wait longer and longer.
+  size_t dials_ = 0;
+  BackOff back_off_;
+  bool leads_ = false;                // the present one has sent what only a leader sends
+  Micros leaderless_since_ = kNever;  // the present one does not know who leads
+  // The one that failed last. Followers go on naming a leader that has died until they have elected another.
+  Address avoided_;
+  Micros avoided_until_ = 0;
+};
+
+}  // namespace chainring::session

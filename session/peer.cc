@@ -1,0 +1,262 @@
+#include "session/peer.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+#include "protocol/resp.h"
+#include "session/secret.h"
+
+namespace chainring::session {
+namespace {
+
+constexpr Micros kBackOffFirst = 40 * kMicrosPerMilli;
+constexpr Micros kBackOffMax = 500 * kMicrosPerMilli;
+constexpr Micros kHandshakeTimeout = kMicrosPerSecond;
+constexpr size_t kPeerIdBytesMax = 128;
+constexpr size_t kWelcomeBytesMax = 512;
+constexpr size_t kPeerArguments = 7;
+constexpr std::string_view kPeerCommand = "PEER";
+
+constexpr std::array kRoles = {PeerRole::node, PeerRole::router, PeerRole::coordinator};
+
+std::string hex(uint64_t value) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
+  return std::string(digits.data(), end);
+}
+
+std::optional<uint64_t> parse_hex(std::string_view text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<PeerRole> parse_role(std::string_view text) {
+  for (const PeerRole role : kRoles) {
+    if (equals_ignoring_case(text, role_name(role))) return role;
+  }
+  return std::nullopt;
+}
+
+// The id stands between spaces in the welcome, and in logs.
+bool is_peer_id(std::string_view text) {
+  return !text.empty() && text.size() <= kPeerIdBytesMax &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+Status refused(ErrorCode code, std::string_view why) { return Status(code, concat("ERR peer refused: ", why)); }
+
+// Of a PEER request or a welcome without its first word: wire version, cluster id, role, id, incarnation.
+Result<PeerIdentity> parse_identity(std::span<const std::string_view> words) {
+  if (words[0] != concat(protocol::kWireVersion)) {
+    return refused(ErrorCode::invalid_argument, concat("wire version ", protocol::kWireVersion, " is spoken here, not '",
+                                                       words[0].substr(0, 16), "'; run the same release everywhere"));
+  }
+  const auto cluster_id = parse_hex(words[1]);
+  if (!cluster_id) return refused(ErrorCode::invalid_argument, "the cluster id is not a hexadecimal number");
+  const auto role = parse_role(words[2]);
+  if (!role) return refused(ErrorCode::invalid_argument, "the role is none of node, router, coordinator");
+  if (!is_peer_id(words[3])) {
+    return refused(ErrorCode::invalid_argument, "the id must be 1 to 128 printable characters without spaces");
+  }
+  const auto incarnation = parse_hex(words[4]);
+  if (!incarnation || *incarnation == 0) {
+    return refused(ErrorCode::invalid_argument, "the incarnation must be a hexadecimal number other than 0");
+  }
+  return PeerIdentity{*cluster_id, *role, std::string(words[3]), *incarnation, {}};
+}
+
+std::string identity_text(const PeerIdentity& who) {
+  return concat(protocol::kWireVersion, ' ', hex(who.cluster_id), ' ', role_name(who.role), ' ', who.id, ' ',
+                hex(who.incarnation));
+}
+
+bool clusters_differ(const PeerIdentity& ours, const PeerIdentity& theirs) {
+  return ours.cluster_id != 0 && theirs.cluster_id != 0 && ours.cluster_id != theirs.cluster_id;
+}
+
+std::vector<std::string_view> split_words(std::string_view line) {
+  std::vector<std::string_view> words;
+  while (!line.empty()) {
+    const size_t end = std::min(line.find(' '), line.size());
+    words.push_back(line.substr(0, end));
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
+  return words;
+}
+
+Result<PeerIdentity> parse_welcome(std::string_view line) {
+  if (line.starts_with('-')) return Status(ErrorCode::permission_denied, concat("refused: ", line.substr(1)));
+  const std::vector<std::string_view> words = split_words(line);
+  if (words.size() != kPeerArguments - 1 || words[0] != "+PEER") {
+    return Status(ErrorCode::corrupt, "what answers there is not a peer");
+  }
+  return parse_identity(std::span(words).subspan(1));
+}
+
+}  // namespace
+
+std::string_view role_name(PeerRole role) {
+  switch (role) {
+    case PeerRole::node: return "node";
+    case PeerRole::router: return "router";
+    case PeerRole::coordinator: return "coordinator";
+  }
+  check_failed(__FILE__, __LINE__, "role", "a PeerRole is one of three");
+}
+
+Result<PeerIdentity> parse_peer_request(std::span<const std::string_view> args) {
+  if (args.size() != kPeerArguments || !equals_ignoring_case(args[0], kPeerCommand)) {
+    return refused(ErrorCode::invalid_argument,
+                   "expected PEER <wire version> <cluster id> <role> <id> <incarnation> <secret>");
+  }
+  Result<PeerIdentity> who = parse_identity(args.subspan(1, kPeerArguments - 2));
+  if (who.ok()) who->secret.assign(args[kPeerArguments - 1]);
+  return who;
+}
+
+Status accept_peer(const PeerIdentity& ours, const PeerIdentity& theirs) {
+  // The secret first: who does not know it learns nothing about this cluster.
+  if (!secrets_equal(ours.secret, theirs.secret)) {
+    return refused(ErrorCode::permission_denied, "wrong peer secret; peer-secret must be the same everywhere");
+  }
+  if (theirs.incarnation == 0) {
+    return refused(ErrorCode::invalid_argument, "the incarnation must be a hexadecimal number other than 0");
+  }
+  if (clusters_differ(ours, theirs)) {
+    return refused(ErrorCode::permission_denied,
+                   concat("this is cluster ", hex(ours.cluster_id), ", you said ", hex(theirs.cluster_id)));
+  }
+  return Status();
+}
+
+std::string peer_welcome(const PeerIdentity& ours) { return concat("+PEER ", identity_text(ours), "\r\n"); }
+
+bool consume_frames(Transport& transport, ConnId conn, const std::function<void(const protocol::Frame&)>& on_frame) {
+  // One look at the input: what arrives later comes with a later event, so a turn cannot be kept here for ever.
+  const std::string_view input = transport.input(conn);
+  size_t taken = 0;
+  for (;;) {
+    protocol::Frame frame;
+    const protocol::FrameState state = protocol::parse_frame(input.substr(taken), frame);
+    if (state == protocol::FrameState::error) return false;
+    if (state == protocol::FrameState::need_more) break;
+    on_frame(frame);
+    if (transport.output(conn) == nullptr) return true;  // closed by on_frame; its input is gone
+    taken += frame.size;
+  }
+  if (taken > 0) transport.consume(conn, taken);
+  return true;
+}
+
+Micros BackOff::next(Random& random) {
+  bound_us_ = bound_us_ == 0 ? kBackOffFirst : std::min(bound_us_ * 2, kBackOffMax);
+  const Micros half = bound_us_ / 2;
+  return half + static_cast<Micros>(random.below(static_cast<uint64_t>(half) + 1));
+}
+
+PeerLink::PeerLink(Transport& transport, Random& random, Address address)
+    : transport_(transport), random_(random), address_(std::move(address)) {}
+
+PeerLink::~PeerLink() {
+  if (conn_ != kNoConn) transport_.close(conn_);
+}
+
+void PeerLink::set_address(Address address, Micros now) {
+  if (address == address_) return;
+  back_off_.reset();
+  redial(std::move(address), now);
+}
+
+void PeerLink::redial(Address address, Micros dial_at) {
+  if (conn_ != kNoConn) transport_.close(conn_);
+  conn_ = kNoConn;
+  up_ = false;
+  address_ = std::move(address);
+  dial_at_ = dial_at;
+  give_up_at_ = kNever;
+}
+
+void PeerLink::tick(Micros now, const PeerIdentity& ours) {
+  CHECK(ours.incarnation != 0, "a process draws its incarnation before it speaks to peers");
+  if (conn_ == kNoConn) {
+    if (now < dial_at_) return;
+    conn_ = transport_.connect(address_);
+    give_up_at_ = now + kHandshakeTimeout;
+  } else if (!up_ && now >= give_up_at_) {
+    fail("no answer to the handshake within 1 s", now);
+  }
+}
+
+Micros PeerLink::next_tick() const { return conn_ == kNoConn ? dial_at_ : give_up_at_; }
+
+PeerLink::Change PeerLink::on_event(const NetEvent& event, Micros now, const PeerIdentity& ours) {
+  CHECK(event.conn == conn_ && conn_ != kNoConn, "a link is given the events of its own connection");
+  switch (event.kind) {
+    case NetEvent::Kind::connected:
+      if (std::string* out = transport_.output(conn_)) {
+        const std::string version = concat(protocol::kWireVersion);
+        const std::string cluster_id = hex(ours.cluster_id);
+        const std::string incarnation = hex(ours.incarnation);
+        const std::array<std::string_view, kPeerArguments> args = {
+            kPeerCommand, version, cluster_id, role_name(ours.role), ours.id, incarnation, ours.secret};
+        protocol::append_request(*out, args);
+      }
+      return Change::none;
+    case NetEvent::Kind::input:
+      if (up_) return Change::none;
+      shake_hands(now, ours);
+      return up_ ? Change::up : Change::none;
+    case NetEvent::Kind::closed: {
+      const bool was_up = up_;
+      fail(was_up ? "connection lost" : "connection refused", now);
+      return was_up ? Change::down : Change::none;
+    }
+    case NetEvent::Kind::accepted:
+    case NetEvent::Kind::drained: return Change::none;
+  }
+  return Change::none;
+}
+
+void PeerLink::shake_hands(Micros now, const PeerIdentity& ours) {
+  const std::string_view input = transport_.input(conn_);
+  const size_t end = input.substr(0, kWelcomeBytesMax).find("\r\n");
+  if (end == std::string_view::npos) {
+    if (input.size() >= kWelcomeBytesMax) fail("what answers there is not a peer", now);
+    return;
+  }
+  Result<PeerIdentity> theirs = parse_welcome(input.substr(0, end));
+  if (!theirs.ok()) return fail(std::string(theirs.status().message()), now);
+  if (clusters_differ(ours, *theirs)) {
+    return fail(concat("refused: it is of cluster ", hex(theirs->cluster_id), ", this is of ", hex(ours.cluster_id)),
+                now);
+  }
+  transport_.consume(conn_, end + 2);
+  theirs_ = *std::move(theirs);
+  up_ = true;
+  trouble_.clear();
+  back_off_.reset();
+  give_up_at_ = kNever;
+}
+
+bool PeerLink::frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame) {
+  if (!up_) return true;
+  if (consume_frames(transport_, conn_, on_frame)) return true;
+  fail("the other end sent a malformed frame", now);
+  return false;
+}
+
+void PeerLink::drop(Micros now) { fail("dropped", now); }
+
+void PeerLink::fail(std::string trouble, Micros now) {
+  trouble_ = std::move(trouble);
+  redial(std::move(address_), now + back_off_.next(random_));
+}
+
+}  // namespace chainring::session

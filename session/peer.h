@@ -1,0 +1,115 @@
+// Links between peers: the PEER handshake and frames after it (docs/wire.md).
+//
+// A dialled link says `PEER <wire version> <cluster id> <role> <id> <incarnation> <secret>` as a RESP request; the other end
+// answers "+PEER <wire version> <cluster id> <role> <id> <incarnation>\r\n" and from then on both send frames, or it answers
+// an error and closes. The wire version is decimal, cluster id and incarnation are hexadecimal. A cluster id of 0 means "not known yet": whoever says it learns it from the answer (R2).
+//
+// Thread-safety: none; one owner. The Transport is not owned and outlives these.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "base/transport.h"
+#include "protocol/frame.h"
+
+namespace chainring::session {
+
+enum class PeerRole : uint8_t { node, router, coordinator };
+[[nodiscard]] std::string_view role_name(PeerRole role);
+
+// Who one is, as the handshake tells it.
+struct PeerIdentity {
+  uint64_t cluster_id = 0;  // 0: not known yet
+  PeerRole role = PeerRole::node;
+  std::string id;           // the configured name
+  Incarnation incarnation = 0;
+  std::string secret;       // compared in constant time; never logged
+};
+
+// What a dialling peer said, parsed from the arguments of its PEER request. The error is the text to answer behind "-".
+[[nodiscard]] Result<PeerIdentity> parse_peer_request(std::span<const std::string_view> args);
+// Whether `theirs` may talk to `ours`: wire version (judged by parse), cluster (R2), secret. The error text says which.
+[[nodiscard]] Status accept_peer(const PeerIdentity& ours, const PeerIdentity& theirs);
+// The line that answers an accepted request.
+[[nodiscard]] std::string peer_welcome(const PeerIdentity& ours);
+
+// Takes the complete frames off the front of a connection's input and gives them to `on_frame`, which may close the
+// connection. Returns false when the stream is broken (malformed frame): close it.
+bool consume_frames(Transport& transport, ConnId conn, const std::function<void(const protocol::Frame&)>& on_frame);
+
+// Growing waits between attempts, each drawn from the upper half of a bound that doubles from 40 ms to 500 ms, so that
+// those who lost the same peer do not come back at the same moment.
+class BackOff {
+ public:
+  [[nodiscard]] Micros next(Random& random);
+  void reset() { bound_us_ = 0; }
+
+ private:
+  Micros bound_us_ = 0;
+};
+
+// A link that we dial and keep: connects, shakes hands, connects again after a growing wait with jitter
+// (20 ms to 500 ms). Frames sent while it is down are not kept.
+class PeerLink {
+ public:
+  // What became of input() and tick().
+  enum class Change { none, up, down };
+
+  PeerLink(Transport& transport, Random& random, Address address);
+  ~PeerLink();  // closes
+  PeerLink(const PeerLink&) = delete;
+  PeerLink& operator=(const PeerLink&) = delete;
+
+  [[nodiscard]] const Address& address() const { return address_; }
+  void set_address(Address address, Micros now);  // closes and dials anew when it differs
+  // Closes and dials `address` at that time, whatever it was before.
+  void redial(Address address, Micros dial_at);
+
+  // Dials when it is time to; gives up a handshake that takes longer than 1 s.
+  void tick(Micros now, const PeerIdentity& ours);
+  [[nodiscard]] Micros next_tick() const;
+
+  // The events of its connection. `down` is said only of a link that was up. Frames may have come together with what
+  // made it `up`: call frames() then, too. REQUIRES: event.conn == conn().
+  Change on_event(const NetEvent& event, Micros now, const PeerIdentity& ours);
+  // After `input` events while up: all frames that are there whole. False: the stream broke and the link is down now.
+  bool frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame);
+
+  [[nodiscard]] ConnId conn() const { return conn_; }  // kNoConn while waiting
+  [[nodiscard]] bool up() const { return up_; }
+  [[nodiscard]] const PeerIdentity& theirs() const { return theirs_; }  // REQUIRES: up()
+  // Why it is down, for status and logs: "connection refused", "refused: another cluster" ...
+  [[nodiscard]] std::string_view trouble() const { return trouble_; }
+  void drop(Micros now);  // closes; dials again after the wait
+
+  // Appends a frame while up; silently nothing while down.
+  template <class Message>
+  void send(protocol::FrameType type, const Message& message, std::string_view tail = {}) {
+    if (std::string* out = up_ ? transport_.output(conn_) : nullptr) protocol::append_frame(*out, type, message, tail);
+  }
+
+ private:
+  void shake_hands(Micros now, const PeerIdentity& ours);
+  void fail(std::string trouble, Micros now);
+
+  Transport& transport_;
+  Random& random_;
+  Address address_;
+  ConnId conn_ = kNoConn;
+  bool up_ = false;
+  PeerIdentity theirs_;
+  std::string trouble_;
+  BackOff back_off_;
+  Micros dial_at_ = 0;      // when down and not dialling
+  Micros give_up_at_ = kNever;  // while dialling or shaking hands
+};
+
+}  // namespace chainring::session
