@@ -1,6 +1,8 @@
 // The command table: one declaration for each command. COMMAND, COMMAND DOCS, arity checks, routing, key
 // extraction and docs/commands.md all come from it; the engine and the roles attach handlers to its ids.
 //
+// Rows are in protocol/commands/, one file for each group.
+//
 // Thread-safety: constant data.
 #pragma once
 
@@ -65,10 +67,17 @@ struct CommandSpec {
   uint32_t flags;              // of CommandFlag
   int first_key, last_key, step;  // Redis'; 0 0 0 for none
   Routing routing;
-  std::string_view group;      // "string", "generic", "connection", "server", "lock", "ring"
+  std::string_view group;      // "string", "generic", "connection", "server", "cluster", "lock", "ring"
   std::string_view since;      // version of Redis, or of Chainring for our own
   std::string_view complexity;
   std::string_view summary;
+  // ACL categories that do not follow from the flags: "keyspace dangerous".
+  std::string_view categories = {};
+  // What it does to its keys, as the key specifications of COMMAND INFO say it: "RW access update". Two parts,
+  // "RO access; OW update", are of two keys with specifications of their own (COPY, RENAME).
+  std::string_view key_use = {};
+  std::string_view tips = {};        // COMMAND tips: "request_policy:multi_shard response_policy:agg_sum"
+  std::string_view deprecated = {};  // since when and what to use instead: "6.2.0 GET with the PERSIST option"
 };
 
 // All rows, sorted by name.

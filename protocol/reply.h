@@ -63,7 +63,10 @@ inline constexpr std::string_view kClusterDown =
 // "ERR wrong number of arguments for 'get' command"
 [[nodiscard]] std::string wrong_arity(std::string_view full_name);
 // "ERR unknown command 'foo', with args beginning with: 'a' 'b' " as Redis 7.2 words and cuts it
+// `args` are those behind the name.
 [[nodiscard]] std::string unknown_command(std::string_view name, const std::string_view* args, size_t count);
+// "ERR unknown subcommand 'foo'. Try CLIENT HELP.": of a container, when find_command() knows no more than that
+[[nodiscard]] std::string unknown_subcommand(std::string_view container, std::string_view name);
 }  // namespace errors
 
 }  // namespace chainring::protocol

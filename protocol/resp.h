@@ -19,9 +19,13 @@ enum class RespVersion : uint8_t { resp2 = 2, resp3 = 3 };
 struct RequestLimits {
   uint64_t bulk_bytes_max = 512ULL * 1024 * 1024;  // proto-max-bulk-len
   uint64_t args_max = 1024 * 1024;
-  uint64_t inline_bytes_max = 64 * 1024;
+  uint64_t inline_bytes_max = 64 * 1024;           // of an inline command, and of a line that tells a count or a length
   uint64_t request_bytes_max = 1024ULL * 1024 * 1024;  // client-query-buffer-limit
+  bool authenticated = true;  // false: the errors say that it is for want of a password
 };
+// Until AUTH has succeeded, when a password is set.
+inline constexpr RequestLimits kUnauthenticatedLimits{
+    .bulk_bytes_max = 16 * 1024, .args_max = 10, .authenticated = false};
 
 // One request: an array of bulk strings or an inline command.
 class RequestParser {
@@ -50,7 +54,7 @@ class RequestParser {
   // While `need_more`: at least so many bytes of input are needed in all (a hint for the buffer's size).
   [[nodiscard]] size_t wanted() const { return wanted_; }
   [[nodiscard]] std::string_view error() const { return error_; }
-  // Set from AUTH on: before it Redis allows 10 arguments of 16 KiB.
+  // Takes effect with what is read from now on: kUnauthenticatedLimits before AUTH, the settings' limits after it.
   void set_limits(RequestLimits limits) { limits_ = limits; }
 
  private:
@@ -58,32 +62,65 @@ class RequestParser {
     size_t offset;
     size_t size;
   };
+  // What came of looking for a line "<number>\r\n".
+  enum class Line { need_more, number, malformed, too_long };
+
   State parse_multibulk(std::string_view input);
   State parse_inline(std::string_view input);
+  State parse_bulk_header(std::string_view input);
+  Line read_number(std::string_view input, int64_t& number);
+  Line search_number(std::string_view input, int64_t& number);
+  State ready(std::string_view source);
+  State need(size_t bytes);
   State fail(std::string text);
 
   RequestLimits limits_;
-  size_t position_ = 0;           // how far the input has been understood
-  size_t scanned_ = 0;            // how far it has been searched for a line end
-  size_t wanted_ = 0;
+  size_t position_ = 0;      // how far the input has been understood
+  size_t scanned_ = 0;       // how far it has been searched for a line end
+  size_t wanted_ = 1;
   uint64_t args_left_ = 0;
-  int64_t bulk_size_ = -1;        // of the argument whose header has been read; -1 for none
+  int64_t bulk_size_ = -1;   // of the argument whose header has been read; -1 for none
   bool in_multibulk_ = false;
-  std::vector<Range> ranges_;
+  std::vector<Range> ranges_;  // arguments so far; offsets, because the input may move before it is complete
   std::vector<std::string_view> args_;
-  std::vector<std::string> unpacked_;
+  std::string unpacked_;     // the arguments of an inline command with quotes
   std::string error_;
 };
 
-// Finds the end of one reply (of any RESP2 or RESP3 type, nested) at the front of `input`.
-// Used where replies are forwarded whole.
+// How many bytes a reply takes. `error` means that the peer does not speak RESP: close the connection.
 struct ReplyExtent {
   enum class State { need_more, ready, error } state;
   size_t size;  // when ready
 };
+
+// Limits on replies, beyond any that a well-meant peer sends.
+inline constexpr size_t kReplyLineBytesMax = 64 * 1024;        // of a line: simple strings, errors, numbers
+inline constexpr uint64_t kReplyBulkBytesMax = 1ULL << 30;
+inline constexpr uint64_t kReplyItemsMax = 1ULL << 32;         // of one array, set, push; half as many pairs
+inline constexpr size_t kReplyDepthMax = 64;                   // of a tree; measuring needs no limit
+
+// Finds the end of one reply of any RESP2 or RESP3 type, nested, at the front of an input that grows. It remembers
+// how far it came, so a reply that arrives in many pieces costs time linear in its size, and keeps no more than a count
+// of what is missing, however deep the reply is.
+class ReplyScanner {
+ public:
+  // REQUIRES: since the last reset(), `input` begins with the bytes that it began with before.
+  [[nodiscard]] ReplyExtent scan(std::string_view input);
+  void reset() { *this = ReplyScanner(); }
+
+ private:
+  ReplyExtent::State scan_item(std::string_view input);
+
+  size_t position_ = 0;   // whole items end here
+  size_t scanned_ = 0;    // searched for a line end up to here
+  uint64_t missing_ = 1;  // items
+};
+
+// The same for a reply of which all is there, or that is short. Called again and again for a long reply that
+// arrives in pieces it would take quadratic time: use a ReplyScanner there.
 [[nodiscard]] ReplyExtent measure_reply(std::string_view input);
 
-// A reply as a tree, for merging and for tests. Depth and counts are limited by the bytes that are there.
+// A reply as a tree, for merging and for tests. Attributes ("|") are skipped.
 struct ReplyValue {
   enum class Kind { simple, error, integer, bulk, null, array, map, set, push, number, boolean, verbatim, big_number };
   Kind kind = Kind::null;
@@ -91,7 +128,8 @@ struct ReplyValue {
   int64_t integer = 0;  // integer and boolean
   std::vector<ReplyValue> items;  // array, set, push; map: key, value, key, value ...
 };
-// Parses one whole reply; `size` tells how many bytes it took.
+// Parses one whole reply; `size` tells how many bytes it took. Allocates in proportion to the bytes that are there,
+// whatever counts they declare. Deeper than kReplyDepthMax is an error. `value` is valid only when ready.
 [[nodiscard]] ReplyExtent parse_reply(std::string_view input, ReplyValue& value);
 
 // Appends a request as an array of bulk strings.
