@@ -1,0 +1,313 @@
+#include "node/chain.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace chainring::node {
+namespace {
+
+// One frame of records holds about so much; a single larger record makes a larger frame.
+constexpr size_t kBatchBytes = 1 << 20;
+
+// The part of a record behind its head: the bytes to store, and the same decoded.
+struct ParsedRecord {
+  protocol::Record record;  // with the head's fields
+  std::string_view body;
+};
+
+bool parse_record(ByteReader& reader, ParsedRecord& parsed) {
+  static_cast<protocol::RecordHead&>(parsed.record).fields(reader);
+  const std::string_view from_body = reader.rest();
+  reader(parsed.record.key_hashes, parsed.record.reply, parsed.record.effects);
+  if (reader.failed() || parsed.record.slot >= kSlotCount || parsed.record.sequence == 0) return false;
+  if ((parsed.record.sender == 0) != (parsed.record.number == 0)) return false;
+  parsed.body = from_body.substr(0, from_body.size() - reader.rest().size());
+  return true;
+}
+
+std::vector<uint64_t> hashes_of(std::string_view body) {
+  std::vector<uint64_t> hashes;
+  ByteReader reader(body);
+  reader(hashes);
+  CHECK(!reader.failed(), "a stored record was parsed when it came");
+  return hashes;
+}
+
+}  // namespace
+
+Chains::Chains(ChainObserver& observer) : observer_(observer), slots_(kSlotCount) {}
+
+bool Chains::heads(Slot slot, Epoch epoch) const {
+  CHECK(slot < kSlotCount, "slots are judged where requests enter");
+  const SlotState& state = slots_[slot];
+  return state.active() && state.predecessor == kNoMember && epoch <= state.epoch;
+}
+
+std::vector<protocol::SlotRange> Chains::headed(std::span<const protocol::SlotRange> wanted) const {
+  std::vector<protocol::SlotRange> ranges;
+  for (const protocol::SlotRange& range : wanted) {
+    for (uint32_t slot = range.first; slot <= range.last && slot < kSlotCount; ++slot) {
+      const Slot here = static_cast<Slot>(slot);
+      if (!heads(here, 0)) continue;
+      if (!ranges.empty() && ranges.back().last + 1u == slot) {
+        ranges.back().last = here;
+      } else {
+        ranges.push_back({here, here});
+      }
+    }
+  }
+  return ranges;
+}
+
+Millis Chains::execution_time(Slot slot, Millis now) const { return std::max(now, slots_[slot].last_time); }
+
+Sequence Chains::append(const LocalRecord& record) {
+  CHECK(heads(record.slot, 0), "only the active head makes records");
+  SlotState& state = slots_[record.slot];
+  protocol::RecordHead head;
+  head.slot = record.slot;
+  head.epoch = state.epoch;
+  head.sequence = state.applied + 1;
+  head.sender = record.sender;
+  head.number = record.number;
+  head.answered_below = record.answered_below;
+  head.time = record.time;
+  CHECK(record.time >= state.last_time, "time within a slot never goes back (R12)");
+  state.last_time = record.time;
+  if (record.sender != 0) {
+    state.senders.record(record.sender, record.number, record.answered_below, head.sequence, record.reply);
+  }
+
+  std::string body;
+  ByteWriter writer(body);
+  writer.varint(record.key_hashes.size());
+  for (const uint64_t hash : record.key_hashes) writer(hash);
+  writer(record.reply, record.effects);
+  store(state, head, std::move(body), record.key_hashes);
+  if (state.successor == kNoMember) {
+    commit_to(record.slot, state, head.sequence);
+  } else {
+    send_record(state.successor, state, state.uncommitted.back(), protocol::RecordKind::effects);
+  }
+  return head.sequence;
+}
+
+void Chains::store(SlotState& state, const protocol::RecordHead& head, std::string body,
+                   std::span<const uint64_t> key_hashes) {
+  CHECK(head.sequence == state.applied + 1, "records are applied strictly in sequence");
+  state.applied = head.sequence;
+  for (const uint64_t hash : key_hashes) dirty_[hash] = head.sequence;
+  if (key_hashes.empty()) state.whole_slot = head.sequence;
+  uncommitted_bytes_ += body.size() + sizeof(StoredRecord);
+  state.uncommitted.push_back({head, std::move(body)});
+  CHECK(state.uncommitted.size() == state.applied - state.committed, "what is applied and not committed is kept");
+}
+
+Sequence Chains::rests_on(Slot slot, std::span<const uint64_t> key_hashes) const {
+  const SlotState& state = slots_[slot];
+  if (state.applied == state.committed) return 0;
+  Sequence last = key_hashes.empty() ? state.applied : state.whole_slot;
+  for (const uint64_t hash : key_hashes) {
+    // Two keys of different slots may share a hash; then the number means nothing here beyond what is applied.
+    if (const auto at = dirty_.find(hash); at != dirty_.end()) last = std::max(last, std::min(at->second, state.applied));
+  }
+  return last > state.committed ? last : 0;
+}
+
+void Chains::commit_to(Slot slot, SlotState& state, Sequence sequence) {
+  CHECK(sequence <= state.applied, "nothing is committed that is not applied here");
+  if (sequence <= state.committed) return;
+  while (state.committed < sequence) {
+    forget(state.uncommitted.front());
+    state.uncommitted.pop_front();
+    ++state.committed;
+  }
+  if (state.active() && state.predecessor != kNoMember) mark_ack_due(slot, state);
+  observer_.committed(slot, sequence);
+}
+
+void Chains::forget(const StoredRecord& record) {
+  for (const uint64_t hash : hashes_of(record.body)) {
+    const auto at = dirty_.find(hash);
+    if (at != dirty_.end() && at->second == record.head.sequence) dirty_.erase(at);
+  }
+  uncommitted_bytes_ -= record.body.size() + sizeof(StoredRecord);
+}
+
+Status Chains::on_records(MemberId from, std::string_view payload) {
+  ByteReader reader(payload);
+  const uint64_t count = reader.varint();
+  for (uint64_t i = 0; i < count; ++i) {
+    ParsedRecord parsed;
+    if (!parse_record(reader, parsed)) return Status(ErrorCode::corrupt, "malformed record");
+    if (broken_.ok()) accept(from, parsed.record, parsed.body, parsed.record);
+  }
+  if (!reader.complete()) return Status(ErrorCode::corrupt, "malformed records frame");
+  return Status();
+}
+
+void Chains::accept(MemberId from, const protocol::RecordHead& head, std::string_view body,
+                    const protocol::Record& record) {
+  SlotState& state = slots_[head.slot];
+  if (head.kind == protocol::RecordKind::levelling) {
+    const bool promised = head.epoch == state.promised && state.promised > state.epoch;
+    if (promised && head.sequence == state.applied + 1) {
+      take(state, head, body, record);
+      stopped_due_ = true;
+    }
+    return;
+  }
+  if (head.epoch > state.epoch) {
+    state.refused_ahead = true;
+    return;
+  }
+  if (!state.active() || head.epoch != state.epoch || from == kNoMember || from != state.predecessor) return;
+  if (head.sequence > state.applied + 1) {
+    ask_gap(head.slot, state);
+  } else if (head.sequence <= state.applied) {
+    mark_ack_due(head.slot, state);  // our acknowledgement was lost with a link
+  } else {
+    take(state, head, body, record);
+    state.gap_asked = false;
+    if (!broken_.ok()) return;
+    if (state.successor == kNoMember) {
+      commit_to(head.slot, state, head.sequence);
+    } else {
+      send_record(state.successor, state, state.uncommitted.back(), protocol::RecordKind::effects);
+    }
+  }
+}
+
+void Chains::take(SlotState& state, const protocol::RecordHead& head, std::string_view body,
+                  const protocol::Record& record) {
+  if (Status applied = observer_.apply(head.slot, record.effects); !applied.ok()) {
+    broken_ = Status(ErrorCode::corrupt, concat("record ", head.sequence, " of slot ", head.slot,
+                                                " cannot be applied: ", applied.message()));
+    return;
+  }
+  if (head.sender != 0) {
+    state.senders.record(head.sender, head.number, head.answered_below, head.sequence, record.reply);
+  }
+  state.last_time = std::max(state.last_time, head.time);
+  protocol::RecordHead kept = head;
+  kept.kind = protocol::RecordKind::effects;
+  store(state, kept, std::string(body), record.key_hashes);
+}
+
+Status Chains::on_ack(MemberId from, std::string_view payload) {
+  const auto ack = decode<protocol::Ack>(payload);
+  if (!ack) return Status(ErrorCode::corrupt, "malformed ack");
+  for (const protocol::AckItem& item : ack->items) {
+    if (item.slot >= kSlotCount) return Status(ErrorCode::corrupt, "ack of a slot that does not exist");
+    SlotState& state = slots_[item.slot];
+    if (!state.active() || item.epoch != state.epoch || from == kNoMember || from != state.successor) continue;
+    if (item.committed > state.applied) return Status(ErrorCode::corrupt, "ack of a record that was never sent");
+    commit_to(item.slot, state, item.committed);
+  }
+  return Status();
+}
+
+Status Chains::on_gap(MemberId from, std::string_view payload) {
+  const auto gap = decode<protocol::Gap>(payload);
+  if (!gap || gap->slot >= kSlotCount) return Status(ErrorCode::corrupt, "malformed gap");
+  SlotState& state = slots_[gap->slot];
+  if (!state.active() || gap->epoch != state.epoch || from == kNoMember || from != state.successor) return Status();
+  for (const StoredRecord& record : state.uncommitted) {
+    if (record.head.sequence >= gap->expected) {
+      send_record(from, state, record, protocol::RecordKind::effects);
+    }
+  }
+  return Status();
+}
+
+void Chains::on_level(const protocol::Level& level) {
+  for (const protocol::LevelItem& item : level.items) {
+    if (item.slot >= kSlotCount) continue;
+    const SlotState& state = slots_[item.slot];
+    if (state.promised != level.epoch || state.promised == state.epoch) continue;  // an intention that was replaced
+    const std::pair<MemberId, Epoch> target(item.to, level.epoch);
+    if (std::find(level_targets_.begin(), level_targets_.end(), target) == level_targets_.end()) {
+      level_targets_.push_back(target);
+      refresh_wanted_links();
+    }
+    for (const StoredRecord& record : state.uncommitted) {
+      if (record.head.sequence > item.after && record.head.sequence <= item.through) {
+        send_record(item.to, state, record, protocol::RecordKind::levelling);
+      }
+    }
+  }
+}
+
+void Chains::link_up(MemberId member) {
+  for (SlotState& state : slots_) {
+    if (!state.active() || state.successor != member) continue;
+    for (const StoredRecord& record : state.uncommitted) {
+      send_record(member, state, record, protocol::RecordKind::effects);
+    }
+  }
+}
+
+void Chains::send_record(MemberId to, const SlotState& state, const StoredRecord& record,
+                         protocol::RecordKind kind) {
+  CHECK(to != kNoMember, "records go to somebody");
+  auto batch = std::find_if(batches_.begin(), batches_.end(), [&](const Batch& b) { return b.to == to; });
+  if (batch == batches_.end()) batch = batches_.insert(batches_.end(), Batch{to, 0, {}});
+  protocol::RecordHead head = record.head;
+  head.kind = kind;
+  head.epoch = kind == protocol::RecordKind::levelling ? state.promised : state.epoch;
+  ByteWriter writer(batch->bytes);
+  writer(head);
+  writer.raw(record.body);
+  ++batch->count;
+  if (batch->bytes.size() >= kBatchBytes) seal(*batch);
+}
+
+void Chains::seal(Batch& batch) {
+  if (batch.count == 0) return;
+  ChainMessage message;
+  message.to = batch.to;
+  ByteWriter writer(message.payload);
+  writer.varint(batch.count);
+  writer.raw(batch.bytes);
+  messages_.push_back(std::move(message));
+  batch.count = 0;
+  batch.bytes.clear();
+}
+
+void Chains::mark_ack_due(Slot slot, SlotState& state) {
+  if (std::exchange(state.ack_due, true)) return;
+  acks_due_.push_back(slot);
+}
+
+void Chains::ask_gap(Slot slot, SlotState& state) {
+  if (std::exchange(state.gap_asked, true)) return;
+  messages_.push_back({state.predecessor, ChainMessage::Way::accepted, protocol::FrameType::gap,
+                       encode(protocol::Gap{slot, state.epoch, state.applied + 1})});
+}
+
+std::vector<ChainMessage> Chains::take_messages() {
+  for (Batch& batch : batches_) seal(batch);
+  std::vector<std::pair<MemberId, protocol::Ack>> acks;
+  for (const Slot slot : acks_due_) {
+    SlotState& state = slots_[slot];
+    state.ack_due = false;
+    if (!state.active() || state.predecessor == kNoMember) continue;
+    auto ack = std::find_if(acks.begin(), acks.end(), [&](const auto& a) { return a.first == state.predecessor; });
+    if (ack == acks.end()) ack = acks.insert(acks.end(), {state.predecessor, {}});
+    ack->second.items.push_back({slot, state.epoch, state.committed});
+  }
+  acks_due_.clear();
+  for (const auto& [to, ack] : acks) {
+    messages_.push_back({to, ChainMessage::Way::accepted, protocol::FrameType::ack, encode(ack)});
+  }
+  return std::exchange(messages_, {});
+}
+
+Chains::View Chains::view(Slot slot) const {
+  const SlotState& state = slots_[slot];
+  return {state.epoch,  state.promised, state.applied,
+          state.committed, state.member, state.member && state.predecessor == kNoMember, state.active()};
+}
+
+}  // namespace chainring::node

@@ -1,0 +1,193 @@
+// The chain protocol of one member: records down the chain, acknowledgements up, promises and activations (DESIGN of
+// chains: docs/conversations.md; van Renesse and Schneider, OSDI 2004; R4, R5, R7, R8, R14, R15).
+//
+// Pure: tables, records and acknowledgements go in; messages to neighbours and to the coordinator come out. It owns no
+// socket, no clock and no key: the database is behind ChainObserver.
+//
+// Invariant (prefix): for members i before j of a chain, applied(i) >= applied(j) >= committed.
+//
+// Thread-safety: none; one owner. The observer is not owned and outlives it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/fifo.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "node/sender_log.h"
+#include "protocol/frame.h"
+#include "protocol/messages.h"
+#include "ring/table.h"
+
+namespace chainring::node {
+
+// What the chains do to their owner. Called from within the calls below; must not call back into Chains.
+class ChainObserver {
+ public:
+  virtual ~ChainObserver() = default;
+  // Changes the database. An error ends this member's part in every chain (R9): Chains::broken() says so.
+  [[nodiscard]] virtual Status apply(Slot slot, std::string_view effects) = 0;
+  // Everything up to `sequence` is committed: replies that rest on it may leave.
+  virtual void committed(Slot slot, Sequence sequence) = 0;
+  // The slot is not this member's any more: forget its keys and tell who waits that their requests are unsettled.
+  virtual void dropped(Slot slot) = 0;
+};
+
+// A message to another member.
+struct ChainMessage {
+  enum class Way { dialled, accepted };  // on the link that we dialled to it, or on the one that it dialled to us
+  MemberId to = kNoMember;
+  Way way = Way::dialled;
+  protocol::FrameType type = protocol::FrameType::records;
+  std::string payload;
+};
+
+// What the head has executed and wants replicated, for append().
+struct LocalRecord {
+  Slot slot = 0;
+  Incarnation sender = 0;  // 0 with number 0: nobody's (expiry)
+  uint64_t number = 0;
+  uint64_t answered_below = 0;
+  Millis time = 0;
+  std::span<const uint64_t> key_hashes;  // none: the whole slot
+  std::string_view reply;
+  std::string_view effects;
+};
+
+class Chains {
+ public:
+  explicit Chains(ChainObserver& observer);
+
+  // ---- the table ------------------------------------------------------------------------------------------------
+
+  // Obeys a table: makes every promise that it asks for and takes up every epoch in force. `self` is this incarnation's
+  // member id, kNoMember when the table does not list it. Tables not newer than the last one are ignored.
+  // An error is a table that contradicts a promise of ours; this member must end.
+  [[nodiscard]] Status obey(const ring::Table& table, MemberId self);
+  [[nodiscard]] TableVersion obeyed() const { return obeyed_; }
+
+  // The statements that are owed: one for each promised epoch that is not active yet (R15).
+  [[nodiscard]] std::vector<protocol::Stopped> stopped() const;
+  // Whether a statement has changed since the last call: it should be said at once.
+  [[nodiscard]] bool take_stopped_due() { return std::exchange(stopped_due_, false); }
+
+  // ---- at the head ----------------------------------------------------------------------------------------------
+
+  // Whether this member is the active head of the slot under an epoch that is not below `epoch`. The lease is the
+  // caller's to judge.
+  [[nodiscard]] bool heads(Slot slot, Epoch epoch) const;
+  [[nodiscard]] Epoch epoch(Slot slot) const { return slots_[slot].epoch; }
+  // The slots among `wanted` that it heads actively.
+  [[nodiscard]] std::vector<protocol::SlotRange> headed(std::span<const protocol::SlotRange> wanted) const;
+  // Wall time for an execution on the slot: `now`, but never less than at an earlier one (R12).
+  [[nodiscard]] Millis execution_time(Slot slot, Millis now) const;
+
+  // Takes one command's effects, already in the database, as the slot's next record (R8). REQUIRES: heads(slot, 0).
+  Sequence append(const LocalRecord& record);
+
+  // The last uncommitted record that touches one of the keys; 0 when all are clean (R7).
+  [[nodiscard]] Sequence rests_on(Slot slot, std::span<const uint64_t> key_hashes) const;
+  [[nodiscard]] Sequence committed(Slot slot) const { return slots_[slot].committed; }
+  [[nodiscard]] Sequence applied(Slot slot) const { return slots_[slot].applied; }
+  [[nodiscard]] SenderLog::Found find_answer(Slot slot, Incarnation sender, uint64_t number) const {
+    return slots_[slot].senders.find(sender, number);
+  }
+
+  // ---- from other members -----------------------------------------------------------------------------------------
+
+  // A `records`, `ack` or `gap` frame from member `from` (kNoMember when the table does not know the peer yet: then
+  // nothing is accepted from it). An error means malformed bytes: close the link.
+  [[nodiscard]] Status on_records(MemberId from, std::string_view payload);
+  [[nodiscard]] Status on_ack(MemberId from, std::string_view payload);
+  [[nodiscard]] Status on_gap(MemberId from, std::string_view payload);
+  // From the coordinator.
+  void on_level(const protocol::Level& level);
+
+  // The link that we dial to `member` is up (again): all that it may have missed is sent.
+  void link_up(MemberId member);
+  // The members that should be dialled: successors, and targets of levelling. Sorted.
+  [[nodiscard]] const std::vector<MemberId>& wanted_links() const { return wanted_links_; }
+
+  // The messages of this turn, batched by neighbour.
+  [[nodiscard]] std::vector<ChainMessage> take_messages();
+
+  // Ok while every record could be applied (R9).
+  [[nodiscard]] const Status& broken() const { return broken_; }
+  // Bytes of uncommitted records, for back-pressure at the door (R11).
+  [[nodiscard]] size_t uncommitted_bytes() const { return uncommitted_bytes_; }
+
+  // What checkers and INFO look at.
+  struct View {
+    Epoch epoch, promised;
+    Sequence applied, committed;
+    bool member, head, active;
+  };
+  [[nodiscard]] View view(Slot slot) const;
+
+ private:
+  struct StoredRecord {
+    protocol::RecordHead head;
+    std::string body;  // key hashes, reply, effects as on the wire
+  };
+  struct SlotState {
+    Epoch epoch = 0;     // in force, as of the table obeyed
+    Epoch promised = 0;  // >= epoch; the slot is active while they are equal
+    bool member = false;
+    MemberId predecessor = kNoMember;
+    MemberId successor = kNoMember;
+    Sequence applied = 0;
+    Sequence committed = 0;
+    Sequence whole_slot = 0;  // last record that touches every key
+    Millis last_time = 0;
+    Fifo<StoredRecord> uncommitted;  // committed + 1 .. applied
+    SenderLog senders;
+    bool ack_due = false;
+    bool gap_asked = false;
+    bool refused_ahead = false;  // a record of an epoch that we have not taken up yet came, and was dropped
+    [[nodiscard]] bool active() const { return member && epoch != 0 && promised == epoch; }
+  };
+  struct Batch {
+    MemberId to = kNoMember;
+    uint64_t count = 0;
+    std::string bytes;
+  };
+
+  void obey_slot(Slot slot, const protocol::TableRange& range, MemberId self);
+  void activate(Slot slot, SlotState& state, const protocol::TableRange& range, MemberId self);
+  void drop(Slot slot, SlotState& state);
+  void refresh_wanted_links();
+
+  void accept(MemberId from, const protocol::RecordHead& head, std::string_view body, const protocol::Record& record);
+  void take(SlotState& state, const protocol::RecordHead& head, std::string_view body,
+            const protocol::Record& record);
+  void store(SlotState& state, const protocol::RecordHead& head, std::string body,
+             std::span<const uint64_t> key_hashes);
+  void forget(const StoredRecord& record);  // a record that is committed or dropped touches no key any more
+  void commit_to(Slot slot, SlotState& state, Sequence sequence);
+  void send_record(MemberId to, const SlotState& state, const StoredRecord& record, protocol::RecordKind kind);
+  void seal(Batch& batch);
+  void mark_ack_due(Slot slot, SlotState& state);
+  void ask_gap(Slot slot, SlotState& state);
+
+  ChainObserver& observer_;
+  TableVersion obeyed_ = 0;
+  std::vector<SlotState> slots_;
+  std::unordered_map<uint64_t, Sequence> dirty_;  // key hash -> last uncommitted record that touches it
+  std::vector<Batch> batches_;
+  std::vector<ChainMessage> messages_;
+  std::vector<Slot> acks_due_;
+  std::vector<MemberId> wanted_links_;
+  std::vector<std::pair<MemberId, Epoch>> level_targets_;
+  size_t uncommitted_bytes_ = 0;
+  bool stopped_due_ = false;
+  Status broken_;
+};
+
+}  // namespace chainring::node

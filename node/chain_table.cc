@@ -1,0 +1,112 @@
+// How a member obeys tables: promises, activations, slots that it leaves (R14, R15).
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "node/chain.h"
+
+namespace chainring::node {
+namespace {
+
+bool holds(const std::vector<MemberId>& chain, MemberId self) {
+  return self != kNoMember && std::find(chain.begin(), chain.end(), self) != chain.end();
+}
+
+}  // namespace
+
+Status Chains::obey(const ring::Table& table, MemberId self) {
+  if (table.version() <= obeyed_) return Status();
+  for (const protocol::TableRange& range : table.message().ranges) {
+    // A member of a chain in force has promised its epoch: the activation waited for that.
+    for (uint32_t slot = range.first; holds(range.chain, self) && slot <= range.last; ++slot) {
+      if (slots_[slot].promised < range.epoch) {
+        return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts epoch ", range.epoch, " of slot ", slot,
+                                                 " in force, which this member never promised"));
+      }
+    }
+  }
+  for (const protocol::TableRange& range : table.message().ranges) {
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) obey_slot(static_cast<Slot>(slot), range, self);
+  }
+  obeyed_ = table.version();
+  refresh_wanted_links();
+  return Status();
+}
+
+void Chains::obey_slot(Slot slot, const protocol::TableRange& range, MemberId self) {
+  SlotState& state = slots_[slot];
+  const bool in_chain = holds(range.chain, self);
+  const bool in_next = range.next_epoch != 0 && holds(range.next_chain, self);
+  if (range.next_epoch > state.promised && (in_chain || in_next)) {
+    state.promised = range.next_epoch;
+    stopped_due_ = true;
+  }
+  if (in_chain) {
+    if (range.epoch > state.epoch) activate(slot, state, range, self);
+  } else if (!in_next && (state.member || state.applied != 0)) {
+    drop(slot, state);
+  }
+  state.promised = std::max(state.promised, range.epoch);
+  if (!state.member) state.epoch = std::max(state.epoch, range.epoch);
+}
+
+void Chains::activate(Slot slot, SlotState& state, const protocol::TableRange& range, MemberId self) {
+  const auto place = std::find(range.chain.begin(), range.chain.end(), self);
+  state.epoch = range.epoch;
+  state.member = true;
+  state.predecessor = place == range.chain.begin() ? kNoMember : *(place - 1);
+  state.successor = place + 1 == range.chain.end() ? kNoMember : *(place + 1);
+  state.gap_asked = false;
+  // All members of the new chain were brought to the same number before the activation was committed.
+  commit_to(slot, state, state.applied);
+  if (std::exchange(state.refused_ahead, false) && state.active() && state.predecessor != kNoMember) {
+    ask_gap(slot, state);  // the head was quicker to take up the epoch than we were
+  }
+}
+
+void Chains::drop(Slot slot, SlotState& state) {
+  for (const StoredRecord& record : state.uncommitted) forget(record);
+  const Epoch promised = state.promised;  // a promise is never taken back
+  state = SlotState{};
+  state.promised = promised;
+  observer_.dropped(slot);
+}
+
+std::vector<protocol::Stopped> Chains::stopped() const {
+  std::vector<protocol::Stopped> statements;
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    const SlotState& state = slots_[slot];
+    if (state.promised == state.epoch) continue;
+    auto at = std::find_if(statements.begin(), statements.end(),
+                           [&](const protocol::Stopped& s) { return s.epoch == state.promised; });
+    if (at == statements.end()) {
+      at = statements.insert(statements.end(), protocol::Stopped{});
+      at->epoch = state.promised;
+    }
+    if (at->runs.empty() || at->runs.back().first + at->runs.back().applied.size() != slot) {
+      at->runs.push_back({static_cast<Slot>(slot), {}});
+    }
+    at->runs.back().applied.push_back(state.applied);
+  }
+  return statements;
+}
+
+void Chains::refresh_wanted_links() {
+  wanted_links_.clear();
+  for (const SlotState& state : slots_) {
+    if (state.member && state.successor != kNoMember &&
+        (wanted_links_.empty() || wanted_links_.back() != state.successor)) {
+      wanted_links_.push_back(state.successor);
+    }
+  }
+  std::erase_if(level_targets_, [&](const std::pair<MemberId, Epoch>& target) {
+    return std::none_of(slots_.begin(), slots_.end(), [&](const SlotState& state) {
+      return state.promised == target.second && state.promised != state.epoch;
+    });
+  });
+  for (const auto& [member, epoch] : level_targets_) wanted_links_.push_back(member);
+  std::sort(wanted_links_.begin(), wanted_links_.end());
+  wanted_links_.erase(std::unique(wanted_links_.begin(), wanted_links_.end()), wanted_links_.end());
+}
+
+}  // namespace chainring::node

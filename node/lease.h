@@ -1,0 +1,35 @@
+// The node's side of its lease, and the wall time that comes with it (R4, R5, R12).
+//
+// Pure. Thread-safety: none; one owner.
+#pragma once
+
+#include <algorithm>
+
+#include "base/time.h"
+#include "protocol/messages.h"
+
+namespace chainring::node {
+
+class NodeLease {
+ public:
+  // The lease runs from the moment that the heartbeat was sent, by this node's own clock; grants may come in any order.
+  void grant(const protocol::Grant& grant, Now now) {
+    until_ = std::max(until_, grant.sent_at + grant.lease_us);
+    wall_base_ = std::max(wall(now.mono), grant.wall_ms);
+    wall_base_at_ = now.mono;
+  }
+  // REQUIRES: `now` is the turn's reading, taken after its sockets were read (R5).
+  [[nodiscard]] bool valid(Micros now) const { return now < until_; }
+  [[nodiscard]] Micros left(Micros now) const { return std::max<Micros>(0, until_ - now); }
+  // The leader's wall clock, advanced by the monotonic one; never goes back. 0 before the first grant.
+  [[nodiscard]] Millis wall(Micros now) const {
+    return wall_base_ == 0 ? 0 : wall_base_ + std::max<Micros>(0, now - wall_base_at_) / kMicrosPerMilli;
+  }
+
+ private:
+  Micros until_ = 0;
+  Millis wall_base_ = 0;
+  Micros wall_base_at_ = 0;
+};
+
+}  // namespace chainring::node

@@ -1,0 +1,221 @@
+#include "node/node.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/text.h"
+
+namespace chainring::node {
+namespace {
+
+// Uncommitted records beyond this close the door to new requests until half of it is left (R11).
+constexpr size_t kUncommittedBytesMax = size_t{256} << 20;
+constexpr size_t kExpiredKeysPerTurnMax = 1000;
+constexpr Micros kExpireInterval = 100 * kMicrosPerMilli;
+constexpr std::array kAllSlots = {protocol::SlotRange{0, kSlotCount - 1}};
+
+std::vector<Address> addresses_of(const Settings& settings) {
+  std::vector<Address> addresses;
+  for (const Settings::NamedAddress& named : settings.addresses(Setting::coordinators)) {
+    addresses.push_back({named.host, named.port});
+  }
+  return addresses;
+}
+
+std::string text_or(std::string_view text, std::string_view otherwise) {
+  return std::string(text.empty() ? otherwise : text);
+}
+
+Incarnation draw_incarnation(Random& random) {
+  Incarnation drawn = 0;
+  while (drawn == 0) drawn = random.next();
+  return drawn;
+}
+
+session::RoleFacts node_facts(session::RoleFacts facts) {
+  facts.mode = "cluster";
+  facts.role_name = "node";
+  return facts;
+}
+
+}  // namespace
+
+Node::Node(Settings settings, Transport& transport, Random& random, Log& log, session::RoleFacts facts)
+    : settings_(std::move(settings)),
+      transport_(transport),
+      random_(random),
+      log_(log),
+      identity_{.cluster_id = 0,
+                .role = session::PeerRole::node,
+                .id = std::string(settings_.text(Setting::name)),
+                .incarnation = draw_incarnation(random),
+                .secret = std::string(settings_.text(Setting::peer_secret))},
+      store_(*this, random),
+      clients_(settings_, transport, random, log, *this, node_facts(std::move(facts))),
+      coordinator_(transport, random, addresses_of(settings_)) {}
+
+Node::~Node() = default;
+
+Status Node::start(Now now) {
+  now_ = now;
+  const Result<uint16_t> port = transport_.listen(
+      {std::string(settings_.text(Setting::bind)), static_cast<uint16_t>(settings_.number(Setting::port))});
+  if (!port.ok()) return port.status();
+  port_ = *port;
+  coordinator_heard_ = now.mono;
+  coordinator_.tick(now.mono, identity_);
+  return Status();
+}
+
+void Node::turn(Now now, std::span<const NetEvent> events) {
+  now_ = now;
+  for (const NetEvent& event : events) {
+    on_event(event);
+    if (finished_) return;
+  }
+  expire_keys();
+  tend_links();
+  talk_to_coordinator();
+  send_chain_messages();
+  mind_the_door();
+  clients_.flush(now);
+  if (!store_.chains().broken().ok()) end(store_.chains().broken());
+  if (stopping_) finished_ = true;
+}
+
+Micros Node::next_wake() const {
+  Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_});
+  for (const auto& [member, link] : links_) next = std::min(next, link->next_tick());
+  return next;
+}
+
+void Node::request_stop(Now now) {
+  now_ = now;
+  if (std::exchange(stopping_, true)) return;
+  log_.info("stopping: clients are closed");
+  clients_.close_all();
+}
+
+void Node::end(Status why) {
+  if (finished_) return;
+  log_.error(why.message());
+  outcome_ = std::move(why);
+  finished_ = true;
+}
+
+void Node::on_event(const NetEvent& event) {
+  if (event.kind == NetEvent::Kind::accepted) return clients_.accepted(event.conn, now_);
+  if (coordinator_.owns(event.conn)) {
+    const session::PeerLink::Change change = coordinator_.on_event(event, now_.mono, identity_);
+    if (change == session::PeerLink::Change::up) {
+      coordinator_heard_ = now_.mono;
+      heartbeat_due_ = true;
+    }
+    coordinator_.frames(now_.mono, [this](const protocol::Frame& frame) { on_coordinator_frame(frame); });
+    return;
+  }
+  if (on_link_event(event)) return;
+  if (const auto peer = peers_.find(event.conn); peer != peers_.end()) return on_peer_event(event, peer->second);
+  if (clients_.owns(event.conn) && clients_.on_event(event, now_) == session::Clients::Outcome::became_peer) {
+    welcome_peer(event.conn);
+  }
+}
+
+void Node::on_coordinator_frame(const protocol::Frame& frame) {
+  coordinator_heard_ = now_.mono;
+  switch (frame.type) {
+    case protocol::FrameType::grant:
+      if (const auto grant = decode<protocol::Grant>(frame.payload); grant && grant->member == self_) {
+        lease_.grant(*grant, now_);
+      }
+      break;
+    case protocol::FrameType::table:
+      if (const auto message = decode<protocol::TableMessage>(frame.payload)) adopt_table(*message);
+      break;
+    case protocol::FrameType::level:
+      if (const auto level = decode<protocol::Level>(frame.payload)) store_.chains().on_level(*level);
+      break;
+    default:
+      break;  // a newer coordinator may say more; what this node relies on is above
+  }
+}
+
+void Node::adopt_table(const protocol::TableMessage& message) {
+  if (identity_.cluster_id != 0 && message.cluster_id != identity_.cluster_id) {
+    log_.warning("a table of another cluster was ignored: is a coordinator of another cluster among --coordinators?");
+    return;
+  }
+  if (message.version <= table_.version()) return;
+  Result<ring::Table> table = ring::Table::from_message(message);
+  if (!table.ok()) {
+    log_.warning(concat("a malformed table was ignored: ", table.status().message()));
+    return;
+  }
+  identity_.cluster_id = message.cluster_id;
+  table_ = *std::move(table);
+  self_ = member_of(identity_.incarnation);
+  if (Status obeyed = store_.obey(table_, self_); !obeyed.ok()) return end(std::move(obeyed));
+  heartbeat_due_ = true;  // says at once which table is obeyed: the lease may depend on it (R4)
+  std::vector<Address> coordinators;
+  for (const protocol::CoordinatorAddress& known : message.coordinators) coordinators.push_back({known.host, known.port});
+  if (!coordinators.empty()) coordinator_.set_coordinators(std::move(coordinators), now_.mono);
+}
+
+void Node::talk_to_coordinator() {
+  const Micros interval = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
+  coordinator_.tick(now_.mono, identity_);
+  // Without an answer for so long, this coordinator does not lead, or hears us no more: the lease is at stake.
+  const Micros patience = std::max(2 * interval, settings_.number(Setting::lease_ms) * kMicrosPerMilli / 2);
+  if (coordinator_.up() && now_.mono - coordinator_heard_ > patience) {
+    coordinator_.suspect(now_.mono);
+    coordinator_heard_ = now_.mono;
+  }
+  const bool regular = now_.mono >= heartbeat_at_;
+  if (regular) heartbeat_at_ = now_.mono + interval;
+  if (!coordinator_.up()) return;
+  if (std::exchange(heartbeat_due_, false) || regular) send_heartbeat();
+  if (store_.chains().take_stopped_due() || regular) {
+    for (protocol::Stopped& statement : store_.chains().stopped()) {
+      statement.member = self_;
+      coordinator_.link().send(protocol::FrameType::stopped, statement);
+    }
+  }
+}
+
+void Node::send_heartbeat() {
+  protocol::Heartbeat heartbeat;
+  heartbeat.name = identity_.id;
+  heartbeat.incarnation = identity_.incarnation;
+  heartbeat.host = text_or(settings_.text(Setting::announce_host), settings_.text(Setting::bind));
+  heartbeat.port = port_;
+  heartbeat.failure_host = text_or(settings_.text(Setting::failure_host), heartbeat.host);
+  heartbeat.failure_zone = std::string(settings_.text(Setting::failure_zone));
+  heartbeat.weight = static_cast<uint32_t>(settings_.number(Setting::weight));
+  heartbeat.sent_at = now_.mono;
+  heartbeat.obeyed = store_.chains().obeyed();
+  coordinator_.link().send(protocol::FrameType::heartbeat, heartbeat);
+}
+
+void Node::expire_keys() {
+  if (now_.mono < expire_at_) return;
+  expire_at_ = now_.mono + kExpireInterval;
+  if (!serving() || !table_.has_ranges()) return;
+  const std::vector<protocol::SlotRange> headed = store_.chains().headed(kAllSlots);
+  if (headed.empty()) return;
+  if (store_.expire(headed, lease_.wall(now_.mono), kExpiredKeysPerTurnMax) == kExpiredKeysPerTurnMax) {
+    expire_at_ = now_.mono;  // more are due: go on in the next turn
+  }
+}
+
+void Node::mind_the_door() {
+  const size_t uncommitted = store_.chains().uncommitted_bytes();
+  const bool close = door_closed_ ? uncommitted > kUncommittedBytesMax / 2 : uncommitted > kUncommittedBytesMax;
+  if (close == door_closed_) return;
+  door_closed_ = close;
+  for (const auto& [conn, peer] : peers_) {
+    if (peer.who.role == session::PeerRole::router) transport_.set_reading(conn, !close);
+  }
+}
+
+}  // namespace chainring::node

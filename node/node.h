@@ -1,0 +1,126 @@
+// A data node: one worker, one event loop, one member of the ring. Joins the store (database and chains) to the
+// coordinators (leases, tables), to the other members (records, acknowledgements), to routers and to clients.
+//
+// Owns no socket, file, clock or thread: those are behind Transport, Random and the turn's `now`.
+// Thread-safety: none; all calls come from one event loop. Transport, Random and Log are not owned and outlive it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/process.h"
+#include "base/random.h"
+#include "base/settings.h"
+#include "base/transport.h"
+#include "node/held.h"
+#include "node/lease.h"
+#include "node/store.h"
+#include "protocol/resp.h"
+#include "ring/table.h"
+#include "session/clients.h"
+#include "session/coordinator_link.h"
+#include "session/peer.h"
+
+namespace chainring::node {
+
+class Node final : public Process, private session::Backend, private HeldReplies::Sink {
+ public:
+  Node(Settings settings, Transport& transport, Random& random, Log& log, session::RoleFacts facts = {});
+  ~Node() override;
+
+  [[nodiscard]] Status start(Now now) override;
+  void turn(Now now, std::span<const NetEvent> events) override;
+  [[nodiscard]] Micros next_wake() const override;
+  void request_stop(Now now) override;
+  [[nodiscard]] bool finished() const override { return finished_; }
+  [[nodiscard]] Status outcome() const override { return outcome_; }
+
+  // What checkers look at.
+  [[nodiscard]] const Store& store() const { return store_; }
+  [[nodiscard]] const NodeLease& lease() const { return lease_; }
+  [[nodiscard]] MemberId self() const { return self_; }
+  [[nodiscard]] uint16_t port() const { return port_; }
+  [[nodiscard]] const ring::Table& table() const { return table_; }
+
+ private:
+  // A process that dialled us: a router, or a member that is our predecessor in some chain.
+  struct Peer {
+    session::PeerIdentity who;
+    std::unordered_map<Slot, uint32_t> bounced;  // the last attempt that was bounced (R10)
+  };
+
+  // ---- node.cc: life and coordinators
+  void on_event(const NetEvent& event);
+  void on_coordinator_frame(const protocol::Frame& frame);
+  void adopt_table(const protocol::TableMessage& message);
+  void talk_to_coordinator();
+  void send_heartbeat();
+  void end(Status why);
+  [[nodiscard]] bool serving() const { return lease_.valid(now_.mono); }
+  void expire_keys();
+  void mind_the_door();
+
+  // ---- node_peers.cc: links with members and routers
+  void welcome_peer(ConnId conn);
+  void on_peer_event(const NetEvent& event, Peer& peer);
+  void on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
+  void on_request(ConnId conn, Peer& peer, std::string_view payload);
+  void on_slots_request(ConnId conn, std::string_view payload);
+  void run_request(ConnId conn, const Peer& peer, const protocol::Request& request, std::string_view command);
+  void answer(ConnId conn, uint64_t request, Slot slot, protocol::ReplyStatus status, std::string_view body);
+  void tend_links();
+  bool on_link_event(const NetEvent& event);
+  void send_chain_messages();
+  void drop_peer(ConnId conn);
+  [[nodiscard]] MemberId member_of(Incarnation incarnation) const;
+  [[nodiscard]] ConnId link_from(MemberId member) const;  // the one that it dialled
+
+  // ---- node_clients.cc: clients connected to this node, INFO
+  void request(const session::ClientRequest& request) override;
+  void client_gone(session::ClientId) override {}  // Clients ignores late replies
+  void info(std::string_view section, session::InfoWriter& out) override;
+  [[nodiscard]] int64_t replicas() const override;
+  void run_for_client(const session::ClientRequest& request);
+  [[nodiscard]] std::string where_is(Slot slot) const;  // the error for a slot that is not headed here
+  [[nodiscard]] bool is_lock_key(std::string_view key) const;
+  [[nodiscard]] std::string info_lines(std::string_view section);
+
+  // ---- HeldReplies::Sink
+  void release(Slot slot, const Destination& to, std::string_view reply) override;
+  void unsettled(Slot slot, const Destination& to) override;
+  void release_all(const Destination& to, const std::vector<Slot>& settled, std::string_view reply) override;
+
+  Settings settings_;
+  Transport& transport_;
+  Random& random_;
+  Log& log_;
+  session::PeerIdentity identity_;
+  uint16_t port_ = 0;
+  Now now_;  // the turn's reading
+
+  Store store_;
+  NodeLease lease_;
+  ring::Table table_;
+  MemberId self_ = kNoMember;
+  session::Clients clients_;
+  session::CoordinatorLink coordinator_;
+  std::unordered_map<ConnId, Peer> peers_;
+  std::unordered_map<Incarnation, ConnId> dialled_by_;  // accepted links, by who dialled them
+  std::map<MemberId, std::unique_ptr<session::PeerLink>> links_;  // that we dial
+  protocol::RequestParser parser_;
+
+  Micros heartbeat_at_ = 0;
+  Micros coordinator_heard_ = 0;
+  Micros expire_at_ = 0;
+  bool heartbeat_due_ = false;
+  bool door_closed_ = false;  // too much is uncommitted: requests are not read (R11)
+  bool stopping_ = false;
+  bool finished_ = false;
+  Status outcome_;
+};
+
+}  // namespace chainring::node

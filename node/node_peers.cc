@@ -1,0 +1,295 @@
+// Links with other members and with routers.
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "node/node.h"
+
+namespace chainring::node {
+namespace {
+
+// A peer that takes so much less than it asks for is cut off; it dials again and asks again.
+constexpr size_t kPeerUnsentBytesMax = size_t{1} << 30;
+
+protocol::RespVersion resp_of(uint8_t flags) {
+  return (flags & protocol::kRequestResp3) != 0 ? protocol::RespVersion::resp3 : protocol::RespVersion::resp2;
+}
+
+// Header and tail of a request frame.
+template <class Header>
+bool split_request(std::string_view payload, Header& header, std::string_view& command) {
+  ByteReader reader(payload);
+  reader(header);
+  command = reader.rest();
+  return !reader.failed();
+}
+
+std::vector<protocol::SlotRange> ranges_of(std::vector<Slot> slots) {
+  std::sort(slots.begin(), slots.end());
+  std::vector<protocol::SlotRange> ranges;
+  for (const Slot slot : slots) {
+    if (!ranges.empty() && ranges.back().last + 1 == slot) {
+      ranges.back().last = slot;
+    } else {
+      ranges.push_back({slot, slot});
+    }
+  }
+  return ranges;
+}
+
+}  // namespace
+
+MemberId Node::member_of(Incarnation incarnation) const {
+  for (const protocol::TableMember& member : table_.message().members) {
+    if (member.incarnation == incarnation && member.state != protocol::MemberState::gone) return member.id;
+  }
+  return kNoMember;
+}
+
+ConnId Node::link_from(MemberId member) const {
+  const protocol::TableMember* listed = table_.member(member);
+  if (listed == nullptr) return kNoConn;
+  const auto at = dialled_by_.find(listed->incarnation);
+  return at == dialled_by_.end() ? kNoConn : at->second;
+}
+
+void Node::welcome_peer(ConnId conn) {
+  std::vector<std::string_view> args(clients_.peer_args().begin(), clients_.peer_args().end());
+  const Result<session::PeerIdentity> theirs = session::parse_peer_request(args);
+  const Status accepted = theirs.ok() ? session::accept_peer(identity_, *theirs) : theirs.status();
+  std::string* out = transport_.output(conn);
+  if (out == nullptr) return;
+  if (!accepted.ok()) {
+    append_text(*out, "-", accepted.message(), "\r\n");
+    log_.warning(concat("peer ", transport_.peer_name(conn), ": ", accepted.message()));
+    transport_.close_after_flush(conn);
+    return;
+  }
+  out->append(session::peer_welcome(identity_));
+  Peer& peer = peers_[conn];
+  peer.who = *theirs;
+  // It dialled again: what is still on its way on the old link is past, and must not come after what it says now.
+  if (const auto before = dialled_by_.find(peer.who.incarnation); before != dialled_by_.end()) {
+    const ConnId old = before->second;
+    drop_peer(old);
+  }
+  dialled_by_[peer.who.incarnation] = conn;
+  on_peer_event({NetEvent::Kind::input, conn}, peer);
+}
+
+void Node::drop_peer(ConnId conn) {
+  const auto at = peers_.find(conn);
+  if (at == peers_.end()) return;
+  const auto latest = dialled_by_.find(at->second.who.incarnation);
+  if (latest != dialled_by_.end() && latest->second == conn) dialled_by_.erase(latest);
+  peers_.erase(at);
+  transport_.close(conn);
+}
+
+void Node::on_peer_event(const NetEvent& event, Peer& peer) {
+  if (event.kind == NetEvent::Kind::closed) return drop_peer(event.conn);
+  if (event.kind != NetEvent::Kind::input) return;
+  if (door_closed_ && peer.who.role == session::PeerRole::router) return transport_.set_reading(event.conn, false);
+  const bool intact = session::consume_frames(transport_, event.conn, [&](const protocol::Frame& frame) {
+    on_peer_frame(event.conn, peer, frame);
+  });
+  if (!intact || transport_.unsent(event.conn) > kPeerUnsentBytesMax) {
+    log_.warning(concat("link of ", role_name(peer.who.role), " ", peer.who.id, " closed: ",
+                        intact ? "it does not read its replies" : "it sent malformed bytes"));
+    drop_peer(event.conn);
+  }
+}
+
+void Node::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) {
+  const MemberId from = peer.who.role == session::PeerRole::node ? member_of(peer.who.incarnation) : kNoMember;
+  switch (frame.type) {
+    case protocol::FrameType::request: return on_request(conn, peer, frame.payload);
+    case protocol::FrameType::slots_request: return on_slots_request(conn, frame.payload);
+    case protocol::FrameType::records:
+      if (const Status taken = store_.chains().on_records(from, frame.payload); !taken.ok()) {
+        log_.warning(concat("from node ", peer.who.id, ": ", taken.message()));
+      }
+      return;
+    default: return;  // a peer of a later version may say more
+  }
+}
+
+void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
+  protocol::Request request;
+  std::string_view command;
+  if (!split_request(payload, request, command)) return;
+  if (request.slot >= kSlotCount) {
+    return answer(conn, request.id, 0, protocol::ReplyStatus::bounced, {});
+  }
+  // What comes behind a bounced request of its slot must not overtake it (R10).
+  const auto bounced = peer.bounced.find(request.slot);
+  const bool behind = bounced != peer.bounced.end() && request.attempt <= bounced->second;
+  if (behind || !serving() || !store_.chains().heads(request.slot, request.epoch)) {
+    uint32_t& attempt = peer.bounced[request.slot];
+    attempt = std::max(attempt, request.attempt);
+    return answer(conn, request.id, request.slot, protocol::ReplyStatus::bounced, {});
+  }
+  if (bounced != peer.bounced.end()) peer.bounced.erase(bounced);
+
+  const Destination to{conn, request.id, {}};
+  if (request.number != 0) {
+    switch (store_.settle_again(request.slot, peer.who.incarnation, request.number, to)) {
+      case SenderLog::Verdict::fresh: break;
+      case SenderLog::Verdict::known: return;
+      case SenderLog::Verdict::expired:
+        return answer(conn, request.id, request.slot, protocol::ReplyStatus::expired, {});
+    }
+  }
+  run_request(conn, peer, request, command);
+}
+
+void Node::run_request(ConnId conn, const Peer& peer, const protocol::Request& request, std::string_view command) {
+  const auto refuse = [&](std::string_view why) {
+    std::string body;
+    protocol::ReplyWriter(body, resp_of(request.flags)).error(why);
+    answer(conn, request.id, request.slot, protocol::ReplyStatus::done, body);
+  };
+  parser_.next();
+  if (parser_.parse(command) != protocol::RequestParser::State::ready || parser_.size() != command.size() ||
+      parser_.args().empty()) {
+    return refuse("ERR a peer forwarded something that is not one request");
+  }
+  const protocol::CommandSpec* spec = protocol::find_command(parser_.args());
+  if (spec == nullptr || !engine::Database::runs(spec->id) || request.db >= engine::kDatabaseCount) {
+    return refuse(protocol::errors::unknown_command(parser_.args()[0], parser_.args().data() + 1, parser_.args().size() - 1));
+  }
+  if (!protocol::arity_fits(*spec, parser_.args().size())) return refuse(protocol::errors::wrong_arity(spec->name));
+
+  Execution execution;
+  execution.command = spec;
+  execution.args = parser_.args();
+  execution.slot = request.slot;
+  execution.db = request.db;
+  execution.resp = resp_of(request.flags);
+  execution.sender = peer.who.incarnation;
+  execution.number = request.number;
+  execution.answered_below = request.answered_below;
+  execution.now = lease_.wall(now_.mono);
+  execution.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
+  execution.to = {conn, request.id, {}};
+  store_.execute(execution);
+}
+
+void Node::on_slots_request(ConnId conn, std::string_view payload) {
+  protocol::SlotsRequest request;
+  std::string_view command;
+  if (!split_request(payload, request, command)) return;
+  const Destination to{conn, request.id, {}};
+  parser_.next();
+  const bool whole = parser_.parse(command) == protocol::RequestParser::State::ready &&
+                     parser_.size() == command.size() && !parser_.args().empty();
+  const protocol::CommandSpec* spec = whole ? protocol::find_command(parser_.args()) : nullptr;
+  const std::vector<protocol::SlotRange> served =
+      serving() ? store_.chains().headed(request.slots) : std::vector<protocol::SlotRange>();
+  std::vector<Slot> answered;
+  for (const protocol::SlotRange& range : served) {
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) answered.push_back(static_cast<Slot>(slot));
+  }
+  if (spec != nullptr && spec->id == protocol::CommandId::info) {
+    std::string body;
+    protocol::ReplyWriter(body, resp_of(request.flags))
+        .bulk(info_lines(parser_.args().size() > 1 ? parser_.args()[1] : std::string_view("keyspace")));
+    return release_all(to, answered, body);
+  }
+  if (served.empty()) return release_all(to, {}, "*0\r\n");
+  if (spec == nullptr || !engine::Database::runs(spec->id) || !protocol::arity_fits(*spec, parser_.args().size()) ||
+      request.db >= engine::kDatabaseCount) {
+    return release_all(to, answered, "-ERR a peer forwarded a command that nodes do not run\r\n");
+  }
+  Execution execution;
+  execution.command = spec;
+  execution.args = parser_.args();
+  execution.db = request.db;
+  execution.resp = resp_of(request.flags);
+  execution.now = lease_.wall(now_.mono);
+  execution.to = to;
+  store_.execute_over(served, execution);
+}
+
+void Node::answer(ConnId conn, uint64_t request, Slot slot, protocol::ReplyStatus status, std::string_view body) {
+  std::string* out = transport_.output(conn);
+  if (out == nullptr) return;
+  protocol::Reply reply;
+  reply.id = request;
+  reply.epoch = store_.chains().epoch(slot);
+  reply.status = status;
+  protocol::append_frame(*out, protocol::FrameType::reply, reply, body);
+}
+
+void Node::release(Slot slot, const Destination& to, std::string_view reply) {
+  if (to.link == kNoConn) return clients_.complete(to.ticket, reply);
+  answer(to.link, to.request, slot, protocol::ReplyStatus::done, reply);
+}
+
+void Node::unsettled(Slot slot, const Destination& to) {
+  if (to.link != kNoConn) return answer(to.link, to.request, slot, protocol::ReplyStatus::unsettled, {});
+  clients_.complete(to.ticket, concat("-", protocol::errors::kOutcomeUnknown, "\r\n"));
+}
+
+void Node::release_all(const Destination& to, const std::vector<Slot>& settled, std::string_view reply) {
+  if (to.link == kNoConn) return clients_.complete(to.ticket, reply);
+  std::string* out = transport_.output(to.link);
+  if (out == nullptr) return;
+  protocol::append_frame(*out, protocol::FrameType::slots_reply, protocol::SlotsReply{to.request, ranges_of(settled)},
+                         reply);
+}
+
+// ---- links that we dial -------------------------------------------------------------------------------------------
+
+void Node::tend_links() {
+  const std::vector<MemberId>& wanted = store_.chains().wanted_links();
+  std::erase_if(links_, [&](const auto& link) { return !std::binary_search(wanted.begin(), wanted.end(), link.first); });
+  for (const MemberId member : wanted) {
+    const protocol::TableMember* listed = table_.member(member);
+    if (listed == nullptr) continue;
+    std::unique_ptr<session::PeerLink>& link = links_[member];
+    if (!link) link = std::make_unique<session::PeerLink>(transport_, random_, Address{listed->host, listed->port});
+    link->tick(now_.mono, identity_);
+  }
+}
+
+bool Node::on_link_event(const NetEvent& event) {
+  const auto at = std::find_if(links_.begin(), links_.end(),
+                               [&](const auto& link) { return link.second->conn() == event.conn; });
+  if (at == links_.end()) return false;
+  const MemberId member = at->first;
+  session::PeerLink& link = *at->second;
+  const session::PeerLink::Change change = link.on_event(event, now_.mono, identity_);
+  const protocol::TableMember* listed = table_.member(member);
+  if (change == session::PeerLink::Change::up) {
+    if (listed == nullptr || link.theirs().incarnation != listed->incarnation) {
+      link.drop(now_.mono);  // another incarnation answers at this address: it is another, empty member (R1)
+      return true;
+    }
+    store_.chains().link_up(member);
+  }
+  link.frames(now_.mono, [&](const protocol::Frame& frame) {
+    Status taken;
+    if (frame.type == protocol::FrameType::ack) taken = store_.chains().on_ack(member, frame.payload);
+    if (frame.type == protocol::FrameType::gap) taken = store_.chains().on_gap(member, frame.payload);
+    if (!taken.ok()) log_.warning(concat("from node ", link.theirs().id, ": ", taken.message()));
+  });
+  return true;
+}
+
+void Node::send_chain_messages() {
+  for (const ChainMessage& message : store_.chains().take_messages()) {
+    std::string* out = nullptr;
+    if (message.way == ChainMessage::Way::dialled) {
+      const auto at = links_.find(message.to);
+      if (at != links_.end() && at->second->up()) out = transport_.output(at->second->conn());
+    } else if (const ConnId conn = link_from(message.to); conn != kNoConn) {
+      out = transport_.output(conn);
+    }
+    // Without a link the message is dropped: what it carried is sent again when the link comes up.
+    if (out == nullptr) continue;
+    protocol::append_frame(*out, message.type, [&](std::string& body) { body.append(message.payload); });
+  }
+}
+
+}  // namespace chainring::node

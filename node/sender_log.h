@@ -1,0 +1,57 @@
+// What a slot remembers of its writers, so that a write sent twice runs once (R20).
+//
+// Part of the slot's replicated state: every member of the chain records the same sequence of calls and so holds the
+// same log. Thread-safety: none; one owner. Ownership: owns the replies.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fifo.h"
+#include "base/ids.h"
+
+namespace chainring::node {
+
+class SenderLog {
+ public:
+  static constexpr size_t kSendersMax = 64;   // of one slot; the one that wrote longest ago is forgotten first
+  static constexpr size_t kAnswersMax = 16384;  // of one sender in one slot; the oldest is then refused, never run again
+
+  struct Answer {
+    uint64_t number = 0;
+    Sequence sequence = 0;  // of the record that it came from; the reply may leave when that is committed
+    std::string reply;
+  };
+  enum class Verdict {
+    fresh,    // never seen: run it
+    known,    // has run: its answer is there
+    expired,  // its sender called it answered: refuse it
+  };
+  struct Found {
+    Verdict verdict;
+    const Answer* answer;  // when known; valid until the next change
+  };
+
+  [[nodiscard]] Found find(Incarnation sender, uint64_t number) const;
+
+  // A record of this sender was applied. Forgets the sender's answers below `answered_below`.
+  // REQUIRES: sender != 0, number != 0; sequences grow from call to call.
+  void record(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence, std::string_view reply);
+
+  void clear() { senders_.clear(); }
+  [[nodiscard]] size_t senders() const { return senders_.size(); }
+
+ private:
+  struct Sender {
+    Incarnation id = 0;
+    uint64_t answered_below = 0;
+    Sequence last = 0;
+    Fifo<Answer> answers;  // by ascending number
+  };
+  std::vector<Sender> senders_;
+};
+
+}  // namespace chainring::node

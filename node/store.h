@@ -1,0 +1,86 @@
+// The heart of a node: the database, its chains and the replies that wait. Executes commands at the head, applies records
+// elsewhere, lets go of replies when they are committed.
+//
+// Pure: no network, no clock. Thread-safety: none; one owner. The sink and the random source outlive it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "engine/database.h"
+#include "node/chain.h"
+#include "node/held.h"
+#include "protocol/command.h"
+#include "protocol/reply.h"
+#include "ring/table.h"
+
+namespace chainring::node {
+
+// One command for one slot that this node heads. Views live until execute() returns.
+struct Execution {
+  const protocol::CommandSpec* command = nullptr;
+  std::span<const std::string_view> args;
+  Slot slot = 0;
+  uint8_t db = 0;
+  protocol::RespVersion resp = protocol::RespVersion::resp2;
+  Incarnation sender = 0;  // R20; 0 for clients connected to this node
+  uint64_t number = 0;
+  uint64_t answered_below = 0;
+  Millis now = 0;
+  uint64_t memory_max = 0;  // maxmemory; 0 for none
+  Destination to;
+};
+
+class Store final : private ChainObserver {
+ public:
+  Store(HeldReplies::Sink& sink, Random& random);
+
+  // See Chains::obey(). The first table tells the seed of the database's hashes (R22).
+  [[nodiscard]] Status obey(const ring::Table& table, MemberId self);
+
+  // What became of a numbered write that came again. When not `fresh`, it is settled: nothing is to be executed.
+  [[nodiscard]] SenderLog::Verdict settle_again(Slot slot, Incarnation sender, uint64_t number, const Destination& to);
+
+  // Runs the command; its reply goes to the sink now, or when what it rests on is committed.
+  // REQUIRES: chains().heads(slot, 0), the arity fits, Database::runs(command).
+  void execute(const Execution& execution);
+
+  // Runs a cluster-wide command over the given slots. REQUIRES: it heads all of them.
+  void execute_over(std::span<const protocol::SlotRange> slots, const Execution& execution);
+
+  // Removes keys whose time is over from the slots that it heads, as records (R12). Returns how many.
+  size_t expire(std::span<const protocol::SlotRange> headed, Millis now, size_t keys_max);
+
+  [[nodiscard]] Chains& chains() { return chains_; }
+  [[nodiscard]] const Chains& chains() const { return chains_; }
+  // nullptr before the first table.
+  [[nodiscard]] const engine::Database* database() const { return database_.get(); }
+  [[nodiscard]] size_t held() const { return held_.count(); }
+
+ private:
+  Status apply(Slot slot, std::string_view effects) override;
+  void committed(Slot slot, Sequence sequence) override;
+  void dropped(Slot slot) override;
+
+  // The keys' hashes into key_hashes_; false when a key belongs to another slot (R23).
+  bool hash_keys(const Execution& execution);
+  void reply_when(Slot slot, Sequence needs, const Destination& to);
+
+  HeldReplies::Sink& sink_;
+  Random& random_;
+  std::unique_ptr<engine::Database> database_;
+  HeldReplies held_;
+  Chains chains_;
+  // Reused from command to command.
+  std::string reply_;
+  engine::Effects effects_;
+  std::vector<uint64_t> key_hashes_;
+  std::vector<size_t> key_positions_;
+};
+
+}  // namespace chainring::node
