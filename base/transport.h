@@ -19,6 +19,9 @@ namespace chainring {
 using ConnId = uint64_t;  // never used twice by one Transport
 inline constexpr ConnId kNoConn = 0;
 
+// A process that stops producing because unsent() is above this is told by `drained` when to go on.
+inline constexpr size_t kOutputLowWater = 64 * 1024;
+
 struct Address {
   std::string host;  // a numeric address or a name that the system resolves
   uint16_t port = 0;
