@@ -113,12 +113,12 @@ RequestParser::State RequestParser::parse_multibulk(std::string_view input) {
     position_ = 1;  // behind '*'
     int64_t count = 0;
     switch (read_number(input, count)) {
-      case Line::need_more: position_ = 0; return need(scanned_ + 1);
+      case Line::need_more: position_ = 0; return need(input.size() + 1);
       case Line::too_long: return fail("Protocol error: too big mbulk count string");
       case Line::malformed: return fail("Protocol error: invalid multibulk length");
       case Line::number: break;
     }
-    if (count > static_cast<int64_t>(limits_.args_max)) {
+    if (count > 0 && static_cast<uint64_t>(count) > limits_.args_max) {
       return fail(limits_.authenticated ? "Protocol error: invalid multibulk length"
                                         : "Protocol error: unauthenticated multibulk length");
     }
@@ -146,18 +146,18 @@ RequestParser::State RequestParser::parse_multibulk(std::string_view input) {
 
 // Reads "$<length>\r\n" at position_ into bulk_size_; `ready` when that is done.
 RequestParser::State RequestParser::parse_bulk_header(std::string_view input) {
-  if (position_ == input.size()) return need(position_ + 1);
+  if (position_ == input.size()) return need(input.size() + 1);
   if (input[position_] != '$') return fail(concat("Protocol error: expected '$', got '", input[position_], "'"));
-  const size_t start = position_++;
+  const size_t start = position_++;  // behind '$'
   int64_t size = 0;
   switch (read_number(input, size)) {
-    case Line::need_more: position_ = start; return need(std::max(scanned_, start + 1) + 1);
+    case Line::need_more: position_ = start; return need(input.size() + 1);
     case Line::too_long: return fail("Protocol error: too big bulk count string");
     case Line::malformed: return fail("Protocol error: invalid bulk length");
     case Line::number: break;
   }
   if (size < 0) return fail("Protocol error: invalid bulk length");
-  if (size > static_cast<int64_t>(limits_.bulk_bytes_max)) {
+  if (static_cast<uint64_t>(size) > limits_.bulk_bytes_max) {
     return fail(limits_.authenticated ? "Protocol error: invalid bulk length"
                                       : "Protocol error: unauthenticated bulk length");
   }
@@ -196,7 +196,7 @@ RequestParser::State RequestParser::parse_inline(std::string_view input) {
   const size_t end = input.find('\n', scanned_);
   scanned_ = std::min(end, input.size());
   if (scanned_ > limits_.inline_bytes_max) return fail("Protocol error: too big inline request");
-  if (end == std::string_view::npos) return need(scanned_ + 1);
+  if (end == std::string_view::npos) return need(input.size() + 1);
 
   const std::string_view line = input.substr(0, end > 0 && input[end - 1] == '\r' ? end - 1 : end);
   const bool plain = line.find_first_of("\"'") == std::string_view::npos;
