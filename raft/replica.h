@@ -14,13 +14,15 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "raft/limits.h"
 #include "raft/message.h"
 #include "raft/types.h"
 
 namespace chainring::raft {
 
 // What the group agrees on. apply() and restore() see the same sequence on every server. Calls come from
-// Replica::flush(), never from inside propose(), read() or step().
+// Replica::flush(), never from inside propose(), read() or step(); one restore() may come from Replica::open().
+// They may propose and read: that takes effect with the next flush(), which next_tick() then asks for.
 class StateMachine {
  public:
   virtual ~StateMachine() = default;
@@ -40,7 +42,9 @@ struct ReplicaOptions {
   ServerId id = kNobody;
   Micros heartbeat_us = 0;
   Micros election_us = 0;          // timeouts are drawn from [election_us, 2 * election_us)
-  uint64_t snapshot_entries = 0;   // a snapshot is taken when the log has so many applied entries
+  uint64_t snapshot_entries = 0;   // a snapshot is taken when the log has so many applied entries; 0: only by bytes
+  Limits limits = {};
+  uint64_t segment_bytes = kSegmentBytesDefault;
 };
 
 class Replica {
@@ -58,6 +62,7 @@ class Replica {
   // A server that joins an existing group later begins blank: it takes part as whatever the leader's log makes of it.
   [[nodiscard]] Status join_blank(Micros now);
 
+  // The clock of all that follows: call it first in each turn.
   void tick(Micros now);
   [[nodiscard]] Micros next_tick() const;  // when tick() is wanted next
 
