@@ -44,6 +44,7 @@ class InfoWriter {
  public:
   void field(std::string_view name, std::string_view value);
   void field(std::string_view name, int64_t value);
+  void bytes(std::string_view name, int64_t value);  // and as <name>_human: "used_memory_human:1.50M"
   std::string& out() { return out_; }
  private:
   std::string out_;
@@ -96,6 +97,9 @@ class Clients {
   Clients(Settings& settings, Transport& transport, Random& random, Log& log, Backend& backend, RoleFacts facts);
   ~Clients();
 
+  // The port that was bound, for INFO and CLIENT LIST, when it is not the setting's.
+  void set_port(uint16_t port);
+
   void accepted(ConnId conn, Now now);
 
   // Whether the connection is a client's.
@@ -109,12 +113,14 @@ class Clients {
   [[nodiscard]] std::span<const std::string> peer_args() const;
 
   // The reply of a ticket, RESP in the client's version. Sent when all earlier ones of the client are. Tickets of
-  // clients that are gone are ignored. REQUIRES: once for each ticket.
+  // clients that are gone are ignored. May be called from within Backend::request(). Never calls the Backend, so it is
+  // safe in the midst of any work. REQUIRES: once for each ticket.
   void complete(Ticket ticket, std::string_view reply);
 
-  // At the end of each turn: hands out what is complete, applies limits, resumes clients that were held back.
+  // At the end of each turn: applies limits and resumes clients that were held back, whose requests go to the Backend
+  // from here; so it comes before the role's own end of the turn.
   void flush(Now now);
-  [[nodiscard]] Micros next_tick() const;  // idle timeouts, CLIENT PAUSE
+  [[nodiscard]] Micros next_tick() const;  // monotonic; idle timeouts, CLIENT PAUSE; may be in the past: at once
 
   // Back-pressure from the Backend (R11, R21): while held, nothing more is parsed or read from this client.
   void hold(ClientId client);

@@ -1,0 +1,55 @@
+// One client's connection, as the session keeps it.
+// Thread-safety: none; owned by the Session.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/time.h"
+#include "base/transport.h"
+#include "protocol/command.h"
+#include "protocol/resp.h"
+#include "session/clients.h"
+#include "session/reply_queue.h"
+
+namespace chainring::session {
+
+struct Client {
+  Client(ClientId client_id, ConnId connection, Micros now)
+      : id(client_id), conn(connection), created_at(now), active_at(now) {}
+
+  const ClientId id;
+  const ConnId conn;
+  protocol::RequestParser parser;
+  ReplyQueue replies;
+
+  // What the client chose; RESET takes most of it back.
+  protocol::RespVersion resp = protocol::RespVersion::resp2;
+  uint8_t db = 0;
+  bool authenticated = false;
+  bool no_evict = false;
+  bool no_touch = false;
+  bool replies_off = false;   // CLIENT REPLY OFF
+  bool skip_this = false;     // CLIENT REPLY SKIP came before this request,
+  bool skip_next = false;     // or is this request
+  std::string name;
+  std::string library;
+  std::string library_version;
+
+  // How it stands.
+  bool admitted = false;      // counts against maxclients; not yet, when it came while the table was full
+  bool asked = false;         // its first request has come
+  bool closing = false;       // takes no more requests and closes when its replies have left
+  bool dead = false;          // will be removed when nobody is in the midst of working with it
+  bool held = false;          // by the Backend
+  bool postponed = false;     // CLIENT PAUSE
+  bool stalled = false;       // nothing is read or executed, because of a limit, `held` or `postponed`
+  bool resuming = false;      // stands in the list of those to go on with
+  size_t output_bytes = 0;    // unsent, as last seen
+  const Micros created_at;    // monotonic
+  Micros active_at;
+  const protocol::CommandSpec* last_command = nullptr;
+};
+
+}  // namespace chainring::session
