@@ -7,6 +7,11 @@
 #include "base/check.h"
 
 namespace chainring::io {
+namespace {
+
+constexpr size_t kShrinkFactor = 8;  // a big block that is filled to less than this part is given up
+
+}  // namespace
 
 void ReadBuffer::consume(size_t count) {
   CHECK(count <= size(), "only what was received can be consumed");
@@ -20,6 +25,7 @@ size_t ReadBuffer::capacity_for(size_t bytes) const {
 
 ReadBuffer::Space ReadBuffer::make_space(size_t bytes, BlockPool& pool) {
   if (size() == 0) begin_ = end_ = 0;
+  if (block_.size > kBlockBytesMax && (size() + bytes) * kShrinkFactor < block_.size) move_to(size() + bytes, pool);
   if (block_.size - end_ < bytes) {
     if (can_shift(bytes)) {
       std::memmove(block_.memory.get(), block_.memory.get() + begin_, size());
@@ -45,7 +51,7 @@ void ReadBuffer::release_if_empty(BlockPool& pool) {
 }
 
 void ReadBuffer::grow(size_t capacity, BlockPool& pool) {
-  if (begin_ == 0 && block_.size > kBlockBytesMax) {
+  if (begin_ == 0 && block_.size > kBlockBytesMax) {  // so big that realloc moves pages instead of bytes
     char* moved = static_cast<char*>(std::realloc(block_.memory.get(), capacity));
     if (moved == nullptr) throw std::bad_alloc();
     static_cast<void>(block_.memory.release());
@@ -53,11 +59,15 @@ void ReadBuffer::grow(size_t capacity, BlockPool& pool) {
     block_.size = capacity;
     return;
   }
-  Block bigger = pool.take(capacity);
+  move_to(capacity, pool);
+}
+
+void ReadBuffer::move_to(size_t capacity, BlockPool& pool) {
+  Block other = pool.take(capacity);
   const size_t kept = size();
-  if (kept > 0) std::memcpy(bigger.memory.get(), block_.memory.get() + begin_, kept);
+  if (kept > 0) std::memcpy(other.memory.get(), block_.memory.get() + begin_, kept);
   if (block_.size > 0) pool.give(std::move(block_));
-  block_ = std::move(bigger);
+  block_ = std::move(other);
   begin_ = 0;
   end_ = kept;
 }

@@ -37,6 +37,7 @@ class ReadBuffer {
 
  private:
   void grow(size_t capacity, BlockPool& pool);
+  void move_to(size_t capacity, BlockPool& pool);
   [[nodiscard]] bool can_shift(size_t bytes) const { return begin_ >= size() && block_.size - size() >= bytes; }
 
   Block block_;
