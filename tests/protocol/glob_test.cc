@@ -1,8 +1,8 @@
-#include <catch2/catch.hpp>
-
 #include <string>
 
 #include "protocol/glob.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::protocol {
 

@@ -1,13 +1,13 @@
-#include <catch2/catch.hpp>
-#include <rapidcheck.h>
-#include <rapidcheck/catch.h>
-
 #include <string>
 #include <vector>
 
 #include "base/text.h"
 #include "protocol/reply.h"
 #include "protocol/resp.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+#include <rapidcheck.h>
+#include <rapidcheck/catch.h>
 
 namespace chainring::protocol {
 namespace {

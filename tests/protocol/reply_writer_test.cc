@@ -1,10 +1,10 @@
-#include <catch2/catch.hpp>
-
 #include <cmath>
 #include <limits>
 #include <string>
 
 #include "protocol/reply.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::protocol {
 namespace {

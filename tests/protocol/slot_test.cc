@@ -1,6 +1,6 @@
-#include <catch2/catch.hpp>
-
 #include "protocol/slot.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::protocol {
 
