@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,10 +32,16 @@ class Effects {
   [[nodiscard]] bool empty() const { return slots_.empty(); }
   // One entry for each slot touched, in order of first touch. Most commands touch one.
   [[nodiscard]] const std::vector<OfSlot>& slots() const { return slots_; }
-  void clear() { slots_.clear(); }
+  void clear() {
+    slots_.clear();
+    index_.clear();
+  }
 
  private:
+  [[nodiscard]] std::string& bytes_of(Slot slot);
+
   std::vector<OfSlot> slots_;
+  std::vector<uint16_t> index_;  // by slot, the place in slots_; made only when there are many slots
 };
 
 }  // namespace chainring::engine

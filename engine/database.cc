@@ -1,0 +1,121 @@
+#include "engine/database.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "engine/apply.h"
+#include "engine/call.h"
+#include "engine/dispatch.h"
+#include "engine/store.h"
+
+namespace chainring::engine {
+namespace {
+
+// Each part is hashed with its length, so that no two contents are written alike.
+uint64_t digest_of(uint8_t db, const Entry& entry) {
+  IntegerText scratch;
+  const std::string_view value = entry.text(scratch);
+  const std::string_view key = entry.key();
+  const uint64_t head[] = {db, static_cast<uint64_t>(entry.type()), static_cast<uint64_t>(entry.deadline()),
+                           key.size(), value.size()};
+  const uint64_t of_key = XXH3_64bits_withSeed(key.data(), key.size(), XXH3_64bits(head, sizeof head));
+  return XXH3_64bits_withSeed(value.data(), value.size(), of_key);
+}
+
+}  // namespace
+
+struct Database::State {
+  explicit State(uint64_t hash_seed) : store(hash_seed) {}
+  Store store;
+  Statistics statistics;
+  Slot expire_from = 0;  // where the next expire() begins, so that no slot waits for ever behind busier ones
+};
+
+Database::Database(DatabaseOptions options) : state_(std::make_unique<State>(options.hash_seed)) {}
+Database::~Database() = default;
+
+void Database::execute(const protocol::CommandSpec& command, std::span<const std::string_view> args,
+                       const ExecContext& context, protocol::ReplyWriter& reply, Effects& effects) {
+  const Handler handler = dispatch().find(command.id);
+  CHECK(handler != nullptr, "the caller asks runs() first");
+  CHECK(context.db < kDatabaseCount, "the caller judges SELECT");
+  state_->store.set_access_clock(context.now);
+  Call call{command, args, context, reply, state_->store, state_->statistics, effects};
+  handler(call);
+}
+
+bool Database::runs(protocol::CommandId id) { return dispatch().find(id) != nullptr; }
+
+Status Database::apply(Slot slot, std::string_view effects) { return apply_effects(state_->store, slot, effects); }
+
+size_t Database::expire(std::span<const protocol::SlotRange> slots, Millis now, size_t keys_max, Effects& effects) {
+  Store& store = state_->store;
+  store.set_access_clock(now);
+  size_t removed = 0;
+  const auto expire_range = [&](Slot first, Slot last) {
+    while (removed < keys_max) {
+      const auto due = store.earliest().first_due(first, last, now);
+      if (!due) return;
+      uint8_t db = 0;
+      const Key key = store.key_in(*due, store.first_deadline(*due, db)->key(), 0);
+      effects.add(key.slot, db, {"del", key.text});
+      store.remove({key.text, key.hash, key.slot, db});
+      ++removed;
+      ++state_->statistics.expired;
+      state_->expire_from = *due;
+    }
+  };
+  const Slot from = state_->expire_from;
+  for (const auto& [first, last] : slots) {
+    if (last >= from) expire_range(std::max(first, from), last);
+  }
+  for (const auto& [first, last] : slots) {
+    if (first < from) expire_range(first, std::min<Slot>(last, static_cast<Slot>(from - 1)));
+  }
+  return removed;
+}
+
+Millis Database::earliest_deadline() const { return state_->store.earliest().least(); }
+
+void Database::clear_slot(Slot slot) {
+  CHECK(slot < kSlotCount, "a slot of the ring");
+  state_->store.clear(slot);
+}
+
+KeyCounts Database::counts(std::span<const protocol::SlotRange> slots, uint8_t db) const {
+  CHECK(db < kDatabaseCount, "the caller judges SELECT");
+  KeyCounts counts;
+  for (const auto& [first, last] : slots) {
+    for (uint32_t slot = first; slot <= last && slot < kSlotCount; ++slot) {
+      if (const Keyspace* keys = state_->store.keyspace(static_cast<Slot>(slot), db)) {
+        counts.keys += keys->table.size();
+        counts.expires += keys->deadlines.size();
+      }
+    }
+  }
+  return counts;
+}
+
+uint64_t Database::memory_bytes() const { return state_->store.memory_bytes(); }
+
+uint64_t Database::digest(Slot slot) const {
+  CHECK(slot < kSlotCount, "a slot of the ring");
+  uint64_t sum = 0;
+  std::vector<Entry*> found;
+  for (uint8_t db = 0; db < kDatabaseCount; ++db) {
+    const Keyspace* keys = state_->store.keyspace(slot, db);
+    if (keys == nullptr) continue;
+    for (uint64_t position = 0; position != Table::kEndPosition;) {
+      found.clear();
+      position = keys->table.scan(position, found);
+      for (const Entry* entry : found) sum += digest_of(db, *entry);
+    }
+  }
+  return sum;
+}
+
+const Database::Statistics& Database::statistics() const { return state_->statistics; }
+
+}  // namespace chainring::engine
