@@ -36,7 +36,7 @@ constexpr SettingSpec kTable[] = {
      "The address to listen on. Any but a loopback address needs requirepass and peer-secret."},
     {S::port, "port", integer, kEverywhere, "0", 0, 65535, kAtStart, false, "",
      "The port to listen on, for clients and peers alike; 0 lets the system choose."},
-    {S::announce_host, "announce-host", text, kRoles, "", 0, 0, kAtStart, false, "",
+    {S::announce_host, "announce-host", text, kEverywhere, "", 0, 0, kAtStart, false, "",
      "The address at which the others and the clients reach this process; empty is the one it binds to."},
     {S::coordinators, "coordinators", address_list, kRoles, "", 0, 0, kAtStart, false, "",
      "All coordinators, as name=host:port, separated by commas; the same list at every process."},
@@ -93,7 +93,7 @@ constexpr SettingSpec kTable[] = {
      "", "How many bytes of requests a router holds while their slots are not served, before it stops reading."},
     {S::lock_count_max, "lock-count-max", integer, kCoordinator | kUpCommand, "1000000", 1, 100000000, kAtStart, false,
      "", "How many locks may exist; the same at every coordinator."},
-    {S::loglevel, "loglevel", choice, kEverywhere, "info", 0, 0, kLive, false, "debug|info|warning|error",
+    {S::loglevel, "loglevel", choice, kEverywhere, "info", 0, 0, kAtStart, false, "debug|info|warning|error",
      "The least important lines that are logged."},
     {S::logfile, "logfile", text, kRoles, "", 0, 0, kAtStart, false, "",
      "Where the log goes; empty is the standard error output. The file is rotated."},
@@ -279,7 +279,7 @@ void check_exposure(const Settings& settings, Violations& violations) {
   violations.add_unless(!settings.text(S::peer_secret).empty(), "bind: refusing to listen on ", bind,
                         ", which others can reach, without a secret among peers: set peer-secret to the same text at "
                         "every process of the cluster, or bind to 127.0.0.1");
-  violations.add_unless(settings.role() == kUpCommand || !is_wildcard(bind) || !settings.text(S::announce_host).empty(),
+  violations.add_unless(!is_wildcard(bind) || !settings.text(S::announce_host).empty(),
                         "announce-host: is missing; with bind ", bind,
                         " the others must be told an address at which to reach this process");
 }
