@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -25,9 +26,16 @@ struct Candidate {
 };
 
 inline constexpr uint32_t kVirtualNodesPerWeight100 = 256;
+inline constexpr uint32_t kWeightMax = 10'000;  // a greater weight has no more virtual nodes than this one
 inline constexpr uint32_t kSlotsPerGroup = 16;  // neighbouring slots share a point, so that ranges stay long
+inline constexpr uint32_t kGroupCount = kSlotCount / kSlotsPerGroup;
 
-// The preference list of each group of slots: all candidates, in the order of a clockwise walk from the group's point.
+// XXH3 of the name (or of "slots") followed by the number as four bytes, little-endian.
+[[nodiscard]] uint64_t virtual_node_point(std::string_view name, uint32_t number);
+[[nodiscard]] uint64_t group_point(uint32_t group);
+
+// The preference list of each group of slots: all candidates (as their indices in `candidates`), in the order of a
+// clockwise walk from the group's point. Where two points are equal the name decides.
 [[nodiscard]] std::vector<std::vector<uint32_t>> preference_lists(std::span<const Candidate> candidates);
 
 // The target table: one chain for each slot, computed from the members and the table in force. Slots keep their members

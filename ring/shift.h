@@ -1,0 +1,28 @@
+// Brings loads within their bounds along paths of replacements, where no single one does. Internal to ring.
+//
+// Thread-safety: a pure function over the caller's values.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "ring/domains.h"
+
+namespace chainring::ring {
+
+using SlotsByMember = std::vector<std::vector<uint32_t>>;
+
+struct ShiftRules {
+  std::function<SlotsByMember()> slots_by_member;  // those that count as its load
+  std::function<bool(uint32_t slot, uint32_t member, uint32_t with)> can_replace;
+  std::function<void(uint32_t slot, uint32_t member, uint32_t with)> replace;  // also counts `loads` anew
+};
+
+// While a load is out of its bounds and a path leads from it, or to it, moves one slot along the shortest path: each
+// member on it gives a slot to the next. Ends when all loads are within bounds or no path is left; what is out of bounds
+// then is so in every assignment that the rules allow.
+void shift_into_bounds(std::span<const Share> shares, const std::vector<uint32_t>& loads, const ShiftRules& rules);
+
+}  // namespace chainring::ring
