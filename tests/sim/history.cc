@@ -1,0 +1,145 @@
+#include "tests/sim/history.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/check.h"
+#include "base/text.h"
+
+namespace chainring::sim {
+namespace {
+
+using State = std::optional<std::string>;
+
+// Runs the operation on one copy of the key; false when the client cannot have got its result from this state.
+bool run(const Operation& op, State& state) {
+  const auto matches = [&](const State& expected) {
+    return op.outcome == Operation::Outcome::unknown || op.result == expected;
+  };
+  switch (op.kind) {
+    case Operation::Kind::set:
+      state = op.argument;
+      return true;
+    case Operation::Kind::get: return matches(state);
+    case Operation::Kind::getdel: {
+      const bool fits = matches(state);
+      state.reset();
+      return fits;
+    }
+    case Operation::Kind::del: {
+      const bool fits = matches(state ? "1" : "0");
+      state.reset();
+      return fits;
+    }
+    case Operation::Kind::incr: {
+      const int64_t next = (state ? parse_int(*state).value_or(0) : 0) + 1;
+      state = concat(next);
+      return matches(state);
+    }
+    case Operation::Kind::set_nx: {
+      const bool fits = matches(state ? "0" : "1");
+      if (!state) state = op.argument;
+      return fits;
+    }
+    case Operation::Kind::set_ifeq: {
+      const bool equal = state && *state == op.compare;
+      const bool fits = matches(equal ? "1" : "0");
+      if (equal) state = op.argument;
+      return fits;
+    }
+  }
+  return false;
+}
+
+class Search {
+ public:
+  Search(std::vector<Operation> operations, size_t states_max)
+      : ops_(std::move(operations)), done_(ops_.size()), states_max_(states_max) {}
+
+  bool go() {
+    if (seen_.size() > states_max_) {
+      gave_up_ = true;
+      return true;
+    }
+    if (!seen_.insert(signature()).second) return false;
+    Micros bound = kNever;  // nothing called after the earliest return of an open operation can come before it
+    bool open = false;
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      if (done_[i] || ops_[i].outcome != Operation::Outcome::returned) continue;
+      open = true;
+      bound = std::min(bound, ops_[i].returned);
+    }
+    if (!open) return true;
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      if (done_[i] || ops_[i].called > bound || !is_first_of_client(i)) continue;
+      State before = state_;
+      if (run(ops_[i], state_)) {
+        done_[i] = true;
+        if (go()) return true;
+        done_[i] = false;
+      }
+      state_ = std::move(before);
+    }
+    return false;
+  }
+  [[nodiscard]] bool gave_up() const { return gave_up_; }
+
+ private:
+  // A client's pipelined operations on a key happen in its order.
+  [[nodiscard]] bool is_first_of_client(size_t i) const {
+    for (size_t j = 0; j < ops_.size(); ++j) {
+      if (!done_[j] && j != i && ops_[j].client == ops_[i].client && ops_[j].place < ops_[i].place &&
+          ops_[j].outcome == Operation::Outcome::returned) {
+        return false;
+      }
+    }
+    return true;
+  }
+  [[nodiscard]] std::string signature() const {
+    std::string text;
+    for (const bool done : done_) text.push_back(done ? '1' : '0');
+    text.append(state_ ? *state_ : "(none)");
+    return text;
+  }
+
+  std::vector<Operation> ops_;
+  std::vector<bool> done_;
+  size_t states_max_;
+  State state_;
+  std::unordered_set<std::string> seen_;
+  bool gave_up_ = false;
+};
+
+std::string describe(const Operation& op) {
+  static constexpr std::string_view kNames[] = {"SET", "GET", "INCR", "GETDEL", "SET NX", "SET IFEQ", "DEL"};
+  std::string text = concat("  client ", op.client, " #", op.place, " ", kNames[static_cast<size_t>(op.kind)], " ", op.argument,
+                            op.compare.empty() ? "" : " if ", op.compare, " [", op.called, " .. ");
+  if (op.outcome == Operation::Outcome::returned) {
+    append_text(text, op.returned, "] -> ", op.result ? *op.result : "(nil)", "\n");
+  } else {
+    append_text(text, "?] unknown\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+Verdict judge(std::vector<Operation> operations, size_t states_max) {
+  std::erase_if(operations, [](const Operation& op) {
+    // A read of unknown outcome says nothing.
+    return op.outcome == Operation::Outcome::refused ||
+           (op.outcome == Operation::Outcome::unknown && op.kind == Operation::Kind::get);
+  });
+  std::sort(operations.begin(), operations.end(), [](const Operation& a, const Operation& b) { return a.called < b.called; });
+  Search search(operations, states_max);
+  Verdict verdict;
+  verdict.linearizable = search.go();
+  verdict.gave_up = search.gave_up();
+  if (!verdict.linearizable) {
+    verdict.explanation = concat("key ", operations.empty() ? "" : operations[0].key, " is not linearizable:\n");
+    for (const Operation& op : operations) verdict.explanation.append(describe(op));
+  }
+  return verdict;
+}
+
+}  // namespace chainring::sim

@@ -1,0 +1,44 @@
+// Histories of clients, and the judgement whether they could have come from one copy of the data that executes one
+// command at a time, each at some moment between its call and its return (Herlihy and Wing, 1990; the search is Wing and
+// Gong's with Lowe's memory of what was tried).
+//
+// Thread-safety: none.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace chainring::sim {
+
+struct Operation {
+  enum class Kind { set, get, incr, getdel, set_nx, set_ifeq, del };
+  enum class Outcome {
+    returned,  // `result` is what the client got
+    unknown,   // may have happened, at any time after the call
+    refused,   // certainly did not happen
+  };
+  size_t client = 0;
+  uint64_t place = 0;  // in the client's order
+  std::string key;
+  Kind kind = Kind::get;
+  std::string argument;
+  std::string compare;  // of set_ifeq
+  Micros called = 0;
+  Micros returned = kNever;
+  Outcome outcome = Outcome::unknown;
+  std::optional<std::string> result;  // the value for get and getdel; "1"/"0" for nx, ifeq, del; the number for incr
+};
+
+// What went wrong with one key, or nothing. `give_up` is set when the search was cut off after `states_max` states.
+struct Verdict {
+  bool linearizable = true;
+  bool gave_up = false;
+  std::string explanation;
+};
+[[nodiscard]] Verdict judge(std::vector<Operation> operations, size_t states_max);
+
+}  // namespace chainring::sim

@@ -1,0 +1,86 @@
+// The judge is itself judged: histories that are linearizable, and some that are not.
+#include "tests/sim/history.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+using namespace chainring;
+using namespace chainring::sim;
+
+namespace {
+
+using Kind = Operation::Kind;
+
+Operation op(size_t client, Kind kind, Micros called, Micros returned, std::string argument,
+             std::optional<std::string> result = std::nullopt) {
+  Operation operation;
+  operation.client = client;
+  operation.place = static_cast<uint64_t>(called);
+  operation.key = "k";
+  operation.kind = kind;
+  operation.argument = std::move(argument);
+  operation.called = called;
+  operation.returned = returned;
+  operation.outcome = Operation::Outcome::returned;
+  operation.result = std::move(result);
+  return operation;
+}
+
+Operation unknown(Operation operation) {
+  operation.outcome = Operation::Outcome::unknown;
+  operation.returned = kNever;
+  return operation;
+}
+
+bool fine(std::vector<Operation> operations) { return judge(std::move(operations), 100'000).linearizable; }
+
+}  // namespace
+
+TEST_CASE("judge: a plain history is linearizable") {
+  CHECK(fine({op(1, Kind::set, 1, 2, "a"), op(2, Kind::get, 3, 4, "", "a"), op(1, Kind::getdel, 5, 6, "", "a"),
+              op(2, Kind::get, 7, 8, "", std::nullopt)}));
+}
+
+TEST_CASE("judge: a lost acknowledged write is found") {
+  CHECK_FALSE(fine({op(1, Kind::set, 1, 2, "a"), op(2, Kind::get, 3, 4, "", std::nullopt)}));
+}
+
+TEST_CASE("judge: a stale read is found") {
+  CHECK_FALSE(fine({op(1, Kind::set, 1, 2, "a"), op(1, Kind::set, 3, 4, "b"), op(2, Kind::get, 5, 6, "", "a")}));
+}
+
+TEST_CASE("judge: a read that goes back after another has seen the new value is found") {
+  CHECK_FALSE(fine({op(1, Kind::set, 1, 2, "a"), op(1, Kind::set, 3, 20, "b"), op(2, Kind::get, 5, 6, "", "b"),
+                    op(3, Kind::get, 7, 8, "", "a")}));
+}
+
+TEST_CASE("judge: concurrent operations may come in either order") {
+  CHECK(fine({op(1, Kind::set, 1, 10, "a"), op(2, Kind::set, 1, 10, "b"), op(3, Kind::get, 11, 12, "", "a")}));
+  CHECK(fine({op(1, Kind::set, 1, 10, "a"), op(2, Kind::set, 1, 10, "b"), op(3, Kind::get, 11, 12, "", "b")}));
+}
+
+TEST_CASE("judge: a counter that ran an increment twice, or lost one, is found") {
+  CHECK(fine({op(1, Kind::incr, 1, 2, "", "1"), op(2, Kind::incr, 3, 4, "", "2")}));
+  CHECK_FALSE(fine({op(1, Kind::incr, 1, 2, "", "1"), op(2, Kind::incr, 3, 4, "", "3")}));
+  CHECK_FALSE(fine({op(1, Kind::incr, 1, 2, "", "1"), op(2, Kind::incr, 3, 4, "", "1")}));
+}
+
+TEST_CASE("judge: an operation of unknown outcome may have happened, late, or not at all") {
+  const auto lost = unknown(op(1, Kind::set, 1, 2, "a"));
+  CHECK(fine({lost, op(2, Kind::get, 50, 51, "", "a")}));
+  CHECK(fine({lost, op(2, Kind::get, 50, 51, "", std::nullopt)}));
+  CHECK(fine({lost, op(2, Kind::get, 3, 4, "", std::nullopt), op(2, Kind::get, 50, 51, "", "a")}));
+  CHECK_FALSE(fine({lost, op(2, Kind::get, 3, 4, "", "a"), op(2, Kind::get, 50, 51, "", std::nullopt)}));
+}
+
+TEST_CASE("judge: two winners of SET NX are found") {
+  CHECK_FALSE(fine({op(1, Kind::set_nx, 1, 10, "a", "1"), op(2, Kind::set_nx, 1, 10, "b", "1")}));
+  CHECK(fine({op(1, Kind::set_nx, 1, 10, "a", "1"), op(2, Kind::set_nx, 1, 10, "b", "0")}));
+}
+
+TEST_CASE("judge: a client's pipelined operations keep their order") {
+  auto first = op(1, Kind::set, 1, 10, "a"), second = op(1, Kind::set, 1, 10, "b");
+  first.place = 1;
+  second.place = 2;
+  CHECK(fine({first, second, op(2, Kind::get, 11, 12, "", "b")}));
+  CHECK_FALSE(fine({first, second, op(2, Kind::get, 11, 12, "", "a")}));
+}
