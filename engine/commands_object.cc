@@ -49,7 +49,7 @@ void object_help(Call& call) {
       "    Return the number of references of the value associated with the specified",
       "    <key>.",
       "HELP",
-      "    Print this help.",
+      "    Prints this help.",
   };
   call.reply.array(std::size(kLines));
   for (const std::string_view line : kLines) call.reply.simple(line);

@@ -1,5 +1,6 @@
 // Strings: reading and writing them whole or in part.
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "engine/dispatch.h"
@@ -63,10 +64,15 @@ void getex(Call& call) {
   const Key key = call.key(1);
   const Entry* entry = call.find_to_read(key);
   if (!call.is_string_or_absent(entry)) return;
-  reply_text(call, entry);
-  if (entry == nullptr) return;
+  if (entry == nullptr) return call.reply.null();
+  std::optional<Millis> deadline;
   if (options->lifetime == Lifetime::until) {
-    call.set_deadline(key, options->deadline);
+    deadline = to_deadline(call, options->expire);
+    if (!deadline) return;
+  }
+  reply_text(call, entry);
+  if (deadline) {
+    call.set_deadline(key, *deadline);
   } else if (options->lifetime == Lifetime::persist && entry->has_deadline()) {
     call.set_deadline(key, kNoDeadline);
   }
@@ -89,6 +95,9 @@ bool condition_holds(const SetOptions& options, const Entry* entry) {
 void set(Call& call) {
   const auto options = parse_set_options(call, 3);
   if (!options) return;
+  std::optional<Millis> deadline = kNoDeadline;
+  if (options->lifetime == Lifetime::until) deadline = to_deadline(call, options->expire);
+  if (!deadline) return;
   const Key key = call.key(1);
   const Entry* entry = options->get ? call.find_to_read(key) : call.find(key);
   const bool reads = options->get || options->condition == Condition::equal;
@@ -102,9 +111,8 @@ void set(Call& call) {
     call.reply.ok();
   }
   if (!holds) return;
-  Millis deadline = options->deadline;
   if (options->lifetime == Lifetime::keep && entry != nullptr) deadline = entry->deadline();
-  call.set(key, call.args[2], deadline);
+  call.set(key, call.args[2], *deadline);
 }
 
 void setnx(Call& call) {
@@ -115,7 +123,7 @@ void setnx(Call& call) {
 }
 
 void set_for(Call& call, int64_t unit_ms) {
-  const auto deadline = deadline_after(call, call.args[2], unit_ms);
+  const auto deadline = to_deadline(call, {call.args[2], unit_ms});
   if (!deadline) return;
   call.set(call.key(1), call.args[3], *deadline);
   call.reply.ok();

@@ -18,22 +18,6 @@ struct ExpireOption {
 constexpr ExpireOption kExpireOptions[] = {
     {"ex", kMillisPerSecond, false}, {"px", 1, false}, {"exat", kMillisPerSecond, true}, {"pxat", 1, true}};
 
-std::optional<Millis> to_deadline(Call& call, std::string_view text, int64_t unit_ms, bool absolute) {
-  const auto parsed = parse_int(text);
-  if (!parsed) {
-    call.reply.error(protocol::errors::kNotInteger);
-    return std::nullopt;
-  }
-  int64_t at = *parsed;
-  const bool bad = at <= 0 || __builtin_mul_overflow(at, unit_ms, &at) ||
-                   (!absolute && __builtin_add_overflow(at, call.context.now, &at));
-  if (bad) {
-    call.invalid_expire();
-    return std::nullopt;
-  }
-  return as_deadline(at);
-}
-
 class Parser {
  public:
   Parser(Call& call, bool is_set) : call_(call), is_set_(is_set) {}
@@ -46,12 +30,6 @@ class Parser {
         return std::nullopt;
       }
       at += taken;
-    }
-    // The number is looked at last: a syntax error anywhere comes before it.
-    if (expire_ != nullptr) {
-      const auto deadline = to_deadline(call_, expire_text_, expire_->unit_ms, expire_->absolute);
-      if (!deadline) return std::nullopt;
-      options_.deadline = *deadline;
     }
     return options_;
   }
@@ -77,7 +55,7 @@ class Parser {
     }
     for (const ExpireOption& option : kExpireOptions) {
       if (!call_.option(at, option.name) || !has_value) continue;
-      expire_text_ = call_.args[at + 1];
+      options_.expire = {call_.args[at + 1], option.unit_ms, option.absolute};
       return take_lifetime(Lifetime::until, &option) ? 2 : 0;
     }
     return 0;
@@ -99,8 +77,7 @@ class Parser {
   Call& call_;
   bool is_set_;
   SetOptions options_;
-  const ExpireOption* expire_ = nullptr;
-  std::string_view expire_text_;
+  const ExpireOption* expire_ = nullptr;  // the one said, with Lifetime::until
 };
 
 }  // namespace
@@ -108,8 +85,20 @@ class Parser {
 std::optional<SetOptions> parse_set_options(Call& call, size_t from) { return Parser(call, true).parse(from); }
 std::optional<SetOptions> parse_getex_options(Call& call, size_t from) { return Parser(call, false).parse(from); }
 
-std::optional<Millis> deadline_after(Call& call, std::string_view text, int64_t unit_ms) {
-  return to_deadline(call, text, unit_ms, false);
+std::optional<Millis> to_deadline(Call& call, const ExpireTime& time) {
+  const auto number = parse_int(time.number);
+  if (!number) {
+    call.reply.error(protocol::errors::kNotInteger);
+    return std::nullopt;
+  }
+  int64_t at = *number;
+  const bool bad = at <= 0 || __builtin_mul_overflow(at, time.unit_ms, &at) ||
+                   (!time.absolute && __builtin_add_overflow(at, call.context.now, &at));
+  if (bad) {
+    call.invalid_expire();
+    return std::nullopt;
+  }
+  return as_deadline(at);
 }
 
 }  // namespace chainring::engine

@@ -9,6 +9,13 @@
 
 namespace chainring::engine {
 
+// "EX 10" and its kin, as they were said.
+struct ExpireTime {
+  std::string_view number;
+  int64_t unit_ms = 1;
+  bool absolute = false;  // else from now on
+};
+
 struct SetOptions {
   enum class Condition { none, absent, present, equal };
   enum class Lifetime { drop, keep, persist, until };
@@ -17,15 +24,16 @@ struct SetOptions {
   std::string_view expected;  // with Condition::equal
   bool get = false;
   Lifetime lifetime = Lifetime::drop;
-  Millis deadline = kNoDeadline;  // with Lifetime::until; may have passed
+  ExpireTime expire;  // with Lifetime::until
 };
 
 // Reads the options behind the first `from` arguments; writes the error and returns nothing when they are wrong.
+// Numbers are not looked at yet: GETEX answers first for a key that is not there.
 [[nodiscard]] std::optional<SetOptions> parse_set_options(Call& call, size_t from);
 [[nodiscard]] std::optional<SetOptions> parse_getex_options(Call& call, size_t from);
 
-// The deadline of "so many seconds or milliseconds from now" (SETEX, EX, PX); the error as above.
-[[nodiscard]] std::optional<Millis> deadline_after(Call& call, std::string_view text, int64_t unit_ms);
+// The deadline meant, which may have passed; the error as above.
+[[nodiscard]] std::optional<Millis> to_deadline(Call& call, const ExpireTime& time);
 
 // Redis allows a deadline of INT64_MAX, which here means none: a millisecond less is as good.
 [[nodiscard]] constexpr Millis as_deadline(int64_t at) { return at == kNoDeadline ? kNoDeadline - 1 : at; }
