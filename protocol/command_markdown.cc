@@ -32,7 +32,7 @@ std::string_view answered_by(Routing routing) {
 // A bar would end the cell of a table.
 std::string cell(std::string_view text) {
   std::string out;
-  for (const char c : text) append_text(out, c == '|' ? "\\|" : "", c);
+  for (const char c : text) append_text(out, c == '|' ? "\\" : "", c);
   return out;
 }
 
