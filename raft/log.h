@@ -9,6 +9,8 @@
 //   - a new segment without its whole header, or a snapshot not yet renamed: removed.
 //   - a snapshot from the leader that is newer than the log, or contradicts it: the log's entries are dropped.
 //   - deleted files that come back, because a directory was not synced: deleted again.
+//   - bytes that can be read although they were never synced, because only the process died: the last segment, the only
+//     one that can hold such bytes, is written anew and synced.
 // Nothing is ever appended to a segment that open() found; the first write begins a new one.
 //
 // Thread-safety: none; one owner. Ownership: the disk is not owned and outlives the Log.

@@ -45,6 +45,7 @@ namespace chainring::raft {
 inline constexpr size_t kSegmentHeaderBytes = 40;
 inline constexpr size_t kRecordHeaderBytes = 24;
 inline constexpr std::string_view kSnapshotTemporaryName = "snapshot.tmp";
+inline constexpr std::string_view kSegmentTemporaryName = "log.tmp";  // a segment that open() rewrites
 
 enum class RecordType : uint8_t { entry = 1, hard_state = 2 };
 

@@ -18,6 +18,8 @@ Status damaged(std::string_view file, std::string_view what) {
 }  // namespace
 
 Status Log::Recovery::run() {
+  // A name can be seen that a crash would still take back: nothing is deleted on its account before it is durable.
+  if (Status status = disk_.sync_directory(); !status) return status;
   if (Status status = read_names(); !status) return status;
   if (Status status = load_snapshot(); !status) return status;
   for (const uint64_t number : segment_numbers_) {
@@ -33,7 +35,7 @@ Status Log::Recovery::read_names() {
   for (const std::string& name : *names) {
     if (const auto index = parse_snapshot_name(name)) snapshot_indexes_.push_back(*index);
     if (const auto number = parse_segment_name(name)) segment_numbers_.push_back(*number);
-    if (name != kSnapshotTemporaryName) continue;
+    if (name != kSnapshotTemporaryName && name != kSegmentTemporaryName) continue;
     if (Status status = remove(name); !status) return status;
   }
   std::sort(snapshot_indexes_.begin(), snapshot_indexes_.end());
@@ -81,22 +83,24 @@ Status Log::Recovery::load_segment(uint64_t number, bool is_last) {
   while (position < file->size()) {
     const auto record = read_record(*file, number, position);
     if (!record) {
-      if (!is_last) return damaged(name, concat("damaged record at ", position));
-      return mend_tail(number, *file, position);
+      if (is_last && !was_synced(*file, number, position)) break;  // a torn tail
+      return damaged(name, concat("damaged record at ", position));
     }
     if (Status status = replay(*record); !status) return status;
     position = record->end;
   }
-  return {};
+  return is_last ? rewrite(name, std::string_view(*file).substr(0, position)) : Status();
 }
 
-Status Log::Recovery::mend_tail(uint64_t number, std::string_view file, uint64_t position) {
-  const std::string name = segment_name(number);
-  if (was_synced(file, number, position)) return damaged(name, concat("damaged record at ", position));
-  auto opened = disk_.open(name);
-  if (!opened) return opened.status();
-  if (Status status = (*opened)->truncate(position); !status) return status;
-  return (*opened)->sync();
+// What was read of the last segment may be in the system's cache alone: the process ended before a sync, or because
+// one failed, and then a second sync of that file would prove nothing. A new file does.
+Status Log::Recovery::rewrite(std::string_view name, std::string_view bytes) {
+  auto file = disk_.open(kSegmentTemporaryName);
+  if (!file) return file.status();
+  if (Status status = (*file)->append(bytes); !status) return status;
+  if (Status status = (*file)->sync(); !status) return status;
+  changed_directory_ = true;
+  return disk_.rename(kSegmentTemporaryName, name);
 }
 
 Status Log::Recovery::begin_segment(const SegmentHeader& header) {

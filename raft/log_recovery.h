@@ -28,7 +28,7 @@ struct Log::Recovery {
   [[nodiscard]] Status read_names();
   [[nodiscard]] Status load_snapshot();
   [[nodiscard]] Status load_segment(uint64_t number, bool is_last);
-  [[nodiscard]] Status mend_tail(uint64_t number, std::string_view file, uint64_t position);
+  [[nodiscard]] Status rewrite(std::string_view name, std::string_view bytes);
   [[nodiscard]] Status begin_segment(const SegmentHeader& header);
   [[nodiscard]] Status replay(const Record& record);
   [[nodiscard]] Status replay(Entry entry);

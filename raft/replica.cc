@@ -245,4 +245,6 @@ void Replica::set_heartbeat_note(int64_t note) {
 int64_t Replica::heartbeat_note() const { return state_->core ? state_->core->note() : 0; }
 int64_t Replica::quorum_note() const { return state_->core ? state_->core->quorum_note() : 0; }
 
+const Core* Replica::core() const { return state_->core ? &*state_->core : nullptr; }
+
 }  // namespace chainring::raft

@@ -20,6 +20,8 @@
 
 namespace chainring::raft {
 
+class Core;
+
 // What the group agrees on. apply() and restore() see the same sequence on every server. Calls come from
 // Replica::flush(), never from inside propose(), read() or step(); one restore() may come from Replica::open().
 // They may propose and read: that takes effect with the next flush(), which next_tick() then asks for.
@@ -94,6 +96,9 @@ class Replica {
   void set_heartbeat_note(int64_t note);            // leader only, ignored elsewhere; a smaller one is ignored
   [[nodiscard]] int64_t heartbeat_note() const;     // the greatest that was set here or came in a message
   [[nodiscard]] int64_t quorum_note() const;        // leader only (0 elsewhere): known to a majority of the voters
+
+  // To look into, for checkers and status pages; nullptr before the group is founded.
+  [[nodiscard]] const Core* core() const;
 
  private:
   struct State;
