@@ -25,7 +25,7 @@ class DeadlineHeap {
   void add(Entry* entry);
   // REQUIRES: it is in the heap.
   void remove(Entry* entry);
-  void clear() { items_ = {}; }
+  void clear() { items_ = std::vector<Item>(); }  // gives the room back
 
  private:
   struct Item {

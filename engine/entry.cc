@@ -99,7 +99,11 @@ Entry* Entry::make_string(std::string_view key, std::string_view text, Millis de
 
 Entry* Entry::make_copy(std::string_view key, const Entry& source) {
   IntegerText scratch;
-  return make_string(key, source.text(scratch), source.deadline());
+  Shape shape = source.shape();
+  shape.key_size = key.size();
+  Entry* entry = allocate(key, shape, source.deadline());
+  entry->fill(shape, source.text(scratch), source.payload_.integer);
+  return entry;
 }
 
 void Entry::release_value() {

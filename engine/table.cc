@@ -198,7 +198,7 @@ void Table::clear() {
   if (depth_ == 0) drop(only_);
   for (Segment* segment : directory_) drop(segment);
   only_ = nullptr;
-  directory_ = {};
+  directory_ = std::vector<Segment*>();  // gives the room back
   depth_ = 0;
   deepest_segments_ = 0;
   size_ = 0;
@@ -317,7 +317,7 @@ void Table::halve_directory() {
   --depth_;
   if (depth_ == 0) {
     only_ = directory_.front();
-    directory_ = {};
+    directory_ = std::vector<Segment*>();  // gives the room back
     return;
   }
   std::vector<Segment*> halved(size_t{1} << depth_);
