@@ -118,8 +118,8 @@ void Domains::share_out(uint32_t node, uint64_t share) {
   for (const uint32_t child : children) share_out(child, wanted(child, low));
 }
 
-// A domain whose share is every slot is in every chain: without that the others could be left with slots that they would
-// have to head beyond their weight.
+// A domain whose share is every slot is in every chain: without that the others could be left with slots that they
+// would have to head beyond their weight.
 void Domains::require_saturated(uint32_t node) {
   Node& domain = nodes_[node];
   if (node != 0 && domain.share + kRoundingError >= kAllSlots) domain.slot_least = 1;

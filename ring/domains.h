@@ -2,9 +2,9 @@
 // Internal to ring.
 //
 // Members form a tree: root, zones, hosts, members. Chains have as many distinct hosts and as many distinct zones as
-// there are, up to `copies`. That bounds what a domain can take: with three zones and three copies each zone is in every
-// chain, whatever its members weigh. So the fair share of a member is in proportion to its weight as far as the domains
-// above it allow: the max-min fair point, found level by level by filling up ("water-filling").
+// there are, up to `copies`. That bounds what a domain can take: with three zones and three copies each zone is in
+// every chain, whatever its members weigh. So the fair share of a member is in proportion to its weight as far as the
+// domains above it allow: the max-min fair point, found level by level by filling up ("water-filling").
 //
 // Thread-safety: immutable after construction.
 #pragma once
@@ -44,11 +44,11 @@ class Domains {
 
   struct Node {
     std::vector<uint32_t> children;
-    uint64_t weight = 0;       // of members
-    uint32_t slot_least = 0;   // members of this domain in each chain, at least and at most
+    uint64_t weight = 0;      // of members
+    uint32_t slot_least = 0;  // members of this domain in each chain, at least and at most
     uint32_t slot_most = 0;
-    uint64_t share = 0;        // places in chains, in units of 2^-32
-    uint32_t needs = 0;        // places that every chain has to give to members of this domain ...
+    uint64_t share = 0;          // places in chains, in units of 2^-32
+    uint32_t needs = 0;          // places that every chain has to give to members of this domain ...
     uint32_t children_need = 0;  // ... and to its parts
   };
 

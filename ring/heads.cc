@@ -51,8 +51,8 @@ void HeadBalancer::place(const std::vector<bool>& settled) {
   }
 }
 
-// From members out of their bounds, or to such, straight within the chain. `limit` says how far the others may be taken:
-// to their fair share, or up to their bounds. Walking in slot order keeps ranges long.
+// From members out of their bounds, or to such, straight within the chain. `limit` says how far the others may be
+// taken: to their fair share, or up to their bounds. Walking in slot order keeps ranges long.
 void HeadBalancer::hand_over(Limit limit) {
   const bool fair = limit == Limit::fair_share;
   const auto room_until = [&](uint32_t member) { return fair ? shares_[member].fair_ceil : shares_[member].greatest; };
@@ -78,16 +78,18 @@ void HeadBalancer::hand_over(Limit limit) {
 
 void HeadBalancer::shift_rest() {
   const ShiftRules rules = {
-      .slots_by_member = [&] {
-        SlotsByMember slots(heads_.size());
-        for (uint32_t slot = 0; slot < chains_.size(); ++slot) {
-          if (!chains_[slot].empty()) slots[chains_[slot].front()].push_back(slot);
-        }
-        return slots;
-      },
-      .can_replace = [&](uint32_t slot, uint32_t, uint32_t with) {
-        return std::find(chains_[slot].begin(), chains_[slot].end(), with) != chains_[slot].end();
-      },
+      .slots_by_member =
+          [&] {
+            SlotsByMember slots(heads_.size());
+            for (uint32_t slot = 0; slot < chains_.size(); ++slot) {
+              if (!chains_[slot].empty()) slots[chains_[slot].front()].push_back(slot);
+            }
+            return slots;
+          },
+      .can_replace =
+          [&](uint32_t slot, uint32_t, uint32_t with) {
+            return std::find(chains_[slot].begin(), chains_[slot].end(), with) != chains_[slot].end();
+          },
       .replace = [&](uint32_t slot, uint32_t, uint32_t with) { change_head(slot, with); },
   };
   shift_into_bounds(shares_, heads_, rules);

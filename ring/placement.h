@@ -19,8 +19,8 @@ using Chain = std::vector<MemberId>;  // head first
 
 struct Candidate {
   MemberId id = kNoMember;
-  std::string name;   // what its virtual nodes hang on: a new incarnation keeps its places on the ring
-  std::string host;   // failure domains (R3)
+  std::string name;  // what its virtual nodes hang on: a new incarnation keeps its places on the ring
+  std::string host;  // failure domains (R3)
   std::string zone;
   uint32_t weight = 100;
 };
@@ -39,10 +39,11 @@ inline constexpr uint32_t kGroupCount = kSlotCount / kSlotsPerGroup;
 [[nodiscard]] std::vector<std::vector<uint32_t>> preference_lists(std::span<const Candidate> candidates);
 
 // The target table: one chain for each slot, computed from the members and the table in force. Slots keep their members
-// while these are candidates, within their bound and in distinct failure domains; what must move goes to the first member
-// of its preference list that has room; heads are balanced by the order within chains. Loads stay within one slot or 3 %
-// of their fair share by weight. Chains have min(copies, candidates) members; fewer rather than two copies in one process.
-// `in_force` may be empty (nothing placed yet) or has kSlotCount chains; ids in it that are no candidates are gone.
+// while these are candidates, within their bound and in distinct failure domains; what must move goes to the first
+// member of its preference list that has room; heads are balanced by the order within chains. Loads stay within one
+// slot or 3 % of their fair share by weight. Chains have min(copies, candidates) members; fewer rather than two copies
+// in one process. `in_force` may be empty (nothing placed yet) or has kSlotCount chains; ids in it that are no
+// candidates are gone.
 // REQUIRES: copies >= 1; candidate ids and names distinct; weights > 0.
 [[nodiscard]] std::vector<Chain> target_table(std::span<const Candidate> candidates, uint32_t copies,
                                               std::span<const Chain> in_force);

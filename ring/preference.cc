@@ -12,7 +12,9 @@
 namespace chainring::ring {
 namespace {
 
-uint64_t point_of(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+uint64_t point_of(std::string_view bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 // The points of one member, ascending.
 std::vector<uint64_t> virtual_nodes(const Candidate& candidate) {
@@ -48,8 +50,8 @@ uint64_t group_point(uint32_t group) {
   return point_of(bytes);
 }
 
-// Members in the order of their distances are the members in the order of the walk, without walking past the many points
-// of heavy members until the last light one has come.
+// Members in the order of their distances are the members in the order of the walk, without walking past the many
+// points of heavy members until the last light one has come.
 std::vector<std::vector<uint32_t>> preference_lists(std::span<const Candidate> candidates) {
   std::vector<std::vector<uint64_t>> distances(kGroupCount, std::vector<uint64_t>(candidates.size()));
   for (uint32_t i = 0; i < candidates.size(); ++i) {

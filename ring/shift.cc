@@ -48,8 +48,8 @@ class PathSearch {
     return std::nullopt;
   }
 
-  // Moves one slot along the path that ends at `sink`. A shortest path has no shortcut, so its steps do not disturb each
-  // other's slots when the last is taken first; the check guards against a rule for which that does not hold.
+  // Moves one slot along the path that ends at `sink`. A shortest path has no shortcut, so its steps do not disturb
+  // each other's slots when the last is taken first; the check guards against a rule for which that does not hold.
   bool apply(uint32_t sink) {
     for (uint32_t member = sink; !steps_[member].is_source; member = steps_[member].giver) {
       const Step& step = steps_[member];

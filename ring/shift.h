@@ -21,8 +21,8 @@ struct ShiftRules {
 };
 
 // While a load is out of its bounds and a path leads from it, or to it, moves one slot along the shortest path: each
-// member on it gives a slot to the next. Ends when all loads are within bounds or no path is left; what is out of bounds
-// then is so in every assignment that the rules allow.
+// member on it gives a slot to the next. Ends when all loads are within bounds or no path is left; what is out of
+// bounds then is so in every assignment that the rules allow.
 void shift_into_bounds(std::span<const Share> shares, const std::vector<uint32_t>& loads, const ShiftRules& rules);
 
 }  // namespace chainring::ring

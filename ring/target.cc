@@ -1,5 +1,5 @@
-// The target table. A slot keeps its members as far as it may; the rest goes by preference; then whoever is out of bounds
-// gives or takes slots, and at last the heads are balanced.
+// The target table. A slot keeps its members as far as it may; the rest goes by preference; then whoever is out of
+// bounds gives or takes slots, and at last the heads are balanced.
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -94,7 +94,8 @@ void TargetBuilder::keep(std::vector<Places> in_force) {
 // many as possible.
 void TargetBuilder::drop_what_may_not_stay(Places& chain) {
   Places by_surplus = chain;
-  std::stable_sort(by_surplus.begin(), by_surplus.end(), [&](uint32_t a, uint32_t b) { return surplus(a) < surplus(b); });
+  std::stable_sort(by_surplus.begin(), by_surplus.end(),
+                   [&](uint32_t a, uint32_t b) { return surplus(a) < surplus(b); });
   Places kept;
   for (const uint32_t member : by_surplus) {
     kept.push_back(member);
@@ -221,13 +222,14 @@ void TargetBuilder::lower(uint32_t member) {
 
 void TargetBuilder::shift_rest() {
   const ShiftRules rules = {
-      .slots_by_member = [&] {
-        SlotsByMember slots(loads_.size());
-        for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-          for (const uint32_t member : chains_[slot]) slots[member].push_back(slot);
-        }
-        return slots;
-      },
+      .slots_by_member =
+          [&] {
+            SlotsByMember slots(loads_.size());
+            for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+              for (const uint32_t member : chains_[slot]) slots[member].push_back(slot);
+            }
+            return slots;
+          },
       .can_replace = [&](uint32_t slot, uint32_t member, uint32_t with) { return can_replace(slot, member, with); },
       .replace = [&](uint32_t slot, uint32_t member, uint32_t with) { replace(slot, member, with); },
   };

@@ -2,9 +2,9 @@
 #include "ring/domains.h"
 
 #include <rapidcheck.h>
+#include <rapidcheck/catch.h>
 
 #include <catch2/catch.hpp>
-#include <rapidcheck/catch.h>
 #include <set>
 #include <string>
 #include <vector>
@@ -74,7 +74,7 @@ TEST_CASE("Domains: a host is one machine, even when its members name different 
 }
 
 size_t count_distinct(const std::vector<Candidate>& members, const std::vector<uint32_t>& chain,
-                      std::string Candidate::*domain) {
+                      std::string Candidate::* domain) {
   std::set<std::string> names;
   for (const uint32_t i : chain) names.insert(members[i].*domain);
   return names.size();
@@ -93,7 +93,7 @@ bool can_be_completed(const std::vector<Candidate>& members, uint32_t copies, st
   }
   std::vector<uint32_t> everybody;
   for (uint32_t i = 0; i < members.size(); ++i) everybody.push_back(i);
-  const auto is_spread = [&](std::string Candidate::*domain) {
+  const auto is_spread = [&](std::string Candidate::* domain) {
     const size_t most = std::min<size_t>(copies, count_distinct(members, everybody, domain));
     return count_distinct(members, chain, domain) == most;
   };

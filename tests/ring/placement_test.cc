@@ -2,9 +2,9 @@
 #include "ring/placement.h"
 
 #include <rapidcheck.h>
+#include <rapidcheck/catch.h>
 
 #include <catch2/catch.hpp>
-#include <rapidcheck/catch.h>
 #include <set>
 #include <string>
 #include <vector>
@@ -50,7 +50,8 @@ class History {
 
  private:
   static rc::Gen<uint32_t> weight() {
-    return rc::gen::oneOf(rc::gen::just(100u), rc::gen::inRange<uint32_t>(50, 400), rc::gen::inRange<uint32_t>(1, 10'000));
+    return rc::gen::oneOf(rc::gen::just(100u), rc::gen::inRange<uint32_t>(50, 400),
+                          rc::gen::inRange<uint32_t>(1, 10'000));
   }
   void join() {
     const auto host = *rc::gen::inRange<uint32_t>(0, host_count_);
@@ -78,7 +79,7 @@ void require_after_each_change(Property property) {
   }
 }
 
-size_t distinct(const std::vector<Candidate>& members, const Chain& chain, std::string Candidate::*domain) {
+size_t distinct(const std::vector<Candidate>& members, const Chain& chain, std::string Candidate::* domain) {
   std::set<std::string> names;
   for (const Candidate& candidate : members) {
     if (holds(chain, candidate.id)) names.insert(candidate.*domain);

@@ -1,8 +1,8 @@
 // The walk around the ring, held against a linear scan of all points.
 #include <rapidcheck.h>
+#include <rapidcheck/catch.h>
 
 #include <catch2/catch.hpp>
-#include <rapidcheck/catch.h>
 #include <set>
 #include <string>
 #include <utility>
