@@ -120,7 +120,10 @@ void echo(Call& call) { call.reply.bulk(call.args[1]); }
 
 void select(Call& call) {
   const auto index = parse_int(call.args[1]);
-  if (!index || *index < INT32_MIN || *index > INT32_MAX) return call.reply.error(protocol::errors::kNotInteger);
+  if (!index) return call.reply.error(protocol::errors::kNotInteger);
+  if (*index < INT32_MIN || *index > INT32_MAX) {
+    return call.reply.error("ERR value is out of range, value must between -2147483648 and 2147483647");
+  }
   if (*index < 0 || *index >= call.session.settings().number(Setting::databases)) {
     return call.reply.error(protocol::errors::kDbIndex);
   }
