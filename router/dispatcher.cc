@@ -1,0 +1,221 @@
+#include "router/dispatcher.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "protocol/reply.h"
+
+namespace chainring::router {
+namespace {
+
+// Between probes of a parked place, when no table comes that would say more.
+constexpr Micros kRetryFirst = 5 * kMicrosPerMilli;
+constexpr Micros kRetryMax = 50 * kMicrosPerMilli;
+// A request's storage that is kept for the next one.
+constexpr size_t kReusedBytesMax = 4096;
+
+std::string error_reply(std::string_view text) {
+  std::string reply;
+  protocol::ReplyWriter(reply, protocol::RespVersion::resp2).error(text);  // errors look the same in both
+  return reply;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Links& links, Receiver& receiver)
+    : links_(links),
+      receiver_(receiver),
+      queues_(kPlaceCount),
+      not_run_reply_(error_reply(protocol::errors::kClusterDown)),
+      unknown_reply_(error_reply(protocol::errors::kOutcomeUnknown)) {}
+
+Outstanding& Dispatcher::keep(const Submission& submission) {
+  if (free_.empty()) free_.push_back(&slab_.emplace_back());
+  Outstanding& request = *free_.back();
+  free_.pop_back();
+  request.place = submission.place;
+  request.db = submission.db;
+  request.flags = submission.flags;
+  request.may_have_run = false;
+  request.number = 0;
+  request.deadline = submission.deadline;
+  request.to = submission.to;
+  request.bytes.assign(submission.bytes);
+  by_deadline_.push_back(request);
+  ++outstanding_;
+  return request;
+}
+
+void Dispatcher::discard(SlotQueue& queue, Outstanding& request) {
+  queue.remove(request);
+  by_deadline_.erase(by_deadline_.iterator_to(request));
+  if (request.bytes.capacity() > kReusedBytesMax) std::string().swap(request.bytes);
+  free_.push_back(&request);
+  --outstanding_;
+}
+
+void Dispatcher::submit(const Submission& submission, Micros now) {
+  SlotQueue& queue = queues_[submission.place];
+  Outstanding& request = keep(submission);
+  queue.append(request);
+  Lane* const lane = links_.lane(submission.place);
+  if (!queue.parked() && lane != nullptr && lane->open()) {
+    send(queue, request, *lane);
+    if (lane->backlog() > kLaneBacklogMax) crowded_ = lane;
+    return;
+  }
+  parked_bytes_ += request.cost();
+  park(queue, now);
+}
+
+void Dispatcher::send(SlotQueue& queue, Outstanding& request, Lane& lane) {
+  protocol::Request header = queue.header(request.place, request);
+  queue.sent(request);
+  lane.send(request, protocol::FrameType::request, header, request.bytes);
+}
+
+void Dispatcher::wait_again(SlotQueue& queue, Outstanding& request) {
+  queue.came_back(request);
+  parked_bytes_ += request.cost();
+}
+
+void Dispatcher::park(SlotQueue& queue, Micros retry_at) {
+  if (queue.parked()) return;
+  queue.park();
+  queue.retry_at = retry_at;
+  queue.back_off = kRetryFirst;
+  parked_.push_back(queue);
+}
+
+void Dispatcher::flow(SlotQueue& queue) {
+  queue.flow();
+  parked_.erase(parked_.iterator_to(queue));
+}
+
+void Dispatcher::schedule_retry(SlotQueue& queue, Micros now) {
+  queue.retry_at = now + queue.back_off;
+  queue.back_off = std::min(queue.back_off * 2, kRetryMax);
+}
+
+void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, std::string_view body, Micros now) {
+  SlotQueue& queue = queues_[request.place];
+  switch (reply.status) {
+    case protocol::ReplyStatus::done:
+      if (request.place != kLockPlace && reply.epoch < queue.epoch()) break;  // R5
+      queue.came_back(request);
+      queue.answered(request, request.place == kLockPlace ? 0 : reply.epoch);
+      finish(queue, request, Ending::replied, body);
+      return go_on(queue, now);
+    case protocol::ReplyStatus::expired:  // only what was given up is below the mark
+      queue.came_back(request);
+      finish(queue, request, Ending::unknown, unknown_reply_);
+      return go_on(queue, now);
+    case protocol::ReplyStatus::bounced:
+    case protocol::ReplyStatus::not_leader:
+      wait_again(queue, request);
+      park(queue, now);
+      if (queue.bounced(request)) schedule_retry(queue, now);
+      return go_on(queue, now);
+    case protocol::ReplyStatus::unsettled: break;
+  }
+  on_lost(request, now);
+}
+
+void Dispatcher::on_lost(Outstanding& request, Micros now) {
+  SlotQueue& queue = queues_[request.place];
+  wait_again(queue, request);
+  request.may_have_run = true;
+  if (queue.parked()) {
+    if (queue.out() == 0) schedule_retry(queue, now);
+  } else {
+    park(queue, now);
+  }
+  go_on(queue, now);
+}
+
+// Does for a parked place what can be done now.
+void Dispatcher::go_on(SlotQueue& queue, Micros now) {
+  if (!queue.parked()) return;
+  if (queue.empty()) return flow(queue);
+  if (queue.out() > 0) return;
+  Lane* const lane = links_.lane(place_of(queue));
+  if (lane == nullptr || !lane->open()) return;
+  if (queue.serving()) {
+    flow(queue);
+    for (Outstanding& request : queue.requests()) {
+      parked_bytes_ -= request.cost();
+      send(queue, request, *lane);
+    }
+  } else if (now >= queue.retry_at) {
+    Outstanding& probe = queue.requests().front();
+    parked_bytes_ -= probe.cost();
+    send(queue, probe, *lane);
+  }
+}
+
+void Dispatcher::finish(SlotQueue& queue, Outstanding& request, Ending ending, std::string_view reply) {
+  const Recipient to = request.to;
+  discard(queue, request);
+  receiver_.answered(to, ending, reply);
+}
+
+void Dispatcher::retry_all(Micros now) {
+  for (auto place = parked_.begin(); place != parked_.end();) {
+    SlotQueue& queue = *place++;  // go_on() may take it off the list
+    queue.retry_at = now;
+    queue.back_off = kRetryFirst;
+    go_on(queue, now);
+  }
+}
+
+void Dispatcher::on_open(Micros now) { retry_all(now); }
+
+void Dispatcher::on_table(const ring::Table& table, bool anew, Micros now) {
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    SlotQueue& queue = queues_[slot];
+    const Epoch epoch = table.has_ranges() ? table.range(static_cast<Slot>(slot)).epoch : 0;
+    if (anew) queue.restart_epochs(epoch);
+    queue.learn(epoch);
+    if (queue.out() == 0) continue;
+    // Another member serves now. The old one can only bounce what it has not executed, or not answer at all.
+    Lane* const lane = links_.lane(static_cast<Place>(slot));
+    for (Outstanding& request : queue.requests()) {
+      if (!request.out() || request.lane == lane) continue;
+      request.lane->forget(request);
+      wait_again(queue, request);
+      request.may_have_run = true;
+      park(queue, now);
+    }
+  }
+  retry_all(now);
+}
+
+void Dispatcher::give_up(Outstanding& request, Micros now) {
+  SlotQueue& queue = queues_[request.place];
+  if (request.out()) {
+    request.lane->forget(request);
+    queue.came_back(request);
+    request.may_have_run = true;
+  } else {
+    parked_bytes_ -= request.cost();
+  }
+  const bool unknown = request.is_write() && request.may_have_run;
+  finish(queue, request, unknown ? Ending::unknown : Ending::not_run, unknown ? unknown_reply_ : not_run_reply_);
+  go_on(queue, now);
+}
+
+void Dispatcher::tick(Micros now) {
+  while (!by_deadline_.empty() && by_deadline_.front().deadline <= now) give_up(by_deadline_.front(), now);
+  for (auto place = parked_.begin(); place != parked_.end();) go_on(*place++, now);
+}
+
+Micros Dispatcher::next_tick() const {
+  Micros next = by_deadline_.empty() ? kNever : by_deadline_.front().deadline;
+  for (const SlotQueue& queue : parked_) {
+    const Lane* const lane = links_.lane(place_of(queue));
+    if (queue.out() == 0 && lane != nullptr && lane->open()) next = std::min(next, queue.retry_at);
+  }
+  return next;
+}
+
+}  // namespace chainring::router

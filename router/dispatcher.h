@@ -1,0 +1,106 @@
+// Requests to single places: sent on in order, kept until answered, parked while their place is not served, and given up at
+// their deadline (R10, R20, R21; docs/conversations.md, "Requests").
+//
+// Thread-safety: none. Links and the Receiver are not owned and outlive it.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/intrusive/list.hpp>
+
+#include "base/time.h"
+#include "protocol/messages.h"
+#include "ring/table.h"
+#include "router/links.h"
+#include "router/outstanding.h"
+#include "router/slot_queue.h"
+
+namespace chainring::router {
+
+// Bytes that may wait to leave on one link before those who send to it are held back.
+inline constexpr size_t kLaneBacklogMax = size_t{4} * 1024 * 1024;
+
+class Dispatcher {
+ public:
+  class Receiver {
+   public:
+    virtual ~Receiver() = default;
+    // Once for each request; never from inside submit().
+    virtual void answered(const Recipient& to, Ending ending, std::string_view reply) = 0;
+  };
+
+  struct Submission {
+    Place place;
+    uint8_t db;
+    uint8_t flags;           // of protocol::RequestFlag
+    std::string_view bytes;  // one RESP request; copied
+    Recipient to;
+    Micros deadline;
+  };
+
+  Dispatcher(Links& links, Receiver& receiver);
+
+  void submit(const Submission& submission, Micros now);
+  // The lane on which too much waits to leave, if submit() has met one since the last call; nullptr otherwise.
+  // Lifetime: to be looked at before the links change.
+  [[nodiscard]] Lane* take_crowded_lane() { return std::exchange(crowded_, nullptr); }
+
+  void on_reply(Outstanding& request, const protocol::Reply& reply, std::string_view body, Micros now);
+  // What was in flight will not be answered: its link broke.
+  void on_lost(Outstanding& request, Micros now);
+  // Parked requests may find an open door now: a lane opened.
+  void on_open(Micros now);
+  // After links.use_table(). `anew`: epochs do not go on from the last table, it is another generation's.
+  void on_table(const ring::Table& table, bool anew, Micros now);
+
+  // Gives up what is past its deadline and probes the parked places whose wait is over.
+  void tick(Micros now);
+  [[nodiscard]] Micros next_tick() const;
+
+  [[nodiscard]] size_t parked_bytes() const { return parked_bytes_; }
+  [[nodiscard]] size_t outstanding() const { return outstanding_; }
+  [[nodiscard]] bool any_parked() const { return !parked_.empty(); }
+  // Requests to the leader that are not answered.
+  [[nodiscard]] bool waits_for_leader() { return !queues_[kLockPlace].empty(); }
+
+ private:
+  using ByDeadline =
+      boost::intrusive::list<Outstanding,
+                             boost::intrusive::member_hook<Outstanding, ListHook, &Outstanding::deadline_hook>,
+                             boost::intrusive::constant_time_size<false>>;
+  using Parked =
+      boost::intrusive::list<SlotQueue, boost::intrusive::member_hook<SlotQueue, ListHook, &SlotQueue::parked_hook>,
+                             boost::intrusive::constant_time_size<false>>;
+
+  [[nodiscard]] Place place_of(const SlotQueue& queue) const { return static_cast<Place>(&queue - queues_.data()); }
+  Outstanding& keep(const Submission& submission);
+  void discard(SlotQueue& queue, Outstanding& request);
+  void send(SlotQueue& queue, Outstanding& request, Lane& lane);
+  void wait_again(SlotQueue& queue, Outstanding& request);
+  void park(SlotQueue& queue, Micros retry_at);
+  void flow(SlotQueue& queue);
+  void schedule_retry(SlotQueue& queue, Micros now);
+  void go_on(SlotQueue& queue, Micros now);
+  void retry_all(Micros now);
+  void finish(SlotQueue& queue, Outstanding& request, Ending ending, std::string_view reply);
+  void give_up(Outstanding& request, Micros now);
+
+  Links& links_;
+  Receiver& receiver_;
+  std::vector<SlotQueue> queues_;  // one for each place; never resized
+  Parked parked_;
+  ByDeadline by_deadline_;
+  std::deque<Outstanding> slab_;
+  std::vector<Outstanding*> free_;
+  Lane* crowded_ = nullptr;
+  size_t parked_bytes_ = 0;
+  size_t outstanding_ = 0;
+  const std::string not_run_reply_;
+  const std::string unknown_reply_;
+};
+
+}  // namespace chainring::router

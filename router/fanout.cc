@@ -1,0 +1,146 @@
+#include "router/fanout.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+
+namespace chainring::router {
+namespace {
+
+using protocol::CommandId;
+
+WideMerge::Kind merge_of(CommandId command) {
+  switch (command) {
+    case CommandId::dbsize: return WideMerge::Kind::sum;
+    case CommandId::keys: return WideMerge::Kind::concat;
+    case CommandId::randomkey: return WideMerge::Kind::choice;
+    default: break;
+  }
+  CHECK(command == CommandId::flushall || command == CommandId::flushdb, "no other command is for all slots");
+  return WideMerge::Kind::ok;
+}
+
+template <class Visit>
+void for_each_slot(const std::vector<protocol::SlotRange>& ranges, Visit&& visit) {
+  for (const protocol::SlotRange& range : ranges) {
+    const uint32_t last = std::min<uint32_t>(range.last, kSlotCount - 1);
+    for (uint32_t slot = range.first; slot <= last; ++slot) visit(static_cast<Slot>(slot));
+  }
+}
+
+void add_slot(Slot slot, std::vector<protocol::SlotRange>& ranges) {
+  if (!ranges.empty() && ranges.back().last + 1 == slot) {
+    ranges.back().last = slot;
+  } else {
+    ranges.push_back({slot, slot});
+  }
+}
+
+}  // namespace
+
+Fanout::Fanout(Services& services, const session::ClientRequest& request, Micros deadline)
+    : Operation(services, request, deadline),
+      write_((request.command->flags & protocol::kWrite) != 0),
+      bytes_(request.bytes),
+      merge_(merge_of(request.command->id), request.resp),
+      locks_open_(!write_) {
+  open_.set();
+}
+
+void Fanout::start(Micros now) {
+  if (locks_open_) submit_leg(0, kLockPlace, false, bytes_, now);
+  ask();
+}
+
+// One call to each open head for what is open and not asked for yet.
+void Fanout::ask() {
+  std::map<Lane*, std::vector<protocol::SlotRange>> slots_of;
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    if (!open_[slot] || asked_[slot]) continue;
+    Lane* const lane = services_.links.lane(static_cast<Place>(slot));
+    if (lane == nullptr || !lane->open()) continue;
+    add_slot(static_cast<Slot>(slot), slots_of[lane]);
+    asked_.set(slot);
+  }
+  for (auto& [lane, slots] : slots_of) send_call(*lane, 0, std::move(slots), write_, bytes_);
+}
+
+void Fanout::put_back(const SlotsCall& call) {
+  for_each_slot(call.slots, [this](Slot slot) { asked_.reset(slot); });
+}
+
+// Returns how many slots the call has settled.
+uint32_t Fanout::settle(const SlotsCall& call, const protocol::SlotsReply& reply) {
+  SlotSet answered;
+  for_each_slot(reply.answered, [&](Slot slot) { answered.set(slot); });
+  SlotSet called;
+  for_each_slot(call.slots, [&](Slot slot) { called.set(slot); });
+  answered &= called;  // a head does not answer for what it was not asked for
+  open_ &= ~answered;
+  return static_cast<uint32_t>(answered.count());
+}
+
+void Fanout::call_answered(SlotsCall& call, const protocol::SlotsReply& reply, std::string_view body, Micros now) {
+  put_back(call);
+  const uint32_t settled = settle(call, reply);
+  if (settled > 0) {
+    may_have_run_ = true;
+    take(body, settled);
+  }
+  // With open slots left and nothing out for them, they wait for the timer or for news.
+  if (!answered() && open_.any() && retry_.due() == kNever) retry_.schedule(now);
+}
+
+void Fanout::call_lost(SlotsCall& call, Micros now) {
+  put_back(call);
+  may_have_run_ = true;
+  if (retry_.due() == kNever) retry_.schedule(now);
+}
+
+void Fanout::leg_ended(uint32_t, Ending ending, std::string_view reply, Micros) {
+  if (ending != Ending::replied) return answer(reply);
+  locks_open_ = false;
+  take(reply, 1);
+}
+
+void Fanout::take(std::string_view reply, uint32_t weight) {
+  const bool fits = merge_.add(reply, weight, services_.random);
+  if (!fits || (open_.none() && !locks_open_)) answer(merge_.take());
+}
+
+void Fanout::abandon_moved_calls() {
+  for (SlotsCall& call : calls()) {
+    if (call.lane == nullptr) continue;
+    bool moved = false;
+    for_each_slot(call.slots, [&](Slot slot) { moved = moved || services_.links.lane(slot) != call.lane; });
+    if (!moved) continue;
+    call.lane->forget(call);
+    put_back(call);
+    may_have_run_ = true;
+  }
+}
+
+void Fanout::try_again(Micros) {
+  abandon_moved_calls();
+  retry_.reset();
+  ask();
+}
+
+void Fanout::time_passed(Micros now) {
+  if (now >= deadline_) return give_up();
+  if (now < retry_.due()) return;
+  ask();
+  retry_.schedule(now);
+}
+
+Micros Fanout::next_attempt() const { return std::min(deadline_, retry_.due()); }
+
+void Fanout::give_up() {
+  const bool out = std::any_of(calls().begin(), calls().end(), [](const SlotsCall& call) { return call.lane != nullptr; });
+  const bool unknown = write_ && (out || may_have_run_);
+  answer_error(unknown ? protocol::errors::kOutcomeUnknown : protocol::errors::kClusterDown);
+}
+
+}  // namespace chainring::router

@@ -1,0 +1,163 @@
+#include "router/links.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/text.h"
+
+namespace chainring::router {
+namespace {
+
+std::set<MemberId> members_in_chains(const ring::Table& table) {
+  std::set<MemberId> members;
+  for (const protocol::TableRange& range : table.message().ranges) {
+    members.insert(range.chain.begin(), range.chain.end());
+    members.insert(range.next_chain.begin(), range.next_chain.end());
+  }
+  return members;
+}
+
+std::vector<Address> addresses_of(const std::vector<protocol::CoordinatorAddress>& coordinators) {
+  std::vector<Address> addresses;
+  for (const protocol::CoordinatorAddress& one : coordinators) addresses.push_back({one.host, one.port});
+  return addresses;
+}
+
+}  // namespace
+
+Links::NodeLink::NodeLink(Transport& transport, Random& random, const protocol::TableMember& member)
+    : incarnation(member.incarnation),
+      link(transport, random, Address{member.host, member.port}),
+      lane(transport, member.id) {}
+
+Links::Links(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators, Handler& handler)
+    : transport_(transport),
+      random_(random),
+      log_(log),
+      handler_(handler),
+      coordinators_(transport, random, std::move(coordinators)),
+      leader_(transport, kNoMember),
+      on_leader_frame_([this](const protocol::Frame& frame) { handler_.on_frame(leader_, frame); }),
+      lane_of_place_(kPlaceCount, nullptr) {
+  lane_of_place_[kLockPlace] = &leader_;
+}
+
+Lane* Links::member_lane(MemberId member) const {
+  const auto found = nodes_.find(member);
+  return found == nodes_.end() ? nullptr : &found->second->lane;
+}
+
+std::vector<Lane*> Links::open_node_lanes() const {
+  std::vector<Lane*> lanes;
+  for (const auto& [id, node] : nodes_) {
+    if (node->lane.open()) lanes.push_back(&node->lane);
+  }
+  return lanes;
+}
+
+Links::NodeLink& Links::add_node(const protocol::TableMember& member) {
+  auto& node = nodes_[member.id];
+  node = std::make_unique<NodeLink>(transport_, random_, member);
+  node->on_frame = [this, lane = &node->lane](const protocol::Frame& frame) { handler_.on_frame(*lane, frame); };
+  return *node;
+}
+
+void Links::use_table(const ring::Table& table, Micros now) {
+  coordinators_.set_coordinators(addresses_of(table.message().coordinators), now);
+  settle_leader();
+  const std::set<MemberId> wanted = members_in_chains(table);
+  for (const MemberId id : wanted) {
+    const protocol::TableMember& member = *table.member(id);
+    const auto found = nodes_.find(id);
+    if (found == nodes_.end()) {
+      add_node(member);
+    } else {
+      found->second->link.set_address({member.host, member.port}, now);
+      after_change(*found->second, now);
+    }
+  }
+  std::fill(lane_of_place_.begin(), lane_of_place_.begin() + kSlotCount, nullptr);
+  for (uint32_t slot = 0; table.has_ranges() && slot < kSlotCount; ++slot) {
+    lane_of_place_[slot] = member_lane(serving_member(table, static_cast<Slot>(slot)));
+  }
+  std::erase_if(nodes_, [&](const auto& entry) {
+    if (wanted.contains(entry.first)) return false;
+    NodeLink& node = *entry.second;
+    by_conn_.erase(node.indexed);
+    if (node.lane.open()) handler_.on_broken(node.lane, node.lane.close());
+    return true;
+  });
+}
+
+bool Links::on_event(const NetEvent& event, Micros now, const session::PeerIdentity& ours) {
+  if (coordinators_.owns(event.conn)) {
+    coordinators_.on_event(event, now, ours);
+    settle_leader();
+    if (leader_.open()) coordinators_.frames(now, on_leader_frame_);
+    settle_leader();
+    return true;
+  }
+  const auto found = by_conn_.find(event.conn);
+  if (found == by_conn_.end()) return false;
+  NodeLink& node = *found->second;
+  node.link.on_event(event, now, ours);
+  after_change(node, now);
+  if (node.lane.open() && !node.link.frames(now, node.on_frame)) after_change(node, now);
+  return true;
+}
+
+void Links::tick(Micros now, const session::PeerIdentity& ours) {
+  if (told_leader_) coordinators_.redirect(*std::exchange(told_leader_, std::nullopt), now);
+  coordinators_.tick(now, ours);
+  settle_leader();
+  for (const auto& [id, node] : nodes_) {
+    node->link.tick(now, ours);
+    after_change(*node, now);
+  }
+}
+
+Micros Links::next_tick() const {
+  Micros next = coordinators_.next_tick();
+  for (const auto& [id, node] : nodes_) next = std::min(next, node->link.next_tick());
+  return next;
+}
+
+void Links::suspect_leader(Micros now) {
+  coordinators_.suspect(now);
+  settle_leader();
+}
+
+// Brings index and lane into line with what has become of the connection.
+void Links::after_change(NodeLink& node, Micros now) {
+  if (node.indexed != node.link.conn()) {
+    by_conn_.erase(node.indexed);
+    node.indexed = node.link.conn();
+    if (node.indexed != kNoConn) by_conn_.emplace(node.indexed, &node);
+  }
+  const ConnId live = node.link.up() ? node.link.conn() : kNoConn;
+  if (node.lane.conn() == live) return;
+  if (node.lane.open()) {
+    log_.info(concat("link to member ", node.lane.member(), " lost: ", node.link.trouble()));
+    handler_.on_broken(node.lane, node.lane.close());
+  }
+  if (live == kNoConn) return;
+  if (node.link.theirs().incarnation != node.incarnation) {
+    // Started anew at the same address: another member, which the table will name (R1).
+    node.link.drop(now);
+    return after_change(node, now);
+  }
+  node.lane.open_on(live);
+  handler_.on_open(node.lane);
+}
+
+void Links::settle_leader() {
+  const ConnId live = coordinators_.up() ? coordinators_.link().conn() : kNoConn;
+  if (leader_.conn() == live) return;
+  if (leader_.open()) handler_.on_broken(leader_, leader_.close());
+  if (live == kNoConn) return;
+  leader_.open_on(live);
+  handler_.on_open(leader_);
+}
+
+}  // namespace chainring::router

@@ -1,0 +1,93 @@
+// The router's links: one to each member that serves or may soon serve slots, and one to the coordinators' leader.
+//
+// Thread-safety: none. Transport, Random, Log and the Handler are not owned and outlive it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/process.h"
+#include "base/random.h"
+#include "base/transport.h"
+#include "ring/table.h"
+#include "router/lane.h"
+#include "session/coordinator_link.h"
+#include "session/peer.h"
+
+namespace chainring::router {
+
+class Links {
+ public:
+  // What a link tells its owner. Called from on_event(), tick() and use_table().
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    virtual void on_frame(Lane& lane, const protocol::Frame& frame) = 0;
+    virtual void on_open(Lane& lane) = 0;
+    // The link broke; `items` were in flight on it, in that order. The lane may be gone after the call.
+    virtual void on_broken(Lane& lane, const std::vector<InFlight*>& items) = 0;
+  };
+
+  // REQUIRES: !coordinators.empty().
+  Links(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators, Handler& handler);
+
+  // Dials who is new in the chains (also in intended ones: they may be heads in a moment) and hangs up on who is in none.
+  void use_table(const ring::Table& table, Micros now);
+
+  // Whether the event was of one of these links.
+  bool on_event(const NetEvent& event, Micros now, const session::PeerIdentity& ours);
+  void tick(Micros now, const session::PeerIdentity& ours);
+  [[nodiscard]] Micros next_tick() const;
+
+  // Where the requests of a place go; nullptr while nobody serves it. It may be closed.
+  [[nodiscard]] Lane* lane(Place place) const { return lane_of_place_[place]; }
+  [[nodiscard]] Lane* member_lane(MemberId member) const;  // nullptr for who is not linked
+  [[nodiscard]] Lane& leader() { return leader_; }
+  [[nodiscard]] const Lane& leader() const { return leader_; }
+  [[nodiscard]] std::vector<Lane*> open_node_lanes() const;
+  // Says something to the leader that it does not reply to.
+  template <class Message>
+  void tell_leader(protocol::FrameType type, const Message& message) {
+    coordinators_.link().send(type, message);
+  }
+  [[nodiscard]] size_t node_count() const { return nodes_.size(); }
+
+  // The leader's lane answered that another coordinator leads (empty host: it does not know which). Taken up by the
+  // next tick(), so that it may be said from inside on_frame().
+  void leader_is(Address leader) { told_leader_ = std::move(leader); }
+  // Whoever was taken for the leader says nothing: try the next coordinator.
+  void suspect_leader(Micros now);
+
+ private:
+  struct NodeLink {
+    NodeLink(Transport& transport, Random& random, const protocol::TableMember& member);
+    const Incarnation incarnation;
+    session::PeerLink link;
+    Lane lane;
+    ConnId indexed = kNoConn;  // under which it stands in by_conn_
+    std::function<void(const protocol::Frame&)> on_frame;
+  };
+
+  NodeLink& add_node(const protocol::TableMember& member);
+  void after_change(NodeLink& node, Micros now);
+  void settle_leader();
+
+  Transport& transport_;
+  Random& random_;
+  Log& log_;
+  Handler& handler_;
+  session::CoordinatorLink coordinators_;
+  Lane leader_;
+  std::function<void(const protocol::Frame&)> on_leader_frame_;
+  std::optional<Address> told_leader_;
+  std::map<MemberId, std::unique_ptr<NodeLink>> nodes_;
+  std::unordered_map<ConnId, NodeLink*> by_conn_;
+  std::vector<Lane*> lane_of_place_;
+};
+
+}  // namespace chainring::router

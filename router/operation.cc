@@ -1,0 +1,105 @@
+#include "router/operation.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+#include "protocol/resp.h"
+
+namespace chainring::router {
+namespace {
+
+constexpr Micros kRetryFirst = 5 * kMicrosPerMilli;
+constexpr Micros kRetryMax = 50 * kMicrosPerMilli;
+
+}  // namespace
+
+Operation::~Operation() { forget_calls(); }
+
+void Operation::forget_calls() {
+  for (SlotsCall& call : calls_) {
+    if (call.lane != nullptr) call.lane->forget(call);
+  }
+}
+
+void Operation::end_leg(uint32_t leg, Ending ending, std::string_view reply, Micros now) {
+  CHECK(open_legs_ > 0, "each leg ends once");
+  --open_legs_;
+  if (!answered_) leg_ended(leg, ending, reply, now);
+}
+
+void Operation::answer_call(SlotsCall& call, const protocol::SlotsReply& reply, std::string_view body, Micros now) {
+  if (!answered_) call_answered(call, reply, body, now);
+}
+
+void Operation::lose_call(SlotsCall& call, Micros now) {
+  if (!answered_) call_lost(call, now);
+}
+
+void Operation::retry(Micros now) {
+  if (!answered_) try_again(now);
+}
+
+void Operation::tick(Micros now) {
+  if (!answered_) time_passed(now);
+}
+
+void Operation::answer(std::string_view reply) {
+  CHECK(!answered_, "an operation is answered once");
+  answered_ = true;
+  forget_calls();
+  services_.clients.complete(ticket_, reply);
+}
+
+void Operation::answer_error(std::string_view text) {
+  std::string reply;
+  protocol::ReplyWriter(reply, resp_).error(text);
+  answer(reply);
+}
+
+uint8_t Operation::flags(bool write) const {
+  uint8_t flags = write ? protocol::kRequestWrite : 0;
+  if (resp_ == protocol::RespVersion::resp3) flags |= protocol::kRequestResp3;
+  return flags;
+}
+
+void Operation::submit_leg(uint32_t leg, Place place, bool write, std::string_view bytes, Micros now) {
+  ++open_legs_;
+  services_.dispatcher.submit({place, db_, flags(write), bytes, Recipient{ticket_, this, leg}, deadline_}, now);
+}
+
+void Operation::send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRange> slots, bool write,
+                          std::string_view bytes) {
+  auto call = std::find_if(calls_.begin(), calls_.end(), [](const SlotsCall& one) { return one.lane == nullptr; });
+  if (call == calls_.end()) {
+    calls_.emplace_back();
+    call = std::prev(calls_.end());
+  }
+  call->owner = this;
+  call->tag = tag;
+  call->slots = std::move(slots);
+  protocol::SlotsRequest header;
+  header.db = db_;
+  header.flags = flags(write);
+  header.slots = call->slots;
+  lane.send(*call, protocol::FrameType::slots_request, header, bytes);
+}
+
+void RetryTimer::schedule(Micros now) {
+  wait_ = wait_ == 0 ? kRetryFirst : std::min(wait_ * 2, kRetryMax);
+  due_ = now + wait_;
+}
+
+void RetryTimer::reset() {
+  due_ = kNever;
+  wait_ = 0;
+}
+
+std::string request_bytes(std::span<const std::string_view> args) {
+  std::string bytes;
+  protocol::append_request(bytes, args);
+  return bytes;
+}
+
+}  // namespace chainring::router

@@ -1,0 +1,80 @@
+// What the router keeps of everything that it has sent on and that is not answered yet.
+//
+// Thread-safety: none; plain state of one router.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <boost/intrusive/list_hook.hpp>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "protocol/messages.h"
+#include "router/route.h"
+#include "session/clients.h"
+
+namespace chainring::router {
+
+class Lane;
+class Operation;
+
+using ListHook = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>;
+
+// How a request ended.
+enum class Ending : uint8_t {
+  replied,  // the reply is a node's or the leader's
+  not_run,  // given up; it was never executed, or was a read. The reply is the error that says so
+  unknown,  // given up; it may have been executed. The reply is the error that says so
+};
+
+// Who gets the reply: the client of `ticket`, or, when it is set, a leg of `operation`.
+struct Recipient {
+  session::Ticket ticket;
+  Operation* operation = nullptr;
+  uint32_t leg = 0;
+};
+
+// Anything that a link's reply will name by an id.
+struct InFlight {
+  enum class Kind : uint8_t { request, slots_call };
+  explicit InFlight(Kind of_kind) : kind(of_kind) {}
+
+  const Kind kind;
+  uint64_t id = 0;       // on `lane`
+  Lane* lane = nullptr;  // nullptr while it is not out
+};
+
+// One request to one place, kept with its bytes until it is answered or given up.
+struct Outstanding : InFlight {
+  Outstanding() : InFlight(Kind::request) {}
+
+  ListHook queue_hook;     // of its place, in order of arrival
+  ListHook deadline_hook;  // of all, in order of arrival
+  Place place = 0;
+  uint8_t db = 0;
+  uint8_t flags = 0;          // of protocol::RequestFlag
+  bool may_have_run = false;  // it was out, and neither an answer nor a bounce will tell what became of it
+  uint32_t attempt = 0;       // under which it was sent last (R10)
+  uint64_t number = 0;        // of a write (R20)
+  Micros deadline = 0;
+  Recipient to;
+  std::string bytes;
+
+  [[nodiscard]] bool out() const { return lane != nullptr; }
+  [[nodiscard]] bool is_write() const { return (flags & protocol::kRequestWrite) != 0; }
+  // What it counts for against the limit on parked bytes.
+  [[nodiscard]] size_t cost() const { return bytes.size() + sizeof(Outstanding); }
+};
+
+// A command for many slots, at one head (R22). Owned by its operation, at an address that does not change.
+struct SlotsCall : InFlight {
+  SlotsCall() : InFlight(Kind::slots_call) {}
+
+  Operation* owner = nullptr;
+  uint32_t tag = 0;  // the owner's
+  std::vector<protocol::SlotRange> slots;
+};
+
+}  // namespace chainring::router

@@ -1,0 +1,109 @@
+#include "router/route.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "protocol/reply.h"
+#include "protocol/slot.h"
+
+namespace chainring::router {
+namespace {
+
+using protocol::CommandSpec;
+using protocol::Routing;
+using Args = std::span<const std::string_view>;
+
+// A command with no keys at hand that still runs where keys are: any slot does, so always the same one.
+constexpr Place kKeylessPlace = 0;
+
+void send_to(Place place, Plan& plan) {
+  plan.kind = Plan::Kind::one_place;
+  plan.place = place;
+}
+
+void refuse(std::string why, Plan& plan) {
+  plan.kind = Plan::Kind::refused;
+  plan.refusal = std::move(why);
+}
+
+// Fills plan.keys in the request's order and says whether they are all of one place.
+bool place_keys(const CommandSpec& command, Args args, const LockPrefixes& prefixes, Plan& plan) {
+  plan.positions.clear();
+  plan.keys.clear();
+  protocol::key_positions(command, args, plan.positions);
+  bool together = true;
+  for (const size_t position : plan.positions) {
+    const Place place = place_of(args[position], prefixes);
+    together = together && (plan.keys.empty() || plan.keys.front().place == place);
+    plan.keys.push_back({place, static_cast<uint32_t>(plan.keys.size()), static_cast<uint32_t>(position)});
+  }
+  return together;
+}
+
+void route_by_keys(const CommandSpec& command, Args args, const LockPrefixes& prefixes, Plan& plan) {
+  const bool together = place_keys(command, args, prefixes, plan);
+  if (together) return send_to(plan.keys.empty() ? kKeylessPlace : plan.keys.front().place, plan);
+  if (command.routing == Routing::slot) return refuse(std::string(protocol::errors::kCrossSlot), plan);
+  const size_t rest = args.size() - static_cast<size_t>(command.first_key);
+  if (rest % static_cast<size_t>(command.step) != 0) {  // MSET with a key too many
+    return refuse(protocol::errors::wrong_arity(command.name), plan);
+  }
+  std::sort(plan.keys.begin(), plan.keys.end(), [](const Plan::Key& a, const Plan::Key& b) {
+    return std::pair(a.place, a.order) < std::pair(b.place, b.order);
+  });
+  plan.kind = Plan::Kind::split;
+}
+
+}  // namespace
+
+LockPrefixes::LockPrefixes(std::vector<std::string> prefixes) : prefixes_(std::move(prefixes)) {
+  std::erase_if(prefixes_, [](const std::string& prefix) { return prefix.empty(); });
+}
+
+LockPrefixes LockPrefixes::parse(std::string_view setting) {
+  std::vector<std::string> prefixes;
+  while (!setting.empty()) {
+    const size_t end = std::min(setting.find(','), setting.size());
+    prefixes.emplace_back(setting.substr(0, end));
+    setting.remove_prefix(std::min(end + 1, setting.size()));
+  }
+  return LockPrefixes(std::move(prefixes));
+}
+
+bool LockPrefixes::cover(std::string_view key) const {
+  if (begins(key)) return true;
+  const std::string_view tag = protocol::hash_tag(key);
+  return tag.size() != key.size() && begins(tag);
+}
+
+bool LockPrefixes::begins(std::string_view text) const {
+  return std::any_of(prefixes_.begin(), prefixes_.end(),
+                     [text](const std::string& prefix) { return text.starts_with(prefix); });
+}
+
+Place place_of(std::string_view key, const LockPrefixes& prefixes) {
+  return prefixes.cover(key) ? kLockPlace : protocol::slot_of(key);
+}
+
+void route(const CommandSpec& command, Args args, const LockPrefixes& prefixes, Plan& plan) {
+  switch (command.routing) {
+    case Routing::slot:
+    case Routing::split_sum:
+    case Routing::split_values:
+    case Routing::split_ok: return route_by_keys(command, args, prefixes, plan);
+    case Routing::all_slots: plan.kind = Plan::Kind::all_slots; return;
+    case Routing::scan: plan.kind = Plan::Kind::scan; return;
+    case Routing::coordinator: return send_to(kLockPlace, plan);
+    case Routing::session: break;
+  }
+  if (command.id == protocol::CommandId::info) {
+    plan.kind = Plan::Kind::info;
+    return;
+  }
+  refuse(protocol::errors::unknown_command(args[0], args.data() + 1, args.size() - 1), plan);
+}
+
+MemberId serving_member(const ring::Table& table, Slot slot) { return table.head(slot); }
+
+}  // namespace chainring::router

@@ -1,0 +1,73 @@
+// Where a request goes: decided from the command table, its keys and the lock prefixes alone.
+//
+// Thread-safety: pure functions over the caller's values.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "protocol/command.h"
+#include "ring/table.h"
+
+namespace chainring::router {
+
+// What has an order of its own: a slot, or the lock keyspace, which is one more to the router.
+using Place = uint16_t;
+inline constexpr Place kLockPlace = kSlotCount;
+inline constexpr size_t kPlaceCount = kSlotCount + 1;
+
+// The prefixes that make a key a lock. Empty prefixes are ignored: they would make every key one.
+class LockPrefixes {
+ public:
+  LockPrefixes() = default;
+  explicit LockPrefixes(std::vector<std::string> prefixes);
+  // From the setting's text, "lock:,redlock:".
+  [[nodiscard]] static LockPrefixes parse(std::string_view setting);
+
+  // Whether the key, or its hash tag, begins with a prefix.
+  [[nodiscard]] bool cover(std::string_view key) const;
+
+ private:
+  [[nodiscard]] bool begins(std::string_view text) const;
+  std::vector<std::string> prefixes_;
+};
+
+[[nodiscard]] Place place_of(std::string_view key, const LockPrefixes& prefixes);
+
+// The result of route(). Reused from request to request, so that planning does not allocate.
+struct Plan {
+  enum class Kind : uint8_t {
+    one_place,  // the request's own bytes to `place`
+    split,      // `keys` says which argument belongs where
+    all_slots,  // to all heads, answers merged
+    scan,
+    info,
+    refused,  // `refusal` is the error to answer
+  };
+  struct Key {
+    Place place = 0;
+    uint32_t order = 0;     // among the request's keys: the place of its value in the reply
+    uint32_t argument = 0;  // its index in the request
+  };
+
+  Kind kind = Kind::refused;
+  Place place = 0;
+  std::vector<Key> keys;  // of a split, by place, and within one in the request's order
+  std::string refusal;
+  std::vector<size_t> positions;  // scratch
+};
+
+// REQUIRES: arity_fits(command, args.size()).
+void route(const protocol::CommandSpec& command, std::span<const std::string_view> args, const LockPrefixes& prefixes,
+           Plan& plan);
+
+// The member that the requests for a slot go to; kNoMember while nobody serves it. All go to the head, which may answer
+// everything; whoever spreads reads over the chain has R10 to keep.
+// REQUIRES: table.has_ranges().
+[[nodiscard]] MemberId serving_member(const ring::Table& table, Slot slot);
+
+}  // namespace chainring::router

@@ -1,0 +1,396 @@
+#include "router/router.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "protocol/messages.h"
+#include "protocol/reply.h"
+#include "router/fanout.h"
+#include "router/node_info.h"
+#include "router/scan.h"
+#include "router/split.h"
+
+namespace chainring::router {
+namespace {
+
+// Cluster-wide commands under way at once; whoever asks for more is not read until half of them are done.
+constexpr size_t kWideOperationsMax = 256;
+// While clients are held back, how often to look whether they still have to be.
+constexpr Micros kHoldRecheck = kMicrosPerMilli;
+// A leader that owes an answer and says nothing for so many heartbeats is asked no longer.
+constexpr int64_t kSilentHeartbeatsMax = 5;
+// Parked requests alone say less: a new table takes as long as a lease.
+constexpr int64_t kTablelessHeartbeatsMax = 15;
+
+std::vector<Address> coordinators_of(const Settings& settings) {
+  std::vector<Address> addresses;
+  for (const auto& [name, host, port] : settings.addresses(Setting::coordinators)) addresses.push_back({host, port});
+  return addresses;
+}
+
+Incarnation draw_incarnation(Random& random) {
+  Incarnation drawn = 0;
+  while (drawn == 0) drawn = random.next();
+  return drawn;
+}
+
+std::string draw_run_id(Random& random) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id;
+  for (int i = 0; i < 40; ++i) id.push_back(kDigits[random.below(kDigits.size())]);
+  return id;
+}
+
+session::RoleFacts router_facts(session::RoleFacts facts, Random& random) {
+  facts.mode = "standalone";
+  facts.role_name = "router";
+  if (facts.run_id.empty()) facts.run_id = draw_run_id(random);
+  return facts;
+}
+
+// Takes a header off the front of a payload; what is left is what stands behind it.
+template <class Header>
+bool split_payload(std::string_view payload, Header& header, std::string_view& body) {
+  ByteReader reader(payload);
+  reader(header);
+  body = reader.rest();
+  return !reader.failed();
+}
+
+}  // namespace
+
+Router::Router(Settings settings, Transport& transport, Random& random, Log& log, session::RoleFacts facts)
+    : settings_(std::move(settings)),
+      transport_(transport),
+      random_(random),
+      log_(log),
+      identity_{.cluster_id = 0,
+                .role = session::PeerRole::router,
+                .id = std::string(settings_.text(Setting::name)),
+                .incarnation = draw_incarnation(random),
+                .secret = std::string(settings_.text(Setting::peer_secret))},
+      lock_prefixes_(LockPrefixes::parse(settings_.text(Setting::lock_prefixes))),
+      clients_(settings_, transport, random, log, *this, router_facts(std::move(facts), random)),
+      links_(transport, random, log, coordinators_of(settings_), *this),
+      dispatcher_(links_, *this),
+      holds_(clients_),
+      services_{links_, dispatcher_, table_, random_, clients_} {}
+
+Router::~Router() = default;
+
+Status Router::start(Now now) {
+  now_ = now;
+  const Result<uint16_t> port = transport_.listen(
+      {std::string(settings_.text(Setting::bind)), static_cast<uint16_t>(settings_.number(Setting::port))});
+  if (!port.ok()) return port.status();
+  port_ = *port;
+  clients_.set_port(port_);
+  leader_heard_ = now.mono;
+  links_.tick(now.mono, identity_);
+  return {};
+}
+
+void Router::turn(Now now, std::span<const NetEvent> events) {
+  now_ = now;
+  for (const NetEvent& event : events) on_event(event);
+  tend_coordinators();
+  links_.tick(now.mono, identity_);
+  dispatcher_.tick(now.mono);
+  wide_.for_each([&](Operation& operation) {
+    if (operation.next_tick() > now.mono) return;
+    operation.tick(now.mono);
+    retire_if_finished(operation);
+  });
+  release_holds();
+  clients_.flush(now);
+}
+
+void Router::on_event(const NetEvent& event) {
+  if (event.kind == NetEvent::Kind::accepted) {
+    if (stopping_) return transport_.close(event.conn);
+    return clients_.accepted(event.conn, now_);
+  }
+  if (links_.on_event(event, now_.mono, identity_)) return;
+  if (clients_.on_event(event, now_) == session::Clients::Outcome::handled) return;
+  if (std::string* out = transport_.output(event.conn)) {
+    protocol::ReplyWriter(*out, protocol::RespVersion::resp2)
+        .error("ERR peer refused: this is a router, which takes clients only");
+  }
+  transport_.close_after_flush(event.conn);
+}
+
+Micros Router::next_wake() const {
+  Micros next = std::min({clients_.next_tick(), links_.next_tick(), dispatcher_.next_tick(), wide_.next_tick()});
+  if (links_.leader().open()) next = std::min(next, subscribe_at_);
+  return holds_.any() ? std::min(next, now_.mono + kHoldRecheck) : next;
+}
+
+void Router::request_stop(Now now) {
+  now_ = now;
+  stopping_ = true;
+  clients_.close_all();
+}
+
+// ---- requests of clients ----------------------------------------------------------------------------------------
+
+Micros Router::deadline() const {
+  return now_.mono + settings_.number(Setting::request_timeout_ms) * kMicrosPerMilli;
+}
+
+void Router::request(const session::ClientRequest& request) {
+  const size_t parked_before = dispatcher_.parked_bytes();
+  carry_out(request);
+  hold_back(request.ticket.client, parked_before);
+}
+
+void Router::carry_out(const session::ClientRequest& request) {
+  route(*request.command, request.args, lock_prefixes_, plan_);
+  switch (plan_.kind) {
+    case Plan::Kind::one_place: return forward(request);
+    case Plan::Kind::split: return begin(std::make_unique<Split>(services_, request, plan_, deadline()), false);
+    case Plan::Kind::all_slots: return begin(std::make_unique<Fanout>(services_, request, deadline()), true);
+    case Plan::Kind::scan: return begin(std::make_unique<Scan>(services_, request, deadline()), true);
+    case Plan::Kind::info:
+      return begin(std::make_unique<NodeInfo>(services_, request, deadline(),
+                                              [this](const NodeFigures& figures, auto sections) {
+                                                return info_text(figures, sections);
+                                              }),
+                   true);
+    case Plan::Kind::refused: break;
+  }
+  std::string reply;
+  protocol::ReplyWriter(reply, request.resp).error(plan_.refusal);
+  clients_.complete(request.ticket, reply);
+}
+
+void Router::forward(const session::ClientRequest& request) {
+  uint8_t flags = request.resp == protocol::RespVersion::resp3 ? protocol::kRequestResp3 : 0;
+  if ((request.command->flags & protocol::kWrite) != 0) flags |= protocol::kRequestWrite;
+  dispatcher_.submit({plan_.place, request.db, flags, request.bytes, Recipient{request.ticket}, deadline()}, now_.mono);
+}
+
+void Router::begin(std::unique_ptr<Operation> operation, bool wide) {
+  operation->wide = wide;
+  Operation& begun = (wide ? wide_ : splits_).add(std::move(operation));
+  begun.start(now_.mono);
+  retire_if_finished(begun);
+}
+
+void Router::hold_back(session::ClientId client, size_t parked_before) {
+  const size_t parked = dispatcher_.parked_bytes();
+  const Lane* const crowded = dispatcher_.take_crowded_lane();
+  if (parked > parked_before && parked > static_cast<size_t>(settings_.number(Setting::parked_bytes_max))) {
+    holds_.hold(client, {HoldCause::Kind::parked_bytes});
+  } else if (crowded != nullptr) {
+    holds_.hold(client, {HoldCause::Kind::lane, crowded->member()});
+  } else if (wide_.size() >= kWideOperationsMax) {
+    holds_.hold(client, {HoldCause::Kind::operations});
+  }
+}
+
+void Router::release_holds() {
+  if (!holds_.any()) return;
+  holds_.release_if([this](const HoldCause& cause) {
+    switch (cause.kind) {
+      case HoldCause::Kind::parked_bytes:
+        return dispatcher_.parked_bytes() <= static_cast<size_t>(settings_.number(Setting::parked_bytes_max)) / 4 * 3;
+      case HoldCause::Kind::operations: return wide_.size() <= kWideOperationsMax / 2;
+      case HoldCause::Kind::lane: break;
+    }
+    const Lane* const lane = cause.member == kNoMember ? &links_.leader() : links_.member_lane(cause.member);
+    return lane == nullptr || lane->unsent() <= kLaneBacklogMax / 2;
+  });
+}
+
+void Router::answered(const Recipient& to, Ending ending, std::string_view reply) {
+  if (to.operation == nullptr) return clients_.complete(to.ticket, reply);
+  to.operation->end_leg(to.leg, ending, reply, now_.mono);
+  retire_if_finished(*to.operation);
+}
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+Operation& Router::Operations::add(std::unique_ptr<Operation> operation) {
+  operation->index = items_.size();
+  items_.push_back(std::move(operation));
+  return *items_.back();
+}
+
+void Router::retire_if_finished(Operation& operation) {
+  if (operation.finished()) (operation.wide ? wide_ : splits_).remove(operation);
+}
+
+void Router::Operations::remove(Operation& operation) {
+  const size_t index = operation.index;
+  std::swap(items_[index], items_.back());
+  items_[index]->index = index;
+  items_.pop_back();
+}
+
+Micros Router::Operations::next_tick() const {
+  Micros next = kNever;
+  for (const auto& operation : items_) next = std::min(next, operation->next_tick());
+  return next;
+}
+
+// ---- links ----------------------------------------------------------------------------------------------------------
+
+void Router::on_frame(Lane& lane, const protocol::Frame& frame) {
+  const bool from_leader = &lane == &links_.leader();
+  if (from_leader) leader_heard_ = now_.mono;
+  switch (frame.type) {
+    case protocol::FrameType::reply: return on_reply(lane, frame.payload);
+    case protocol::FrameType::slots_reply: return on_slots_reply(lane, frame.payload);
+    case protocol::FrameType::table:
+      if (from_leader) adopt_table(frame.payload);
+      return;
+    default: return;  // a peer of a later version may say more
+  }
+}
+
+void Router::on_reply(Lane& lane, std::string_view payload) {
+  protocol::Reply reply;
+  std::string_view body;
+  if (!split_payload(payload, reply, body)) return log_.warning("a peer sent a reply without a header");
+  InFlight* const item = lane.take(reply.id);
+  if (item == nullptr) return;  // given up
+  if (item->kind != InFlight::Kind::request) return lose(*item);
+  if (reply.status == protocol::ReplyStatus::not_leader) {
+    const size_t colon = std::min(body.rfind(':'), body.size());
+    const std::optional<uint64_t> port = parse_uint(body.substr(std::min(colon + 1, body.size())));
+    const bool known = port && *port <= UINT16_MAX;
+    links_.leader_is(known ? Address{std::string(body.substr(0, colon)), static_cast<uint16_t>(*port)} : Address{});
+  }
+  dispatcher_.on_reply(static_cast<Outstanding&>(*item), reply, body, now_.mono);
+}
+
+void Router::on_slots_reply(Lane& lane, std::string_view payload) {
+  protocol::SlotsReply reply;
+  std::string_view body;
+  if (!split_payload(payload, reply, body)) return log_.warning("a peer sent a reply without a header");
+  InFlight* const item = lane.take(reply.id);
+  if (item == nullptr) return;
+  if (item->kind != InFlight::Kind::slots_call) return lose(*item);
+  auto& call = static_cast<SlotsCall&>(*item);
+  Operation& operation = *call.owner;
+  operation.answer_call(call, reply, body, now_.mono);
+  retire_if_finished(operation);
+}
+
+// The operation of a call stays: others of its calls may be about to be lost, too.
+void Router::lose(InFlight& item) {
+  if (item.kind == InFlight::Kind::request) return dispatcher_.on_lost(static_cast<Outstanding&>(item), now_.mono);
+  auto& call = static_cast<SlotsCall&>(item);
+  call.owner->lose_call(call, now_.mono);
+}
+
+void Router::on_open(Lane& lane) {
+  if (&lane == &links_.leader()) subscribe();
+  dispatcher_.on_open(now_.mono);
+  retry_operations();
+}
+
+void Router::on_broken(Lane&, const std::vector<InFlight*>& items) {
+  for (InFlight* const item : items) lose(*item);
+  wide_.for_each([this](Operation& operation) { retire_if_finished(operation); });
+}
+
+void Router::retry_operations() {
+  wide_.for_each([this](Operation& operation) {
+    operation.retry(now_.mono);
+    retire_if_finished(operation);
+  });
+}
+
+// ---- coordinators -----------------------------------------------------------------------------------------------
+
+void Router::adopt_table(std::string_view payload) {
+  const auto message = decode<protocol::TableMessage>(payload);
+  if (!message) return log_.warning("the leader sent a table that is cut short");
+  const protocol::TableMessage& present = table_.message();
+  const bool anew = message->generation != present.generation;
+  if (anew ? message->generation < present.generation : message->version <= present.version) return;
+  if (identity_.cluster_id != 0 && identity_.cluster_id != message->cluster_id) {
+    return log_.error("the leader sent the table of another cluster; it is not used");
+  }
+  Result<ring::Table> table = ring::Table::from_message(*message);
+  if (!table.ok()) return log_.error(concat("the leader sent a table that is not used: ", table.status().message()));
+  table_ = *std::move(table);
+  identity_.cluster_id = message->cluster_id;
+  lock_prefixes_ = LockPrefixes(message->lock_prefixes);
+  links_.use_table(table_, now_.mono);
+  dispatcher_.on_table(table_, anew, now_.mono);
+  retry_operations();
+  log_.debug(concat("table ", table_.version(), " is in use"));
+}
+
+void Router::tend_coordinators() {
+  if (!links_.leader().open()) {
+    leader_heard_ = now_.mono;
+    return;
+  }
+  if (now_.mono >= subscribe_at_) subscribe();
+  const bool owes_table = dispatcher_.any_parked();
+  const bool owes_reply = dispatcher_.waits_for_leader();
+  if (!owes_table && !owes_reply) leader_heard_ = now_.mono;
+  const int64_t patience = owes_reply ? kSilentHeartbeatsMax : kTablelessHeartbeatsMax;
+  if (now_.mono - leader_heard_ <= patience * heartbeat()) return;
+  log_.info("the leading coordinator is silent; another one is asked");
+  leader_heard_ = now_.mono;
+  links_.suspect_leader(now_.mono);
+}
+
+void Router::subscribe() {
+  subscribe_at_ = now_.mono + heartbeat();
+  const std::string_view announced = settings_.text(Setting::announce_host);
+  protocol::Subscribe message;
+  message.name = settings_.text(Setting::name);
+  message.incarnation = identity_.incarnation;
+  message.host = announced.empty() ? settings_.text(Setting::bind) : announced;
+  message.port = port_;
+  message.version = table_.version();
+  links_.tell_leader(protocol::FrameType::subscribe, message);
+}
+
+Micros Router::heartbeat() const { return settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli; }
+
+// ---- INFO ---------------------------------------------------------------------------------------------------------
+
+int64_t Router::replicas() const {
+  size_t shortest = SIZE_MAX;
+  for (const protocol::TableRange& range : table_.message().ranges) shortest = std::min(shortest, range.chain.size());
+  return shortest == SIZE_MAX || shortest == 0 ? 0 : static_cast<int64_t>(shortest) - 1;
+}
+
+std::string Router::info_text(const NodeFigures& figures, std::span<const std::string_view> sections) {
+  figures_ = figures;
+  std::string text = clients_.info(sections, now_);
+  figures_ = {};
+  return text;
+}
+
+void Router::info(std::string_view section, session::InfoWriter& out) {
+  if (section == "keyspace") {
+    for (const auto& [db, sum] : figures_.keyspace()) {
+      const int64_t average_ttl = sum.expires == 0 ? 0 : sum.ttl_sum / sum.expires;
+      out.field(concat("db", db), concat("keys=", sum.keys, ",expires=", sum.expires, ",avg_ttl=", average_ttl));
+    }
+  } else if (section == "chainring") {
+    out.field("chainring_table_version", static_cast<int64_t>(table_.version()));
+    out.field("chainring_leader_linked", links_.leader().open() ? 1 : 0);
+    out.field("chainring_nodes", static_cast<int64_t>(links_.node_count()));
+    out.field("chainring_nodes_linked", static_cast<int64_t>(links_.open_node_lanes().size()));
+    out.field("chainring_outstanding", static_cast<int64_t>(dispatcher_.outstanding()));
+    out.field("chainring_parked_bytes", static_cast<int64_t>(dispatcher_.parked_bytes()));
+  } else if (const auto* fields = figures_.section(section)) {
+    for (const auto& [name, value] : *fields) {
+      // maxmemory and its like are the router's own settings, and have been written.
+      if (section == "memory" && !name.starts_with("used_memory")) continue;
+      if (section == "memory") out.bytes(name, value);
+      if (section != "memory") out.field(name, value);
+    }
+  }
+}
+
+}  // namespace chainring::router
