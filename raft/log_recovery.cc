@@ -41,7 +41,6 @@ Status Log::Recovery::read_names() {
   std::sort(snapshot_indexes_.begin(), snapshot_indexes_.end());
   std::sort(segment_numbers_.begin(), segment_numbers_.end());
   if (segment_numbers_.empty()) return {};
-  next_number_ = segment_numbers_.back() + 1;
   // Segments are deleted from the front, so only the last unbroken run of numbers counts.
   auto first = segment_numbers_.end() - 1;
   while (first != segment_numbers_.begin() && *(first - 1) + 1 == *first) --first;

@@ -21,7 +21,8 @@ struct Log::Recovery {
   // Afterwards the disk holds only what counts, durably.
   [[nodiscard]] Status run();
   [[nodiscard]] const std::vector<SegmentHeader>& segments() const { return segments_; }
-  [[nodiscard]] uint64_t next_number() const { return next_number_; }
+  // Numbers leave no gap, also where a segment that was only begun is removed.
+  [[nodiscard]] uint64_t next_number() const { return segments_.empty() ? 1 : segments_.back().number + 1; }
   [[nodiscard]] Contents take_contents() { return std::move(contents_); }
 
  private:
@@ -41,7 +42,6 @@ struct Log::Recovery {
   std::vector<Index> snapshot_indexes_;   // ascending
   std::vector<uint64_t> segment_numbers_;  // ascending
   std::vector<SegmentHeader> segments_;
-  uint64_t next_number_ = 1;
   bool changed_directory_ = false;
   Index base_index_ = 0;  // contents_.entries begin right after it
   Term base_term_ = 0;

@@ -189,7 +189,7 @@ class Core {
   // sending.cc
   void send_to_peers();
   void feed(ServerId id, Progress& peer, bool announce);
-  bool send_entries(ServerId id, Progress& peer);
+  void send_entries(ServerId id, Progress& peer);
   void send_empty_append(ServerId id, Progress& peer);
   void send_chunk(ServerId id, Progress& peer);
   void finish_removals();

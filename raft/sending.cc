@@ -27,13 +27,17 @@ void Core::send_to_peers() {
 // `announce`: something is to be said even when there is no entry to send.
 void Core::feed(ServerId id, Progress& peer, bool announce) {
   bool told = false;
+  if (peer.state != Progress::State::snapshot && peer.next <= log_.base()) {
+    CHECK(log_.snapshot().index >= log_.base(), "what is gone from the log is in a snapshot");
+    peer.become_snapshot(log_.snapshot().index);
+  }
   if (peer.state == Progress::State::probe && !peer.probe_sent) {
-    told = send_entries(id, peer);
-    peer.probe_sent = true;
+    send_entries(id, peer);
+    peer.probe_sent = told = true;
   }
   while (peer.state == Progress::State::replicate && peer.next <= log_.last_index() &&
          peer.in_flight.size() < options_.limits.appends_in_flight_max) {
-    if (!send_entries(id, peer)) break;
+    send_entries(id, peer);
     told = true;
   }
   const bool answers = now_ < peer.last_contact + options_.election_us;
@@ -41,31 +45,23 @@ void Core::feed(ServerId id, Progress& peer, bool announce) {
   if (announce && !told) send_empty_append(id, peer);
 }
 
-// Returns false when the peer needs the snapshot first.
-bool Core::send_entries(ServerId id, Progress& peer) {
+void Core::send_entries(ServerId id, Progress& peer) {
   const Index previous = peer.next - 1;
-  const auto previous_term = log_.term_at(previous);
-  if (!previous_term) {
-    CHECK(log_.snapshot().index >= log_.base(), "what is gone from the log is in a snapshot");
-    peer.become_snapshot(log_.snapshot().index);
-    return false;
-  }
   Message m = message(MessageType::append, id);
   m.index = previous;
-  m.log_term = *previous_term;
+  m.log_term = *log_.term_at(previous);
   m.commit = committed_;
   m.round = lead_->round;
   m.entries = log_.slice(peer.next, options_.limits.append_bytes_max);
   peer.commit_sent = committed_;
   if (peer.state == Progress::State::replicate) peer.sent_append(previous + m.entries.size());
   send(std::move(m));
-  return true;
 }
 
 // A heartbeat. It claims what was sent before it, so a peer that lost that refuses it and the leader learns of the
 // loss; to a peer without a known place in the log it claims nothing.
 void Core::send_empty_append(ServerId id, Progress& peer) {
-  const bool placed = peer.state != Progress::State::snapshot && log_.term_at(peer.next - 1);
+  const bool placed = peer.state != Progress::State::snapshot;
   Message m = message(MessageType::append, id);
   m.index = placed ? peer.next - 1 : 0;
   m.log_term = placed ? *log_.term_at(m.index) : 0;
