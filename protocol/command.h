@@ -62,7 +62,7 @@ enum CommandFlag : uint32_t {
 struct CommandSpec {
   CommandId id;
   std::string_view name;       // lower case; of a subcommand: "client|id"
-  std::string_view syntax;     // arguments in Redis' documentation style: "key value [NX | XX] [GET] [EX seconds | ...]"
+  std::string_view syntax;     // arguments as protocol/syntax.h reads them: "key value [NX | XX] [GET] [EX seconds]"
   int arity;                   // Redis': counts the name(s), negative for "at least"
   uint32_t flags;              // of CommandFlag
   int first_key, last_key, step;  // Redis'; 0 0 0 for none

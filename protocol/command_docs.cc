@@ -16,15 +16,16 @@ namespace {
 using Args = std::span<const std::string_view>;
 
 constexpr std::pair<uint32_t, std::string_view> kFlagNames[] = {
-    {kWrite, "write"},       {kReadonly, "readonly"}, {kDenyOom, "denyoom"},   {kAdmin, "admin"},
-    {kPubSub, "pubsub"},     {kNoScript, "noscript"}, {kBlocking, "blocking"}, {kLoading, "loading"},
-    {kStale, "stale"},       {kFast, "fast"},         {kNoAuth, "no_auth"},    {kNoMulti, "no_multi"},
-    {kMovableKeys, "movablekeys"}, {kAllowBusy, "allow_busy"}};
+    {kWrite, "write"},       {kReadonly, "readonly"}, {kDenyOom, "denyoom"},         {kAdmin, "admin"},
+    {kPubSub, "pubsub"},     {kNoScript, "noscript"}, {kBlocking, "blocking"},       {kLoading, "loading"},
+    {kStale, "stale"},       {kFast, "fast"},         {kNoAuth, "no_auth"},          {kNoMulti, "no_multi"},
+    {kAllowBusy, "allow_busy"}, {kMovableKeys, "movablekeys"}};
 
 // ACL categories in Redis' order.
 constexpr std::string_view kCategories[] = {
-    "keyspace", "read",   "write",  "set",  "sortedset", "list",     "hash",      "string",     "bitmap",      "hyperloglog", "geo",
-    "stream",   "pubsub", "admin",  "fast", "slow",      "blocking", "dangerous", "connection", "transaction", "scripting"};
+    "keyspace", "read",        "write",      "set",         "sortedset", "list",   "hash",
+    "string",   "bitmap",      "hyperloglog", "geo",        "stream",    "pubsub", "admin",
+    "fast",     "slow",        "blocking",   "dangerous",   "connection", "transaction", "scripting"};
 
 // The parts of `text` between separators, without the spaces around them.
 std::vector<std::string_view> split(std::string_view text, char separator) {

@@ -58,10 +58,11 @@ std::string commands_markdown() {
       "# Commands\n\n"
       "Made from the command table (`protocol/commands/`); `COMMAND DOCS` tells clients the same. Commands of Redis\n"
       "answer as in Redis 7.2, whose documentation describes them in full; *since* is the version of Redis that\n"
-      "brought them, or of Chainring for the groups *Locks* and *This cluster*. A command whose keys are in several\n"
-      "slots is refused with CROSSSLOT unless its row says that it is split.\n";
+      "brought them (of Valkey for DELIFEQ), or of Chainring for PEER and the groups *Locks* and *This cluster*. A\n"
+      "command whose keys are in several slots is refused with CROSSSLOT unless its row says how it is split.\n";
   for (const Group& group : kGroups) {
-    append_text(out, "\n## ", group.title, "\n\n| command | what it does | answered by | since |\n| --- | --- | --- | --- |\n");
+    append_text(out, "\n## ", group.title, "\n\n");
+    out.append("| command | what it does | answered by | since |\n| --- | --- | --- | --- |\n");
     for (const CommandSpec& row : command_table()) {
       if (row.group == group.name && can_run(row)) append_row(out, row);
     }

@@ -206,8 +206,8 @@ enum class RecordKind : uint8_t {
   levelling = 1,  // sent again under a promised epoch, before it is active (R15)
 };
 
-// All that one command did to one slot (R8), with what settles a retry of it (R20). The head part is what a member looks
-// at; the rest travels on as the bytes that came.
+// All that one command did to one slot (R8), with what settles a retry of it (R20). The head part is what a member
+// looks at; the rest travels on as the bytes that came.
 struct RecordHead {
   Slot slot = 0;
   RecordKind kind = RecordKind::effects;

@@ -50,7 +50,8 @@ void fuzz_frame(std::string_view input) {
   while (true) {
     protocol::Frame frame;
     if (protocol::parse_frame(input, frame) != protocol::FrameState::ready) return;
-    CHECK(frame.size >= protocol::kFrameHeaderBytes && frame.size <= input.size(), "a frame takes bytes that are there");
+    CHECK(frame.size == protocol::kFrameHeaderBytes + frame.payload.size(), "a frame is its header and its payload");
+    CHECK(frame.size <= input.size(), "a frame takes bytes that are there");
     check_payload(frame.type, frame.payload);
     input.remove_prefix(frame.size);
   }

@@ -1,5 +1,6 @@
-// What is fuzzed. Each takes any bytes, and dies by a CHECK or a sanitizer when what must hold for all inputs does not.
-// They run under libFuzzer (fuzz_main.cc), and in the ordinary suite over the corpus and mutations of it (fuzz_test.cc).
+// What is fuzzed. Each takes any bytes, and dies by a CHECK or a sanitizer when what must hold for all inputs does
+// not. They run under libFuzzer (fuzz_main.cc), and in the ordinary suite over the corpus and mutations of it
+// (fuzz_test.cc).
 #pragma once
 
 #include <string_view>

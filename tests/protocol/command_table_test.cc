@@ -50,10 +50,10 @@ void add_line(const ReplyValue& command, Lines& lines) {
                             parts[4].integer, ' ', parts[5].integer, " [", texts(parts[6], true), "] [",
                             texts(parts[7], false), ']');
   for (const ReplyValue& spec : parts[8].items) {
+    const ReplyValue& begin = field(field(spec, "begin_search"), "spec");
     const ReplyValue& find = field(field(spec, "find_keys"), "spec");
-    append_text(line, " [", texts(field(spec, "flags"), false), ", ",
-                field(field(field(spec, "begin_search"), "spec"), "index").integer, ", ", field(find, "lastkey").integer,
-                ", ", field(find, "keystep").integer, ']');
+    append_text(line, " [", texts(field(spec, "flags"), false), ", ", field(begin, "index").integer, ", ",
+                field(find, "lastkey").integer, ", ", field(find, "keystep").integer, ']');
   }
   lines[name] = line;
   for (const ReplyValue& sub : parts[9].items) add_line(sub, lines);

@@ -109,7 +109,9 @@ TEST_CASE("messages: random bytes and flipped bits decode to something or to not
       Randomizing values(random);
       message.fields(values);
       std::string bytes = encode(message);
-      for (int i = 0; i < 4 && !bytes.empty(); ++i) bytes[random.below(bytes.size())] ^= static_cast<char>(random.next());
+      for (int i = 0; i < 4 && !bytes.empty(); ++i) {
+        bytes[random.below(bytes.size())] ^= static_cast<char>(random.next());
+      }
       const auto back = decode<decltype(message)>(bytes);
       if (back) RC_ASSERT(decode<decltype(message)>(encode(*back)).has_value());
       for (char& c : bytes) c = static_cast<char>(random.next());

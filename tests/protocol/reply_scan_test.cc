@@ -81,8 +81,8 @@ ReplyValue arbitrary_value(int depth) {
   if (value.kind == Kind::simple || value.kind == Kind::error) {
     value.text = *rc::gen::container<std::string>(rc::gen::inRange(' ', '~'));
   }
-  const bool nested = value.kind == Kind::array || value.kind == Kind::set || value.kind == Kind::push || value.kind == Kind::map;
-  if (nested && depth > 0) {
+  const bool list = value.kind == Kind::array || value.kind == Kind::set || value.kind == Kind::push;
+  if ((list || value.kind == Kind::map) && depth > 0) {
     const int count = *rc::gen::inRange(0, 4) * (value.kind == Kind::map ? 2 : 1);
     for (int i = 0; i < count; ++i) value.items.push_back(arbitrary_value(depth - 1));
   }

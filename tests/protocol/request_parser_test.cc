@@ -211,7 +211,8 @@ TEST_CASE("RequestParser.parse: is the same for every way to cut the input") {
   });
   rc::prop("bytes that look like requests", [] {
     const auto pieces = *rc::gen::container<Strings>(rc::gen::element<std::string>(
-        "*", "$", "\r", "\n", "\r\n", "1", "2", "-1", "0", "12", "x", "PING", "\"", "'", "\\", " ", "*1\r\n", "$4\r\nPING\r\n"));
+        "*", "$", "\r", "\n", "\r\n", "1", "2", "-1", "0", "12", "x", "PING", "\"", "'", "\\", " ", "*1\r\n",
+        "$4\r\nPING\r\n"));
     std::string input;
     for (const std::string& piece : pieces) input += piece;
     const size_t first = *rc::gen::inRange<size_t>(0, input.size() + 1);
