@@ -1,0 +1,169 @@
+#include "coordinator/barrier.h"
+
+#include <algorithm>
+
+namespace chainring::coordinator {
+namespace {
+
+constexpr Sequence kUnstated = UINT64_MAX;
+constexpr size_t kLevelItemsMax = 4 * kSlotCount;  // asked of one donor at once; the rest when these have had effect
+
+}  // namespace
+
+Barrier::OpenRange Barrier::opened(const protocol::TableRange& range) {
+  OpenRange open;
+  open.range = range;
+  open.participants = range.chain;
+  for (const MemberId member : range.next_chain) {
+    if (!contains(range.chain, member)) open.participants.push_back(member);
+  }
+  open.numbers.assign(open.participants.size() * slot_count(range), kUnstated);
+  return open;
+}
+
+void Barrier::keep_numbers(const OpenRange& from, OpenRange& to) const {
+  const Slot first = std::max(from.range.first, to.range.first);
+  const Slot last = std::min(from.range.last, to.range.last);
+  for (size_t p = 0; p < to.participants.size(); ++p) {
+    const auto known = std::find(from.participants.begin(), from.participants.end(), to.participants[p]);
+    if (known == from.participants.end()) continue;
+    const Sequence* source = from.of(static_cast<size_t>(known - from.participants.begin()));
+    std::copy(source + (first - from.range.first), source + (last - from.range.first) + 1,
+              to.of(p) + (first - to.range.first));
+  }
+}
+
+std::vector<Barrier::OpenRange>::iterator Barrier::first_reaching(Slot slot) {
+  return std::lower_bound(ranges_.begin(), ranges_.end(), slot,
+                          [](const OpenRange& open, Slot wanted) { return open.range.last < wanted; });
+}
+
+void Barrier::follow(const Ranges& table) {
+  std::vector<OpenRange> now_open;
+  for (const protocol::TableRange& range : table) {
+    if (range.next_epoch == 0) continue;
+    OpenRange open = opened(range);
+    for (auto before = first_reaching(range.first);
+         before != ranges_.end() && before->range.first <= range.last; ++before) {
+      if (before->range.next_epoch == range.next_epoch) keep_numbers(*before, open);
+    }
+    now_open.push_back(std::move(open));
+  }
+  ranges_ = std::move(now_open);
+  std::erase_if(levelled_at_, [&](const auto& entry) {
+    return std::none_of(ranges_.begin(), ranges_.end(),
+                        [&](const OpenRange& open) { return open.range.next_epoch == entry.first; });
+  });
+}
+
+void Barrier::clear() {
+  ranges_.clear();
+  levelled_at_.clear();
+  repeat_at_ = kNever;
+}
+
+void Barrier::stated(const protocol::Stopped& statement) {
+  for (const protocol::StoppedRun& run : statement.runs) {
+    if (run.applied.empty() || run.first + run.applied.size() > kSlotCount) continue;
+    const Slot run_last = static_cast<Slot>(run.first + run.applied.size() - 1);
+    for (auto open = first_reaching(run.first); open != ranges_.end() && open->range.first <= run_last; ++open) {
+      if (open->range.next_epoch != statement.epoch) continue;
+      const auto at = std::find(open->participants.begin(), open->participants.end(), statement.member);
+      if (at == open->participants.end()) continue;
+      const Slot first = std::max(run.first, open->range.first);
+      const Slot last = std::min(run_last, open->range.last);
+      Sequence* numbers = open->of(static_cast<size_t>(at - open->participants.begin()));
+      std::copy(run.applied.begin() + (first - run.first), run.applied.begin() + (last - run.first) + 1,
+                numbers + (first - open->range.first));
+    }
+  }
+}
+
+// Whether every member of the old chain has stated a number for every slot or has lapsed, and one at least has stated
+// unless there is no old chain.
+bool Barrier::everybody_stopped(const OpenRange& open, const std::vector<bool>& gone_quiet) {
+  const size_t slots = slot_count(open.range);
+  const size_t old_members = open.range.chain.size();
+  bool somebody = old_members == 0;
+  for (size_t p = 0; p < old_members; ++p) {
+    const bool stated = std::find(open.of(p), open.of(p) + slots, kUnstated) == open.of(p) + slots;
+    if (!stated && !gone_quiet[p]) return false;
+    somebody = somebody || stated;
+  }
+  return somebody;
+}
+
+// The number to reach is the highest among those that can still give what they hold. That is enough: what is committed
+// was applied by every member of the old chain, so by each of them that stated. Only when none of these is left has the
+// number to be as high as the highest that was ever stated by them.
+void Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress) {
+  const size_t slots = slot_count(open.range);
+  const size_t old_members = open.range.chain.size();
+  std::vector<size_t> next(open.range.next_chain.size());
+  for (size_t i = 0; i < next.size(); ++i) {
+    const auto at = std::find(open.participants.begin(), open.participants.end(), open.range.next_chain[i]);
+    next[i] = static_cast<size_t>(at - open.participants.begin());
+  }
+  for (size_t s = 0; s < slots; ++s) {
+    Sequence reach = 0, committed_at_most = 0;
+    size_t donor = open.participants.size();
+    bool old_one_left = old_members == 0;
+    for (size_t p = 0; p < open.participants.size(); ++p) {
+      const Sequence number = open.of(p)[s];
+      if (number == kUnstated) continue;
+      if (p < old_members) committed_at_most = std::max(committed_at_most, number);
+      if (gone_quiet[p]) continue;
+      old_one_left = old_one_left || p < old_members;
+      if (donor == open.participants.size() || number > reach) {
+        reach = number;
+        donor = p;
+      }
+    }
+    if (donor == open.participants.size() || (!old_one_left && reach < committed_at_most)) {
+      progress.ready = false;
+      continue;
+    }
+    for (const size_t p : next) {
+      const Sequence number = open.of(p)[s];
+      if (number == reach) continue;
+      progress.ready = false;
+      if (number == kUnstated || number > reach) continue;
+      protocol::Level& level = progress.levels[open.participants[donor]];
+      if (level.items.size() < kLevelItemsMax) {
+        level.items.push_back({static_cast<Slot>(open.range.first + s), open.participants[p], number, reach});
+      }
+    }
+  }
+}
+
+Barrier::Advice Barrier::advance(Micros now, const Lapsed& lapsed) {
+  std::map<Epoch, Progress> epochs;
+  for (const OpenRange& open : ranges_) {
+    Progress& progress = epochs[open.range.next_epoch];
+    std::vector<bool> gone_quiet;
+    for (const MemberId member : open.participants) gone_quiet.push_back(lapsed(member));
+    if (everybody_stopped(open, gone_quiet)) {
+      weigh(open, gone_quiet, progress);
+    } else {
+      progress.ready = false;
+    }
+  }
+  Advice advice;
+  repeat_at_ = kNever;
+  for (auto& [epoch, progress] : epochs) {
+    if (progress.ready) advice.activate.push_back(epoch);
+    if (progress.levels.empty()) continue;
+    const auto [at, first_time] = levelled_at_.try_emplace(epoch, now);
+    const bool due = first_time || now - at->second >= repeat_us_;
+    if (due) at->second = now;
+    repeat_at_ = std::min(repeat_at_, at->second + repeat_us_);
+    if (!due) continue;
+    for (auto& [donor, level] : progress.levels) {
+      level.epoch = epoch;
+      advice.levels.emplace_back(donor, std::move(level));
+    }
+  }
+  return advice;
+}
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,71 @@
+// The leader's side of the barrier: who has stated which numbers for the intended epochs, who has to send whom what, and
+// when an epoch may become active (R14, R15; docs/conversations.md, "The barrier").
+//
+// Volatile: a new leader asks again. Pure: it reads the replicated ring, takes statements, and gives advice.
+// Thread-safety: none; one owner.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "coordinator/ranges.h"
+#include "protocol/messages.h"
+
+namespace chainring::coordinator {
+
+class Barrier {
+ public:
+  // `repeat_us`: after how long what a donor was asked for is asked again, while it has no effect.
+  explicit Barrier(Micros repeat_us) : repeat_us_(repeat_us) {}
+
+  // Takes over what the table intends now. Statements for epochs that are still intended are kept.
+  void follow(const Ranges& table);
+  // A member's statement. What does not fit an open intention is ignored: it is late, or early and will be repeated.
+  void stated(const protocol::Stopped& statement);
+  void clear();
+
+  struct Advice {
+    std::vector<std::pair<MemberId, protocol::Level>> levels;  // whom to tell
+    std::vector<Epoch> activate;                               // ascending
+  };
+  using Lapsed = std::function<bool(MemberId)>;
+  // `lapsed` says whether a member's lease has run out by `now`. An epoch is advised again at every call until the table
+  // says that it is active.
+  [[nodiscard]] Advice advance(Micros now, const Lapsed& lapsed);
+  // When advance() has to be called although nothing was stated: a level message may have been lost.
+  [[nodiscard]] Micros next_repeat() const { return repeat_at_; }
+
+  [[nodiscard]] bool open() const { return !ranges_.empty(); }
+
+ private:
+  // A range of slots in transition. Participants are the old chain's members, then those that are new.
+  struct OpenRange {
+    protocol::TableRange range;
+    std::vector<MemberId> participants;
+    std::vector<Sequence> numbers;  // of participant p and slot s at p * slots + (s - first)
+    [[nodiscard]] Sequence* of(size_t participant) { return &numbers[participant * slot_count(range)]; }
+    [[nodiscard]] const Sequence* of(size_t participant) const { return &numbers[participant * slot_count(range)]; }
+  };
+  // What is known of one epoch while its ranges are looked at.
+  struct Progress {
+    bool ready = true;
+    std::map<MemberId, protocol::Level> levels;
+  };
+
+  [[nodiscard]] std::vector<OpenRange>::iterator first_reaching(Slot slot);
+  static OpenRange opened(const protocol::TableRange& range);
+  void keep_numbers(const OpenRange& from, OpenRange& to) const;
+  static bool everybody_stopped(const OpenRange& open, const std::vector<bool>& gone_quiet);
+  static void weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress);
+
+  Micros repeat_us_;
+  std::vector<OpenRange> ranges_;        // ascending
+  std::map<Epoch, Micros> levelled_at_;  // when donors were last asked
+  Micros repeat_at_ = kNever;
+};
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,286 @@
+#include "coordinator/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+
+namespace chainring::coordinator {
+namespace {
+
+Incarnation draw_incarnation(Random& random) {
+  Incarnation drawn = 0;
+  while (drawn == 0) drawn = random.next();
+  return drawn;
+}
+
+session::RoleFacts coordinator_facts(session::RoleFacts facts) {
+  facts.mode = "coordinator";
+  facts.role_name = "coordinator";
+  return facts;
+}
+
+Micros micros(const Settings& settings, Setting id) { return settings.number(id) * kMicrosPerMilli; }
+
+// The configured coordinators without this one.
+std::vector<Settings::NamedAddress> others(const Settings& settings) {
+  std::vector<Settings::NamedAddress> addresses = settings.addresses(Setting::coordinators);
+  std::erase_if(addresses, [&](const auto& address) { return address.name == settings.text(Setting::name); });
+  return addresses;
+}
+
+PlannerOptions planner_options(const Settings& settings) {
+  PlannerOptions options;
+  options.initial_nodes = static_cast<size_t>(settings.number(Setting::initial_nodes));
+  options.empty_on_loss = settings.text(Setting::on_loss) == "empty";
+  options.settle_us = micros(settings, Setting::lease_ms);
+  options.repair_after_us = micros(settings, Setting::repair_after_ms);
+  return options;
+}
+
+}  // namespace
+
+Coordinator::Coordinator(Settings settings, Transport& transport, Disk& disk, Random& random, chainring::Log& log,
+                         session::RoleFacts facts)
+    : settings_(std::move(settings)),
+      transport_(transport),
+      disk_(disk),
+      random_(random),
+      log_(log),
+      self_{.cluster_id = 0,
+            .role = session::PeerRole::coordinator,
+            .id = std::string(settings_.text(Setting::name)),
+            .incarnation = draw_incarnation(random),
+            .secret = std::string(settings_.text(Setting::peer_secret))},
+      group_(settings_.addresses(Setting::coordinators)),
+      links_(transport, random, others(settings_), micros(settings_, Setting::raft_heartbeat_ms)),
+      clients_(settings_, transport, random, log, *this, coordinator_facts(std::move(facts))),
+      leases_(micros(settings_, Setting::lease_ms), micros(settings_, Setting::drift_margin_ms)),
+      barrier_(micros(settings_, Setting::heartbeat_ms)),
+      planner_(planner_options(settings_)),
+      desk_(state_, *this, *this, random) {}
+
+Coordinator::~Coordinator() = default;
+
+Status Coordinator::start(Now now) {
+  now_ = now;
+  Result<Identity> identity = load_identity(disk_, random_, self_.id);
+  if (!identity.ok()) return identity.status();
+  identity_ = *std::move(identity);
+  self_.cluster_id = identity_.cluster_id;
+  links_.know(identity_.founders);
+  if (Status opened = open_replica(); !opened.ok()) return opened;
+  const Result<uint16_t> port = transport_.listen(
+      {std::string(settings_.text(Setting::bind)), static_cast<uint16_t>(settings_.number(Setting::port))});
+  if (!port.ok()) return port.status();
+  port_ = *port;
+  clients_.set_port(port_);
+  links_.tick(now.mono, self_, probe());
+  return Status();
+}
+
+Status Coordinator::open_replica() {
+  raft::ReplicaOptions options;
+  options.id = identity_.disk_id;
+  options.heartbeat_us = micros(settings_, Setting::raft_heartbeat_ms);
+  options.election_us = micros(settings_, Setting::election_ms);
+  options.snapshot_entries = static_cast<uint64_t>(settings_.number(Setting::snapshot_entries));
+  Result<std::unique_ptr<raft::Replica>> replica = raft::Replica::open(options, disk_, random_, *this, now_.mono);
+  if (!replica.ok()) return replica.status();
+  replica_ = *std::move(replica);
+  if (replica_->founded()) return Status();
+  if (!identity_.founders.empty()) return found(identity_.founders);
+  std::vector<std::string> names;
+  for (const Settings::NamedAddress& address : group_) names.push_back(address.name);
+  founding_.emplace(self_.id, identity_.disk_id, std::move(names));
+  try_to_found();
+  return outcome_;
+}
+
+protocol::Probe Coordinator::probe() const {
+  const bool founded = replica_ != nullptr && replica_->founded() && identity_.cluster_id != 0;
+  return {self_.id, identity_.disk_id, founded, founded ? identity_.cluster_id : 0};
+}
+
+void Coordinator::on_probe(const protocol::Probe& probe) {
+  links_.heard(probe, now_.mono);
+  if (!founding_) return;
+  founding_->heard(probe);
+  try_to_found();
+}
+
+void Coordinator::try_to_found() {
+  Status done;
+  switch (founding_->decide()) {
+    case Founding::Decision::wait: {
+      std::string missing;
+      for (const std::string& name : founding_->missing()) append_text(missing, missing.empty() ? "" : ", ", name);
+      if (missing != missing_told_) log_.info(concat("not founded yet, waiting for coordinators: ", missing));
+      missing_told_ = missing;
+      return;
+    }
+    case Founding::Decision::found:
+      // Remembered first: after a crash in between, the same group is founded without asking anybody again.
+      identity_.founders = founding_->founders();
+      identity_.cluster_id = cluster_id_of(identity_.founders);
+      done = save_identity(disk_, identity_);
+      if (done.ok()) done = found(identity_.founders);
+      break;
+    case Founding::Decision::join_blank:
+      log_.warning("this directory is empty and the group was founded without it: waiting to be made a member of it");
+      identity_.cluster_id = founding_->cluster_heard();
+      done = save_identity(disk_, identity_);
+      if (done.ok()) done = replica_->join_blank(now_.mono);
+      break;
+  }
+  founding_.reset();
+  self_.cluster_id = identity_.cluster_id;
+  if (!done.ok()) end(std::move(done));
+}
+
+Status Coordinator::found(const Founders& founders) {
+  raft::Configuration configuration;
+  for (const Founder& founder : founders) configuration.voters.push_back(founder.disk_id);
+  std::sort(configuration.voters.begin(), configuration.voters.end());
+  log_.info(concat("founding a group of ", founders.size(), " coordinators"));
+  links_.know(founders);
+  return replica_->found(configuration, now_.mono);
+}
+
+void Coordinator::turn(Now now, std::span<const NetEvent> events) {
+  now_ = now;
+  again_ = false;
+  if (replica_->founded()) replica_->tick(now.mono);
+  if (leading_) desk_.tick(now);
+  for (const NetEvent& event : events) on_event(event);
+  links_.tick(now.mono, self_, probe());
+  clients_.flush(now);
+  if (leading_) lead();
+  flush();
+  if (ready()) push_tables();
+  if (stopping_) advance_stop();
+}
+
+// Persist, then send: Raft's rule, and the only place where either happens.
+void Coordinator::flush() {
+  if (finished_ || !replica_->founded()) return;
+  if (Status flushed = replica_->flush(); !flushed.ok()) return end(std::move(flushed));
+  if (!broken_.ok()) return end(std::move(broken_));
+  for (const raft::Message& message : replica_->take_messages()) links_.send(message, transport_);
+}
+
+Micros Coordinator::next_wake() const {
+  if (finished_) return kNever;
+  Micros next = std::min({links_.next_tick(probe().founded), clients_.next_tick(), stop_at_});
+  if (replica_->founded()) next = std::min(next, replica_->next_tick());
+  if (!leading_) return next;
+  if (again_) return now_.mono;
+  if (plan_index_ <= replica_->applied()) next = std::min(next, planner_.next_check());
+  return std::min({next, desk_.next_tick(), barrier_.next_repeat()});
+}
+
+void Coordinator::on_event(const NetEvent& event) {
+  if (event.kind == NetEvent::Kind::accepted) return clients_.accepted(event.conn, now_);
+  if (links_.owns(event.conn)) return links_.on_event(event, now_.mono, self_, probe());
+  if (peers_.contains(event.conn)) return on_peer_event(event);
+  if (clients_.owns(event.conn) && clients_.on_event(event, now_) == session::Clients::Outcome::became_peer) {
+    welcome_peer(event.conn);
+  }
+}
+
+void Coordinator::request_stop(Now now) {
+  now_ = now;
+  if (std::exchange(stopping_, true)) return;
+  log_.info("stopping: clients are closed");
+  clients_.close_all();
+  stop_at_ = now.mono + micros(settings_, Setting::election_ms);
+  if (!leading_) return;
+  // Somebody else goes on without the wait for an election.
+  const GroupLinks::Other* best = nullptr;
+  for (const GroupLinks::Other& other : links_.others()) {
+    if (other.link->up() && other.server != raft::kNobody && (best == nullptr || other.matched > best->matched)) {
+      best = &other;
+    }
+  }
+  if (best == nullptr || !replica_->transfer_leadership(best->server).ok()) stop_at_ = now.mono;
+}
+
+void Coordinator::advance_stop() {
+  if (!leading_ || now_.mono >= stop_at_) finished_ = true;
+}
+
+void Coordinator::end(Status why) {
+  if (finished_) return;
+  log_.error(why.message());
+  outcome_ = std::move(why);
+  finished_ = true;
+}
+
+std::string_view Coordinator::name_of(raft::ServerId server) const {
+  if (server == identity_.disk_id) return self_.id;
+  const GroupLinks::Other* other = links_.find(server);
+  return server == raft::kNobody || other == nullptr ? std::string_view() : std::string_view(other->name);
+}
+
+Address Coordinator::leader_address() const {
+  // While this coordinator is elected but does not lead yet, nobody does.
+  const std::string_view name = replica_->founded() ? name_of(replica_->leader()) : std::string_view();
+  if (name.empty() || name == self_.id) return {};
+  for (const Settings::NamedAddress& address : group_) {
+    if (address.name == name) return {address.host, address.port};
+  }
+  return {};
+}
+
+// ---- what Raft calls, from within flush() -------------------------------------------------------------------------
+
+void Coordinator::apply(const raft::Entry& entry) {
+  if (!broken_.ok()) return;
+  const Result<Applied> applied = state_.apply(entry.index, entry.data);
+  if (!applied.ok()) {
+    broken_ = applied.status();
+    return;
+  }
+  if (applied->table_changed) table_changed();
+  if (leading_) desk_.applied(entry.index, *applied);
+  if (const auto waiting = shutdowns_.find(entry.index); waiting != shutdowns_.end()) {
+    answer(waiting->second.origin, protocol::ReplyStatus::done, "+OK\r\n");
+    shutdowns_.erase(waiting);
+  }
+}
+
+Status Coordinator::restore(std::string_view snapshot) {
+  Status restored = state_.restore(snapshot);
+  if (restored.ok()) table_changed();
+  return restored;
+}
+
+void Coordinator::read_ready(uint64_t context) {
+  const auto at = rounds_.find(context);
+  if (at == rounds_.end()) return;
+  Round round = std::move(at->second);
+  rounds_.erase(at);
+  if (!leading_) return desk_.lost(std::move(round.requests));
+  for (const PendingGrant& pending : round.grants) grant(pending);
+  desk_.confirmed(std::move(round.requests));
+}
+
+void Coordinator::read_failed(uint64_t context) {
+  const auto at = rounds_.find(context);
+  if (at == rounds_.end()) return;
+  Round round = std::move(at->second);
+  rounds_.erase(at);
+  desk_.lost(std::move(round.requests));
+}
+
+void Coordinator::leadership(bool leading, raft::Term term, raft::ServerId leader) {
+  const bool same = leading == leading_ && term == term_;
+  if (leading_ && !(leading && same)) cease_to_lead();
+  term_ = term;
+  if (leading && !leading_) begin_to_lead();
+  if (!same && leader != raft::kNobody && !leading) {
+    log_.info(concat("term ", term, ": following ", name_of(leader).empty() ? "an unknown coordinator" : name_of(leader)));
+  }
+}
+
+}  // namespace chainring::coordinator

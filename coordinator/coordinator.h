@@ -1,0 +1,203 @@
+// A coordinator: one member of the Raft group that owns membership, ring, leases and locks. Joins the replicated state
+// (coordinator/state.h) to Raft, to the other coordinators, to nodes and routers, and to clients that are connected here.
+//
+// Only the leader answers nodes, routers and clients; the others name it. What the leader knows beside the replicated
+// state (leases granted, statements, waiting requests) begins anew with each leadership.
+//
+// Owns no socket, file, clock or thread: those are behind Transport, Disk, Random and the turn's `now`.
+// Thread-safety: none; all calls come from one event loop. Transport, Disk, Random and Log are not owned and outlive it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/disk.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "base/settings.h"
+#include "base/transport.h"
+#include "coordinator/barrier.h"
+#include "coordinator/founding.h"
+#include "coordinator/group_links.h"
+#include "coordinator/identity.h"
+#include "coordinator/lease.h"
+#include "coordinator/lock_desk.h"
+#include "coordinator/planner.h"
+#include "coordinator/state.h"
+#include "coordinator/status.h"
+#include "protocol/resp.h"
+#include "raft/replica.h"
+#include "session/clients.h"
+#include "session/peer.h"
+
+namespace chainring::coordinator {
+
+class Coordinator final : public Process,
+                          private raft::StateMachine,
+                          private session::Backend,
+                          private LockDesk::Log,
+                          private LockDesk::Sink {
+ public:
+  Coordinator(Settings settings, Transport& transport, Disk& disk, Random& random, chainring::Log& log,
+              session::RoleFacts facts = {});
+  ~Coordinator() override;
+
+  [[nodiscard]] Status start(Now now) override;
+  void turn(Now now, std::span<const NetEvent> events) override;
+  [[nodiscard]] Micros next_wake() const override;
+  void request_stop(Now now) override;
+  [[nodiscard]] bool finished() const override { return finished_; }
+  [[nodiscard]] Status outcome() const override { return outcome_; }
+
+  // What checkers look at.
+  [[nodiscard]] const State& state() const { return state_; }
+  [[nodiscard]] const raft::Replica* replica() const { return replica_.get(); }
+  [[nodiscard]] const LeaseBook& leases() const { return leases_; }
+  [[nodiscard]] bool leads() const { return leading_; }
+  [[nodiscard]] uint64_t disk_id() const { return identity_.disk_id; }
+  [[nodiscard]] uint16_t port() const { return port_; }
+
+ private:
+  // A process that dialled us.
+  struct Peer {
+    session::PeerIdentity who;
+    Micros heard_at = 0;
+    std::string host;            // where it listens, as it says
+    uint16_t port = 0;
+    bool wants_tables = false;   // it has sent a heartbeat or subscribed on this link
+    TableVersion has = 0;        // the newest table that it says it has
+    TableVersion sent = 0;       // the newest one sent on this link
+    Micros sent_at = 0;
+  };
+  // A heartbeat that waits for the round that confirms the leadership (R4).
+  struct PendingGrant {
+    ConnId conn = kNoConn;
+    Incarnation incarnation = 0;
+    Micros sent_at = 0;
+    TableVersion obeyed = 0;
+  };
+  struct Round {
+    std::vector<PendingGrant> grants;
+    std::vector<LockRequest> requests;
+  };
+
+  // ---- coordinator.cc: life, Raft, founding
+  void on_event(const NetEvent& event);
+  [[nodiscard]] Status open_replica();
+  [[nodiscard]] protocol::Probe probe() const;
+  void on_probe(const protocol::Probe& probe);
+  void try_to_found();
+  [[nodiscard]] Status found(const Founders& founders);
+  void flush();
+  void end(Status why);
+  void advance_stop();
+  [[nodiscard]] Address leader_address() const;
+  [[nodiscard]] std::string_view name_of(raft::ServerId server) const;
+
+  void apply(const raft::Entry& entry) override;
+  [[nodiscard]] std::string snapshot() const override { return state_.snapshot(); }
+  [[nodiscard]] Status restore(std::string_view snapshot) override;
+  void read_ready(uint64_t context) override;
+  void read_failed(uint64_t context) override;
+  void leadership(bool leading, raft::Term term, raft::ServerId leader) override;
+
+  // ---- coordinator_lead.cc: what the leader does
+  [[nodiscard]] bool ready() const { return leading_ && state_.ring().founded(); }
+  void begin_to_lead();
+  void cease_to_lead();
+  void look_again();
+  void lead();
+  void propose_own_settings();
+  void propose_plan();
+  void tell_plan(const Plan& plan);
+  void mind_the_barrier();
+  void begin_round();
+  void grant(const PendingGrant& pending);
+  void push_tables();
+  void table_changed();
+  [[nodiscard]] std::optional<raft::Index> propose_entry(std::string entry);
+  [[nodiscard]] SettingsEntry own_settings() const;
+
+  // ---- coordinator_peers.cc: nodes, routers, other coordinators
+  void welcome_peer(ConnId conn);
+  void drop_peer(ConnId conn);
+  void on_peer_event(const NetEvent& event);
+  void on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
+  void on_coordinator_frame(const Peer& peer, const protocol::Frame& frame);
+  void on_heartbeat(ConnId conn, Peer& peer, std::string_view payload);
+  void on_subscribe(ConnId conn, Peer& peer, std::string_view payload);
+  void on_stopped(const Peer& peer, std::string_view payload);
+  void on_request(ConnId conn, const Peer& peer, std::string_view payload);
+  void register_member(const protocol::Heartbeat& heartbeat);
+  void tell_leader(ConnId conn);
+  [[nodiscard]] ConnId link_of(Incarnation incarnation) const;
+
+  // ---- coordinator_clients.cc: requests of clients and routers
+  void request(const session::ClientRequest& request) override;
+  void client_gone(session::ClientId) override {}  // Clients ignores late replies
+  void info(std::string_view section, session::InfoWriter& out) override;
+  [[nodiscard]] int64_t replicas() const override;
+  void run(LockRequest request);
+  void run_ring(const LockRequest& request);
+  void shut_down(const LockRequest& request);
+  [[nodiscard]] StatusFacts status_facts() const;
+  [[nodiscard]] std::string not_leader_error() const;
+  Result<uint64_t> propose(std::string entry) override;
+  void answer(const Origin& origin, protocol::ReplyStatus status, std::string_view body) override;
+  void outcome_unknown(const Origin& origin) override;
+
+  Settings settings_;
+  Transport& transport_;
+  Disk& disk_;
+  Random& random_;
+  chainring::Log& log_;
+  session::PeerIdentity self_;
+  std::vector<Settings::NamedAddress> group_;  // all configured coordinators
+  uint16_t port_ = 0;
+  Now now_;  // the turn's reading
+
+  Identity identity_;
+  std::optional<Founding> founding_;  // until the group is founded
+  State state_;
+  std::unique_ptr<raft::Replica> replica_;
+  GroupLinks links_;
+  session::Clients clients_;
+  std::unordered_map<ConnId, Peer> peers_;
+  protocol::RequestParser parser_;
+
+  bool leading_ = false;
+  raft::Term term_ = 0;
+  LeaseBook leases_;
+  Barrier barrier_;
+  Planner planner_;
+  LockDesk desk_;
+  std::vector<PendingGrant> pending_grants_;
+  std::map<uint64_t, Round> rounds_;  // of reads that Raft was asked for
+  uint64_t last_round_ = 0;
+  std::map<Incarnation, raft::Index> registering_;  // proposed and not applied yet
+  std::map<raft::Index, LockRequest> shutdowns_;    // proposed; whom to tell
+  raft::Index plan_index_ = 0;        // the last entry of the newest plan
+  raft::Index activation_index_ = 0;  // the last activation that was proposed
+  raft::Index settings_index_ = 0;    // the same of the settings, while they are not applied
+  uint64_t digest_told_ = 0;          // the index of the last mark that was proposed
+  uint32_t lost_slots_ = 0;           // that were told of in the log
+  bool plan_due_ = false;
+  bool barrier_due_ = false;
+  bool again_ = false;                // another turn is wanted at once
+  std::string table_frame_;           // the newest table as payload
+  TableVersion table_frame_version_ = 0;
+
+  std::string missing_told_;  // the coordinators that the log has named as missing
+  Micros stop_at_ = kNever;   // when an orderly stop does not wait any longer
+  bool stopping_ = false;
+  bool finished_ = false;
+  Status broken_;   // found in the midst of a flush
+  Status outcome_;
+};
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,167 @@
+// Commands: of clients that are connected here, and of clients of routers.
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "coordinator/coordinator.h"
+#include "protocol/reply.h"
+
+namespace chainring::coordinator {
+namespace {
+
+using protocol::CommandId;
+using protocol::ReplyWriter;
+
+constexpr std::string_view kTooBusy = "TRYAGAIN the coordinators have too much to do; the command was not executed";
+constexpr std::string_view kRingHelp[] = {
+    "RING <subcommand>. Subcommands are:",
+    "STATUS [JSON]",
+    "    Members, leases, slots, routers and coordinators; for programs with JSON.",
+    "SHUTDOWN",
+    "    Record that the whole cluster stops in order. The next start begins with empty data and the locks that are held.",
+    "HELP",
+    "    Print this help.",
+};
+
+std::string host_and_port(const Address& address) {
+  return address.host.empty() ? std::string() : concat(address.host, ":", address.port);
+}
+
+std::string error(std::string_view text, protocol::RespVersion resp) {
+  std::string body;
+  ReplyWriter(body, resp).error(text);
+  return body;
+}
+
+}  // namespace
+
+int64_t Coordinator::replicas() const { return static_cast<int64_t>(std::max<size_t>(group_.size(), 1)) - 1; }
+
+void Coordinator::request(const session::ClientRequest& from) {
+  const Origin origin{kNoConn, 0, from.ticket};
+  if (from.command->id != CommandId::ring_help && !ready()) {
+    return answer(origin, protocol::ReplyStatus::not_leader, {});
+  }
+  LockRequest request(origin, *from.command, from.args);
+  request.db = from.db;
+  request.resp = from.resp;
+  run(std::move(request));
+}
+
+void Coordinator::run(LockRequest request) {
+  switch (request.spec->id) {
+    case CommandId::ring_status:
+    case CommandId::ring_help:
+    case CommandId::ring_shutdown: return run_ring(request);
+    case CommandId::ring:
+    case CommandId::lock: {
+      const LockCommand command = request.command();
+      return answer(request.origin, protocol::ReplyStatus::done,
+                    error(concat("ERR unknown subcommand '", command.args[1].substr(0, 128), "'. See COMMAND DOCS."),
+                          request.resp));
+    }
+    default: return desk_.submit(std::move(request));
+  }
+}
+
+void Coordinator::run_ring(const LockRequest& request) {
+  const LockCommand command = request.command();
+  std::string body;
+  ReplyWriter writer(body, request.resp);
+  if (request.spec->id == CommandId::ring_shutdown) return shut_down(request);
+  if (request.spec->id == CommandId::ring_help) {
+    writer.array(std::size(kRingHelp));
+    for (const std::string_view line : kRingHelp) writer.simple(line);
+  } else if (command.args.size() == 2) {
+    writer.verbatim(status_text(state_.ring(), status_facts()));
+  } else if (command.args.size() == 3 && equals_ignoring_case(command.args[2], "json")) {
+    writer.bulk(status_json(state_.ring(), status_facts()));
+  } else {
+    writer.error(protocol::errors::kSyntax);
+  }
+  answer(request.origin, protocol::ReplyStatus::done, body);
+}
+
+void Coordinator::shut_down(const LockRequest& request) {
+  const auto index = propose_entry(encode_entry(ShutdownEntry{}));
+  if (!index) return answer(request.origin, protocol::ReplyStatus::bounced, {});
+  log_.info("an orderly stop of the whole cluster was asked for");
+  shutdowns_.emplace(*index, LockRequest(request.origin, *request.spec, {}));
+}
+
+StatusFacts Coordinator::status_facts() const {
+  StatusFacts facts;
+  facts.leader = self_.id;
+  facts.term = replica_->term();
+  const auto age_ms = [&](Micros at) { return at < 0 ? -1 : (now_.mono - at) / kMicrosPerMilli; };
+  const Micros quiet = 2 * settings_.number(Setting::election_ms) * kMicrosPerMilli;
+  for (const Settings::NamedAddress& address : group_) {
+    CoordinatorStatus status{address.name, address.host, address.port, "leader", replica_->applied(), 0};
+    for (const GroupLinks::Other& other : links_.others()) {
+      if (other.name != address.name) continue;
+      const bool heard = other.heard_at >= 0 && now_.mono - other.heard_at <= quiet;
+      status.state = heard ? "follower" : "unreachable";
+      status.applied = other.matched;
+      status.last_heard_ms = age_ms(other.heard_at);
+    }
+    facts.coordinators.push_back(std::move(status));
+  }
+  for (const Member& member : state_.ring().members()) {
+    facts.lease_ms.push_back(std::max<Micros>(0, leases_.ends(member.listed.id) - now_.mono) / kMicrosPerMilli);
+  }
+  for (const auto& [conn, peer] : peers_) {
+    if (peer.who.role != session::PeerRole::router || !peer.wants_tables) continue;
+    facts.routers.push_back({peer.who.id, peer.host, peer.port, peer.has, age_ms(peer.heard_at)});
+  }
+  std::sort(facts.routers.begin(), facts.routers.end(),
+            [](const RouterStatus& a, const RouterStatus& b) { return a.name < b.name; });
+  facts.lock_count = state_.locks().count();
+  facts.lock_token = state_.locks().last_token();
+  return facts;
+}
+
+std::string Coordinator::not_leader_error() const {
+  const std::string leader = host_and_port(leader_address());
+  return leader.empty() ? "-NOTLEADER the coordinators have no leader at the moment; try again\r\n"
+                        : concat("-NOTLEADER this coordinator does not lead; ask ", leader, "\r\n");
+}
+
+Result<uint64_t> Coordinator::propose(std::string entry) { return replica_->propose(std::move(entry)); }
+
+void Coordinator::answer(const Origin& origin, protocol::ReplyStatus status, std::string_view body) {
+  if (origin.link == kNoConn) {
+    switch (status) {
+      case protocol::ReplyStatus::done: return clients_.complete(origin.ticket, body);
+      case protocol::ReplyStatus::bounced: return clients_.complete(origin.ticket, concat("-", kTooBusy, "\r\n"));
+      default: return clients_.complete(origin.ticket, not_leader_error());
+    }
+  }
+  std::string* out = transport_.output(origin.link);
+  if (out == nullptr) return;
+  const std::string leader =
+      status == protocol::ReplyStatus::not_leader ? host_and_port(leader_address()) : std::string();
+  protocol::append_frame(*out, protocol::FrameType::reply, protocol::Reply{origin.request, 0, status},
+                         leader.empty() ? body : std::string_view(leader));
+}
+
+void Coordinator::outcome_unknown(const Origin& origin) {
+  if (origin.link == kNoConn) {
+    return clients_.complete(origin.ticket, concat("-", protocol::errors::kOutcomeUnknown, "\r\n"));
+  }
+  answer(origin, protocol::ReplyStatus::done, concat("-", protocol::errors::kOutcomeUnknown, "\r\n"));
+}
+
+void Coordinator::info(std::string_view section, session::InfoWriter& out) {
+  if (!equals_ignoring_case(section, "chainring")) return;
+  out.field("chainring_coordinator", self_.id);
+  out.field("chainring_coordinator_state", !replica_->founded() ? "not founded" : leading_ ? "leader" : "follower");
+  out.field("chainring_leader", leading_ ? concat(settings_.text(Setting::bind), ":", port_)
+                                         : host_and_port(leader_address()));
+  out.field("chainring_term", static_cast<int64_t>(term_));
+  out.field("chainring_applied", static_cast<int64_t>(replica_->founded() ? replica_->applied() : 0));
+  out.field("chainring_table_version", static_cast<int64_t>(state_.ring().version()));
+  out.field("chainring_locks", static_cast<int64_t>(state_.locks().count()));
+  out.field("chainring_peers", static_cast<int64_t>(peers_.size()));
+}
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,213 @@
+// What the leader does each turn: leases, plans, the barrier, tables.
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "coordinator/coordinator.h"
+
+namespace chainring::coordinator {
+namespace {
+
+constexpr uint64_t kGeneration = 1;  // of a newly founded cluster
+
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> parts;
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    if (comma > 0) parts.emplace_back(list.substr(0, comma));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return parts;
+}
+
+}  // namespace
+
+void Coordinator::begin_to_lead() {
+  leading_ = true;
+  log_.info(concat("term ", term_, ": leading"));
+  leases_.begin(state_.ring().members(), now_.mono);
+  planner_.begin();
+  barrier_.clear();
+  barrier_.follow(state_.ring().ranges());
+  desk_.lead(replica_->heartbeat_note(), now_);
+  plan_index_ = activation_index_ = settings_index_ = 0;
+  digest_told_ = state_.digest_mark().index;
+  lost_slots_ = 0;
+  look_again();
+  if (split(settings_.text(Setting::lock_prefixes)) != state_.ring().lock_prefixes() && state_.ring().founded()) {
+    log_.warning("lock-prefixes differ from those that the cluster was founded with, which stay in force");
+  }
+}
+
+// Something that plans or the barrier rest on has changed.
+void Coordinator::look_again() { plan_due_ = barrier_due_ = again_ = true; }
+
+void Coordinator::cease_to_lead() {
+  leading_ = false;
+  log_.info(concat("term ", term_, ": leading no more"));
+  for (auto& [context, round] : std::exchange(rounds_, {})) desk_.lost(std::move(round.requests));
+  desk_.resign();
+  for (const auto& [index, request] : std::exchange(shutdowns_, {})) outcome_unknown(request.origin);
+  pending_grants_.clear();
+  registering_.clear();
+  barrier_.clear();
+  plan_due_ = barrier_due_ = false;
+  // Who was served here has to find the next leader.
+  for (auto& [conn, peer] : peers_) {
+    if (peer.wants_tables) tell_leader(conn);
+    peer.sent = 0;
+  }
+}
+
+void Coordinator::lead() {
+  replica_->set_heartbeat_note(desk_.time());
+  propose_own_settings();
+  if (!ready()) return;
+  begin_round();
+  if (plan_due_ || now_.mono >= planner_.next_check()) propose_plan();
+  if (barrier_due_ || now_.mono >= barrier_.next_repeat()) mind_the_barrier();
+  const DigestMark& mark = state_.digest_mark();
+  if (mark.index != digest_told_ && propose_entry(encode_entry(DigestEntry{mark.index, mark.digest}))) {
+    digest_told_ = mark.index;
+  }
+}
+
+std::optional<raft::Index> Coordinator::propose_entry(std::string entry) {
+  const Result<raft::Index> index = replica_->propose(std::move(entry));
+  return index.ok() ? std::optional(*index) : std::nullopt;
+}
+
+SettingsEntry Coordinator::own_settings() const {
+  SettingsEntry own;
+  for (const Settings::NamedAddress& address : group_) own.coordinators.push_back({address.name, address.host, address.port});
+  own.lock_count_max = static_cast<uint64_t>(settings_.number(Setting::lock_count_max));
+  return own;
+}
+
+// The first leader writes what the cluster is; later ones write what an operator may change, when theirs is another.
+void Coordinator::propose_own_settings() {
+  if (settings_index_ > replica_->applied()) return;
+  std::optional<raft::Index> index;
+  if (!state_.ring().founded()) {
+    FoundEntry entry;
+    entry.cluster_id = identity_.cluster_id;
+    entry.generation = kGeneration;
+    entry.hash_seed = cluster_id_of({{"hash-seed", identity_.cluster_id}});  // another number, the same at every leader
+    entry.copies = static_cast<uint32_t>(settings_.number(Setting::copies));
+    entry.lock_prefixes = split(settings_.text(Setting::lock_prefixes));
+    entry.settings = own_settings();
+    index = propose_entry(encode_entry(entry));
+  } else if (SettingsEntry own = own_settings(); own != state_.ring().settings()) {
+    index = propose_entry(encode_entry(own));
+  }
+  if (index) settings_index_ = *index;
+}
+
+void Coordinator::table_changed() {
+  look_again();
+  std::erase_if(registering_, [&](const auto& entry) { return state_.ring().find(entry.first) != nullptr; });
+  if (leading_) barrier_.follow(state_.ring().ranges());
+}
+
+void Coordinator::propose_plan() {
+  if (plan_index_ > replica_->applied()) return;  // judged again when it has been applied
+  plan_due_ = false;
+  const Plan plan = planner_.plan(state_.ring(), leases_, now_.mono);
+  std::optional<raft::Index> last;
+  if (plan.states) last = propose_entry(encode_entry(*plan.states));
+  if (plan.intention) {
+    if (const auto index = propose_entry(encode_entry(*plan.intention))) last = index;
+  }
+  if (last) {
+    plan_index_ = *last;
+    tell_plan(plan);
+  }
+  if (plan.states || plan.intention) plan_due_ = true;  // what was not taken, or changes nothing, is planned again
+}
+
+void Coordinator::tell_plan(const Plan& plan) {
+  if (plan.states) {
+    for (const MemberStateChange& change : plan.states->changes) {
+      const Member* member = state_.ring().member(change.member);
+      const std::string who = concat("node ", member->listed.name, " (member ", change.member, ")");
+      switch (change.state) {
+        case protocol::MemberState::absent: log_.warning(concat(who, " lost its lease")); break;
+        case protocol::MemberState::gone: log_.info(concat(who, " is gone")); break;
+        default: log_.info(concat(who, " is back")); break;
+      }
+    }
+  }
+  if (plan.intention) {
+    uint32_t slots = 0;
+    for (const IntendedRun& run : plan.intention->runs) slots += run.last - run.first + 1u;
+    log_.info(concat("changing the chains of ", slots, " slots", plan.intention->from_empty ? ", from empty" : ""));
+  }
+  uint32_t lost = 0;
+  for (const protocol::TableRange& range : state_.ring().ranges()) {
+    if (Planner::lost(state_.ring(), range)) lost += slot_count(range);
+  }
+  if (lost != std::exchange(lost_slots_, lost) && lost > 0) {
+    log_.error(concat("every copy of ", lost, " slots is lost: they are served again by an operator's word, or with ",
+                      "on-loss = \"empty\""));
+  }
+}
+
+void Coordinator::mind_the_barrier() {
+  barrier_due_ = false;
+  if (!barrier_.open()) return;
+  const Barrier::Advice advice =
+      barrier_.advance(now_.mono, [&](MemberId id) { return leases_.lapsed(id, now_.mono); });
+  for (const auto& [member, level] : advice.levels) {
+    const Member* donor = state_.ring().member(member);
+    const ConnId conn = donor == nullptr ? kNoConn : link_of(donor->listed.incarnation);
+    if (std::string* out = conn == kNoConn ? nullptr : transport_.output(conn)) {
+      protocol::append_frame(*out, protocol::FrameType::level, level, {});
+    }
+  }
+  if (advice.activate.empty() || activation_index_ > replica_->applied()) return;
+  for (const Epoch epoch : advice.activate) {
+    if (const auto index = propose_entry(encode_entry(ActivationEntry{epoch}))) activation_index_ = *index;
+  }
+}
+
+// One round of reads serves all that came before it began (R4).
+void Coordinator::begin_round() {
+  Round round{std::exchange(pending_grants_, {}), desk_.take_waiting()};
+  if (round.grants.empty() && round.requests.empty()) return;
+  const uint64_t context = ++last_round_;
+  if (replica_->read(context).ok()) {
+    rounds_.emplace(context, std::move(round));
+  } else {
+    desk_.lost(std::move(round.requests));
+  }
+}
+
+void Coordinator::grant(const PendingGrant& pending) {
+  const Member* member = state_.ring().find(pending.incarnation);
+  if (member == nullptr || !may_be_granted(state_.ring(), *member, pending.obeyed)) return;
+  std::string* out = transport_.output(pending.conn);
+  if (out == nullptr) return;
+  const MemberId id = member->listed.id;
+  if (leases_.lapsed(id, now_.mono)) look_again();
+  leases_.grant(id, now_.mono);
+  protocol::append_frame(*out, protocol::FrameType::grant,
+                         protocol::Grant{id, pending.sent_at, leases_.lease_us(), now_.wall}, {});
+}
+
+void Coordinator::push_tables() {
+  const TableVersion version = state_.ring().version();
+  for (auto& [conn, peer] : peers_) {
+    if (!peer.wants_tables || peer.sent >= version || peer.has >= version) continue;
+    if (table_frame_version_ != version) {
+      table_frame_ = encode(state_.ring().table());
+      table_frame_version_ = version;
+    }
+    std::string* out = transport_.output(conn);
+    if (out == nullptr) continue;
+    protocol::append_frame(*out, protocol::FrameType::table, [&](std::string& body) { body.append(table_frame_); });
+    peer.sent = version;
+    peer.sent_at = now_.mono;
+  }
+}
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,201 @@
+// Processes that dialled us: nodes, routers and the other coordinators.
+
+#include "base/text.h"
+#include "coordinator/coordinator.h"
+
+namespace chainring::coordinator {
+namespace {
+
+// A peer that takes so much less than it is sent is cut off; it dials again and asks again.
+constexpr size_t kPeerUnsentBytesMax = size_t{256} << 20;
+constexpr size_t kPeersMax = 16384;
+constexpr size_t kNameBytesMax = 128;  // of names, hosts and zones that a node says
+constexpr uint32_t kWeightMax = 10'000;
+
+protocol::RespVersion resp_of(uint8_t flags) {
+  return (flags & protocol::kRequestResp3) != 0 ? protocol::RespVersion::resp3 : protocol::RespVersion::resp2;
+}
+
+bool sensible(const protocol::Heartbeat& heartbeat) {
+  return !heartbeat.name.empty() && heartbeat.name.size() <= kNameBytesMax && heartbeat.incarnation != 0 &&
+         !heartbeat.host.empty() && heartbeat.host.size() <= kNameBytesMax && heartbeat.port != 0 &&
+         heartbeat.failure_host.size() <= kNameBytesMax && heartbeat.failure_zone.size() <= kNameBytesMax &&
+         heartbeat.weight >= 1 && heartbeat.weight <= kWeightMax;
+}
+
+}  // namespace
+
+void Coordinator::welcome_peer(ConnId conn) {
+  const std::vector<std::string_view> args(clients_.peer_args().begin(), clients_.peer_args().end());
+  const Result<session::PeerIdentity> theirs = session::parse_peer_request(args);
+  Status accepted = theirs.ok() ? session::accept_peer(self_, *theirs) : theirs.status();
+  if (accepted.ok() && peers_.size() == kPeersMax) {
+    accepted = Status(ErrorCode::resource_exhausted, "ERR peer refused: too many peers");
+  }
+  std::string* out = transport_.output(conn);
+  if (out == nullptr) return;
+  if (!accepted.ok()) {
+    append_text(*out, "-", accepted.message(), "\r\n");
+    log_.warning(concat("peer ", transport_.peer_name(conn), ": ", accepted.message()));
+    transport_.close_after_flush(conn);
+    return;
+  }
+  out->append(session::peer_welcome(self_));
+  Peer& peer = peers_[conn];
+  peer.who = *theirs;
+  peer.heard_at = now_.mono;
+  on_peer_event({NetEvent::Kind::input, conn});
+}
+
+void Coordinator::drop_peer(ConnId conn) {
+  if (peers_.erase(conn) != 0) transport_.close(conn);
+}
+
+void Coordinator::on_peer_event(const NetEvent& event) {
+  if (event.kind == NetEvent::Kind::closed) return drop_peer(event.conn);
+  if (event.kind != NetEvent::Kind::input) return;
+  Peer& peer = peers_.at(event.conn);
+  peer.heard_at = now_.mono;
+  const bool intact = session::consume_frames(transport_, event.conn, [&](const protocol::Frame& frame) {
+    on_peer_frame(event.conn, peer, frame);
+  });
+  if (intact && transport_.unsent(event.conn) <= kPeerUnsentBytesMax) return;
+  log_.warning(concat("link of ", session::role_name(peer.who.role), " ", peer.who.id, " closed: ",
+                      intact ? "it does not read what it is sent" : "it sent malformed bytes"));
+  drop_peer(event.conn);
+}
+
+void Coordinator::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) {
+  using protocol::FrameType;
+  if (peer.who.role == session::PeerRole::coordinator) return on_coordinator_frame(peer, frame);
+  switch (frame.type) {
+    case FrameType::heartbeat: return on_heartbeat(conn, peer, frame.payload);
+    case FrameType::subscribe: return on_subscribe(conn, peer, frame.payload);
+    case FrameType::stopped: return on_stopped(peer, frame.payload);
+    case FrameType::request: return on_request(conn, peer, frame.payload);
+    default: return;  // a peer of a later version may say more
+  }
+}
+
+void Coordinator::on_coordinator_frame(const Peer& peer, const protocol::Frame& frame) {
+  if (frame.type == protocol::FrameType::probe) {
+    const auto probe = decode<protocol::Probe>(frame.payload);
+    if (probe && probe->name == peer.who.id) on_probe(*probe);
+    return;
+  }
+  if (frame.type != protocol::FrameType::raft || !replica_->founded()) return;
+  const auto message = decode<raft::Message>(frame.payload);
+  if (!message) return log_.warning(concat("coordinator ", peer.who.id, " sent a malformed message"));
+  links_.heard(peer.who.id, *message, now_.mono);
+  replica_->step(*message);
+}
+
+void Coordinator::tell_leader(ConnId conn) {
+  const Address leader = leader_address();
+  if (std::string* out = transport_.output(conn)) {
+    protocol::append_frame(*out, protocol::FrameType::not_leader, protocol::NotLeader{leader.host, leader.port}, {});
+  }
+}
+
+void Coordinator::on_heartbeat(ConnId conn, Peer& peer, std::string_view payload) {
+  if (peer.who.role != session::PeerRole::node) return;
+  if (!ready()) return tell_leader(conn);
+  const auto heartbeat = decode<protocol::Heartbeat>(payload);
+  if (!heartbeat || !sensible(*heartbeat) || heartbeat->name != peer.who.id ||
+      heartbeat->incarnation != peer.who.incarnation) {
+    return log_.warning(concat("node ", peer.who.id, " sent a heartbeat that cannot be"));
+  }
+  peer.host = heartbeat->host;
+  peer.port = heartbeat->port;
+  peer.wants_tables = true;
+  peer.has = heartbeat->obeyed;
+  const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
+  if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;  // what was sent has not arrived
+  if (state_.ring().find(heartbeat->incarnation) == nullptr) return register_member(*heartbeat);
+  pending_grants_.push_back({conn, heartbeat->incarnation, heartbeat->sent_at, heartbeat->obeyed});
+}
+
+void Coordinator::register_member(const protocol::Heartbeat& heartbeat) {
+  if (state_.ring().full()) return log_.warning(concat("node ", heartbeat.name, " is refused: too many members"));
+  const auto proposed = registering_.find(heartbeat.incarnation);
+  if (proposed != registering_.end() && proposed->second > replica_->applied()) return;
+  RegisterEntry entry;
+  entry.name = heartbeat.name;
+  entry.incarnation = heartbeat.incarnation;
+  entry.host = heartbeat.host;
+  entry.port = heartbeat.port;
+  entry.failure_host = heartbeat.failure_host;
+  entry.failure_zone = heartbeat.failure_zone;
+  entry.weight = heartbeat.weight;
+  if (const auto index = propose_entry(encode_entry(entry))) {
+    registering_[heartbeat.incarnation] = *index;
+    log_.info(concat("node ", heartbeat.name, " at ", heartbeat.host, ":", heartbeat.port, " registers"));
+  }
+}
+
+void Coordinator::on_subscribe(ConnId conn, Peer& peer, std::string_view payload) {
+  if (peer.who.role != session::PeerRole::router) return;
+  if (!ready()) return tell_leader(conn);
+  const auto subscribe = decode<protocol::Subscribe>(payload);
+  if (!subscribe) return log_.warning(concat("router ", peer.who.id, " sent a malformed frame"));
+  peer.host = subscribe->host;
+  peer.port = subscribe->port;
+  peer.wants_tables = true;
+  peer.has = subscribe->version;
+  const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
+  if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;
+}
+
+void Coordinator::on_stopped(const Peer& peer, std::string_view payload) {
+  if (!ready()) return;  // it is said again
+  const auto stopped = decode<protocol::Stopped>(payload);
+  if (!stopped) return log_.warning(concat("node ", peer.who.id, " sent a malformed frame"));
+  // An incarnation speaks for itself alone (R1).
+  const Member* member = state_.ring().find(peer.who.incarnation);
+  if (member == nullptr || member->listed.id != stopped->member) return;
+  barrier_.stated(*stopped);
+  barrier_due_ = true;
+}
+
+void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view payload) {
+  protocol::Request header;
+  ByteReader reader(payload);
+  reader(header);
+  if (reader.failed()) return log_.warning(concat("peer ", peer.who.id, " sent a malformed frame"));
+  const Origin origin{conn, header.id, {}};
+  if (!ready()) return answer(origin, protocol::ReplyStatus::not_leader, {});
+  const auto refuse = [&](std::string_view why) {
+    std::string body;
+    protocol::ReplyWriter(body, resp_of(header.flags)).error(why);
+    answer(origin, protocol::ReplyStatus::done, body);
+  };
+  const std::string_view command = reader.rest();
+  parser_.next();
+  if (parser_.parse(command) != protocol::RequestParser::State::ready || parser_.size() != command.size() ||
+      parser_.args().empty() || header.db >= engine::kDatabaseCount) {
+    return refuse("ERR a peer forwarded something that is not one request");
+  }
+  const std::span<const std::string_view> args = parser_.args();
+  const protocol::CommandSpec* spec = protocol::find_command(args);
+  if (spec == nullptr) return refuse(protocol::errors::unknown_command(args[0], args.data() + 1, args.size() - 1));
+  if (!protocol::arity_fits(*spec, args.size())) return refuse(protocol::errors::wrong_arity(spec->name));
+  LockRequest request(origin, *spec, args);
+  request.sender = peer.who.incarnation;
+  request.number = header.number;
+  request.answered_below = header.answered_below;
+  request.db = header.db;
+  request.resp = resp_of(header.flags);
+  run(std::move(request));
+}
+
+ConnId Coordinator::link_of(Incarnation incarnation) const {
+  ConnId latest = kNoConn;  // it may have dialled again; connection ids grow
+  for (const auto& [conn, peer] : peers_) {
+    if (peer.who.role == session::PeerRole::node && peer.who.incarnation == incarnation) {
+      latest = std::max(latest, conn);
+    }
+  }
+  return latest;
+}
+
+}  // namespace chainring::coordinator

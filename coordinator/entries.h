@@ -1,0 +1,149 @@
+// What the coordinators' log is made of: each entry is one change of the replicated state.
+//
+// An entry is the version of the command set (R28), its type, and the fields of one of the structs below. What an entry
+// means never changes within a version: whoever cannot run a version ends, and does not guess.
+// Thread-safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "protocol/messages.h"
+
+namespace chainring::coordinator {
+
+inline constexpr uint8_t kCommandSetVersion = 1;
+
+enum class EntryType : uint8_t {
+  found = 1,
+  settings = 2,
+  register_member = 3,
+  member_states = 4,
+  intention = 5,
+  activation = 6,
+  shutdown = 7,
+  lock_command = 8,
+  lock_time = 9,
+  digest = 10,
+};
+
+// What an operator may change by starting the coordinators with other settings; the leader proposes its own.
+struct SettingsEntry {
+  static constexpr EntryType kType = EntryType::settings;
+  std::vector<protocol::CoordinatorAddress> coordinators;
+  uint64_t lock_count_max = 0;
+  template <class A> void fields(A& a) { a(coordinators, lock_count_max); }
+  friend bool operator==(const SettingsEntry&, const SettingsEntry&) = default;
+};
+
+// The first entry of a cluster's life; later ones change nothing.
+struct FoundEntry {
+  static constexpr EntryType kType = EntryType::found;
+  uint64_t cluster_id = 0;
+  uint64_t generation = 0;
+  uint64_t hash_seed = 0;
+  uint32_t copies = 0;
+  std::vector<std::string> lock_prefixes;
+  SettingsEntry settings;
+  template <class A> void fields(A& a) { a(cluster_id, generation, hash_seed, copies, lock_prefixes, settings); }
+};
+
+// A new incarnation of a node (R1); it gets the next member id.
+struct RegisterEntry {
+  static constexpr EntryType kType = EntryType::register_member;
+  std::string name;
+  Incarnation incarnation = 0;
+  std::string host;
+  uint16_t port = 0;
+  std::string failure_host;
+  std::string failure_zone;
+  uint32_t weight = 0;
+  template <class A> void fields(A& a) { a(name, incarnation, host, port, failure_host, failure_zone, weight); }
+};
+
+// What the leader found about leases: who lapsed, who came back, whose place a later incarnation has taken.
+struct MemberStateChange {
+  MemberId member = kNoMember;
+  protocol::MemberState state = protocol::MemberState::joining;
+  template <class A> void fields(A& a) { a(member, state); }
+  friend bool operator==(const MemberStateChange&, const MemberStateChange&) = default;
+};
+struct MemberStatesEntry {
+  static constexpr EntryType kType = EntryType::member_states;
+  std::vector<MemberStateChange> changes;
+  template <class A> void fields(A& a) { a(changes); }
+};
+
+// The chain that slots first..last shall have (R14). The epoch is given when the entry is applied.
+struct IntendedRun {
+  Slot first = 0;
+  Slot last = 0;
+  std::vector<MemberId> chain;
+  template <class A> void fields(A& a) { a(first, last, chain); }
+  friend bool operator==(const IntendedRun&, const IntendedRun&) = default;
+};
+struct IntentionEntry {
+  static constexpr EntryType kType = EntryType::intention;
+  std::vector<IntendedRun> runs;  // ascending, disjoint
+  // The slots begin anew without what their chains held: the first table, the start after an orderly stop (R32), the
+  // word of an operator after a loss (R18).
+  bool from_empty = false;
+  // The table that it was planned for, as RingState::ranges_version(): with another one it changes nothing.
+  TableVersion planned_on = 0;
+  template <class A> void fields(A& a) { a(runs, from_empty, planned_on); }
+};
+
+// All slots that still intend this epoch take it up (R14, R15).
+struct ActivationEntry {
+  static constexpr EntryType kType = EntryType::activation;
+  Epoch epoch = 0;
+  template <class A> void fields(A& a) { a(epoch); }
+};
+
+// The operator stops everything in order (R32).
+struct ShutdownEntry {
+  static constexpr EntryType kType = EntryType::shutdown;
+  template <class A> void fields(A&) {}
+};
+
+// One command on the lock keyspace, at the leader's lock time (R25).
+struct LockCommandEntry {
+  static constexpr EntryType kType = EntryType::lock_command;
+  Millis time = 0;
+  Incarnation sender = 0;  // 0: nobody who could send it again (R20)
+  uint64_t number = 0;
+  uint64_t answered_below = 0;
+  uint8_t db = 0;
+  uint8_t resp = 2;
+  std::vector<std::string> args;
+  template <class A> void fields(A& a) { a(time, sender, number, answered_below, db, resp, args); }
+};
+
+// Moves the lock time on, so that what has expired by it is gone for everybody (R25).
+struct LockTimeEntry {
+  static constexpr EntryType kType = EntryType::lock_time;
+  Millis time = 0;
+  template <class A> void fields(A& a) { a(time); }
+};
+
+// The leader's digest of all outcomes up to an index; a member with another one has left the path (R28).
+struct DigestEntry {
+  static constexpr EntryType kType = EntryType::digest;
+  uint64_t index = 0;
+  uint64_t digest = 0;
+  template <class A> void fields(A& a) { a(index, digest); }
+};
+
+template <class E>
+[[nodiscard]] std::string encode_entry(const E& entry) {
+  std::string out;
+  ByteWriter writer(out);
+  writer(kCommandSetVersion, E::kType, entry);
+  return out;
+}
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,40 @@
+#include "coordinator/lease.h"
+
+#include <algorithm>
+
+namespace chainring::coordinator {
+
+bool may_be_granted(const RingState& ring, const Member& member, TableVersion obeyed) {
+  return obeyed >= member.must_obey && !member.gone() && !ring.superseded(member);
+}
+
+void LeaseBook::begin(const std::vector<Member>& members, Micros now) {
+  ends_.clear();
+  for (const Member& member : members) {
+    if (!member.gone()) grant(member.listed.id, now);
+  }
+}
+
+void LeaseBook::grant(MemberId member, Micros now) {
+  Micros& end = ends_[member];
+  end = std::max(end, now + lease_us_ + margin_us_);
+}
+
+bool LeaseBook::lapsed(MemberId member, Micros now) const {
+  return now >= ends(member);
+}
+
+Micros LeaseBook::ends(MemberId member) const {
+  const auto at = ends_.find(member);
+  return at == ends_.end() ? 0 : at->second;
+}
+
+Micros LeaseBook::next_end(Micros now) const {
+  Micros next = kNever;
+  for (const auto& [member, end] : ends_) {
+    if (end > now) next = std::min(next, end);
+  }
+  return next;
+}
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,47 @@
+// The leader's book of leases (R4): whom it granted one, and from when on it may count a member as lapsed.
+//
+// Volatile: a new leader begins a new book. Pure: time is an argument, the turn's reading (R5).
+// Thread-safety: none; one owner.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "coordinator/state_ring.h"
+
+namespace chainring::coordinator {
+
+// Whether a member that has obeyed this version may be granted a lease: not while it owes a "stopped" for a change that
+// names it, and not when it is gone or a later incarnation of its name has registered (R1, R4).
+[[nodiscard]] bool may_be_granted(const RingState& ring, const Member& member, TableVersion obeyed);
+
+class LeaseBook {
+ public:
+  // The margin is for clocks that run at different rates during one lease.
+  LeaseBook(Micros lease_us, Micros margin_us) : lease_us_(lease_us), margin_us_(margin_us) {}
+
+  [[nodiscard]] Micros lease_us() const { return lease_us_; }
+
+  // Leadership began: what earlier leaders granted is not known, so every member counts as granted now.
+  void begin(const std::vector<Member>& members, Micros now);
+  // A grant leaves in this turn. The member counts its lease from when it sent its heartbeat, which was earlier: so its
+  // lease is over before it counts as lapsed here.
+  void grant(MemberId member, Micros now);
+  void forget(MemberId member) { ends_.erase(member); }
+
+  // Whether nothing that was granted to the member can still be valid. True for a member that never was granted one.
+  [[nodiscard]] bool lapsed(MemberId member, Micros now) const;
+  // When it lapses, or has lapsed; 0 when it was never granted a lease.
+  [[nodiscard]] Micros ends(MemberId member) const;
+  // The first time after `now` at which a member lapses; kNever for none.
+  [[nodiscard]] Micros next_end(Micros now) const;
+
+ private:
+  Micros lease_us_;
+  Micros margin_us_;
+  std::unordered_map<MemberId, Micros> ends_;
+};
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,57 @@
+// Commands on the lock keyspace, before they run: which there are, which keys they may have, and how times of the wall
+// clock become lengths of time (R23, R25).
+//
+// Thread-safety: pure functions over the caller's values.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "protocol/command.h"
+#include "protocol/resp.h"
+
+namespace chainring::coordinator {
+
+// Locks are small: a few identifiers and their owner. These bounds keep log entries and snapshots small too.
+inline constexpr size_t kLockCommandBytesMax = 1 << 20;  // all arguments of one command
+inline constexpr size_t kLockValueBytesMax = 64 << 10;   // what one lock holds
+inline constexpr size_t kLockKeyBytesMax = 4 << 10;
+inline constexpr int64_t kLockTtlMsMax = int64_t{1} << 53;
+
+// One command. Lifetime of the views: the caller's.
+struct LockCommand {
+  const protocol::CommandSpec* spec = nullptr;
+  std::span<const std::string_view> args;
+  uint8_t db = 0;
+  protocol::RespVersion resp = protocol::RespVersion::resp2;
+
+  [[nodiscard]] bool writes() const { return (spec->flags & protocol::kWrite) != 0; }
+  [[nodiscard]] std::vector<std::string_view> keys() const;
+};
+
+// Whether the key, or its hash tag, begins with one of the prefixes.
+[[nodiscard]] bool is_lock_key(std::string_view key, const std::vector<std::string>& prefixes);
+
+// Empty when the coordinators run the command, else the error to answer. REQUIRES: the arity fits.
+[[nodiscard]] std::string refuse_lock_command(const LockCommand& command, const std::vector<std::string>& prefixes);
+
+// The arguments as they are proposed: EXAT, PXAT, EXPIREAT and PEXPIREAT by the leader's wall clock have become PX and
+// PEXPIRE, because the time of the lock keyspace is not the wall clock's (R25). What is malformed stays as it is: the
+// engine words the error.
+[[nodiscard]] std::vector<std::string> with_durations(const LockCommand& command, Millis wall);
+
+// The condition of a well-formed SET: NX, XX or IFEQ.
+struct SetCondition {
+  enum class Kind { none, absent, present, equal } kind = Kind::none;
+  std::string_view expected;  // of equal
+};
+[[nodiscard]] SetCondition set_condition(std::span<const std::string_view> args);
+
+// Of LOCK ACQUIRE and LOCK RENEW: milliseconds behind TTL. 0 when malformed, with `error` set.
+[[nodiscard]] int64_t lock_ttl_ms(std::span<const std::string_view> args, std::string& error);
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,152 @@
+// Where commands on the lock keyspace wait at the leader: for the round that confirms that it leads, for their entry to
+// be committed, for the time of an expiry to be (R20, R25, R30).
+//
+// Volatile: a new leader begins with an empty desk. Pure: time and randomness are arguments; the log and whoever gets
+// the replies are behind interfaces.
+// Thread-safety: none; one owner. State, Log and Sink are not owned and outlive it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "base/transport.h"
+#include "coordinator/lock_commands.h"
+#include "coordinator/state.h"
+#include "protocol/messages.h"
+#include "session/clients.h"
+
+namespace chainring::coordinator {
+
+// Whom a reply goes to: a request on a peer's link, or the ticket of a client that is connected here.
+struct Origin {
+  ConnId link = kNoConn;
+  uint64_t request = 0;
+  session::Ticket ticket;
+};
+
+// The time of the lock keyspace at the leader (R25): the greatest time that it knew when it began to lead, and what its
+// monotonic clock has counted since.
+class LockClock {
+ public:
+  void begin(Millis base, Micros now) {
+    base_ = base;
+    begun_ = now;
+  }
+  [[nodiscard]] Millis at(Micros now) const { return base_ + (now - begun_) / kMicrosPerMilli; }
+  // The monotonic time at which it will say `time`.
+  [[nodiscard]] Micros when(Millis time) const;
+
+ private:
+  Millis base_ = 0;
+  Micros begun_ = 0;
+};
+
+// A command that came whole. Owns its arguments.
+struct LockRequest {
+  LockRequest(Origin from, const protocol::CommandSpec& command, std::span<const std::string_view> arguments);
+  LockRequest(LockRequest&&) = default;
+  LockRequest& operator=(LockRequest&&) = default;
+
+  Origin origin;
+  Incarnation sender = 0;  // 0: nobody who could send it again
+  uint64_t number = 0;
+  uint64_t answered_below = 0;
+  uint8_t db = 0;
+  protocol::RespVersion resp = protocol::RespVersion::resp2;
+  const protocol::CommandSpec* spec;
+
+  [[nodiscard]] bool numbered() const { return sender != 0 && number != 0; }
+  [[nodiscard]] LockCommand command() const { return {spec, views_, db, resp}; }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::string> args_;
+  std::vector<std::string_view> views_;  // of args_, whose elements never move
+  size_t bytes_ = 0;
+};
+
+class LockDesk {
+ public:
+  class Sink {
+   public:
+    virtual ~Sink() = default;
+    virtual void answer(const Origin& origin, protocol::ReplyStatus status, std::string_view body) = 0;
+    // A write whose entry may be committed yet, or never.
+    virtual void outcome_unknown(const Origin& origin) = 0;
+  };
+  class Log {
+   public:
+    virtual ~Log() = default;
+    [[nodiscard]] virtual Result<uint64_t> propose(std::string entry) = 0;  // the index
+  };
+
+  static constexpr size_t kRequestsMax = 65536;             // at the desk together
+  static constexpr size_t kRequestBytesMax = size_t{64} << 20;
+
+  LockDesk(State& state, Log& log, Sink& sink, Random& random)
+      : state_(state), log_(log), sink_(sink), random_(random) {}
+
+  // Leadership began: time runs on from the greatest one that this coordinator knows.
+  void lead(Millis known_time, Now now);
+  // Leadership is lost: everything at the desk is answered, as what it has become.
+  void resign();
+
+  // The turn's reading. Proposes to move the time on when locks have expired.
+  void tick(Now now);
+  [[nodiscard]] Micros next_tick() const;
+  [[nodiscard]] Millis time() const { return clock_.at(now_.mono); }
+
+  // Takes a request in: it is refused, proposed, or waits for take_waiting().
+  void submit(LockRequest request);
+  // The requests that wait for a round of reads; the caller begins one and brings them back with confirmed(), or with
+  // lost() when the round was.
+  [[nodiscard]] std::vector<LockRequest> take_waiting() { return std::exchange(waiting_, {}); }
+  void confirmed(std::vector<LockRequest> requests);
+  void lost(std::vector<LockRequest> requests);
+
+  // An entry was applied.
+  void applied(uint64_t index, const Applied& applied);
+
+ private:
+  struct Proposal {
+    Origin origin;
+    Incarnation sender = 0;
+    uint64_t number = 0;
+    protocol::RespVersion resp = protocol::RespVersion::resp2;
+    size_t bytes = 0;
+  };
+  struct AwaitingTime {
+    LockRequest request;
+    Millis time;
+  };
+  void settle(LockRequest request);
+  void propose(LockRequest request);
+  void propose_time(Millis time);
+  void answer_read(const LockRequest& request);
+  void refuse(const LockRequest& request, std::string_view error);
+  void finished(size_t bytes);
+
+  State& state_;
+  Log& log_;
+  Sink& sink_;
+  Random& random_;
+  Now now_;
+  LockClock clock_;
+  std::vector<LockRequest> waiting_;                              // for a round of reads
+  std::vector<AwaitingTime> awaiting_time_;                       // for an expiry to be committed
+  std::map<uint64_t, Proposal> proposals_;                        // by index
+  std::map<std::pair<Incarnation, uint64_t>, uint64_t> numbered_;  // writes among them: their index
+  Millis proposed_time_ = 0;  // the latest that was proposed alone
+  Micros time_proposed_at_ = 0;
+  size_t requests_ = 0;
+  size_t bytes_ = 0;
+};
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,193 @@
+#include "coordinator/planner.h"
+
+#include <algorithm>
+
+#include "ring/placement.h"
+
+namespace chainring::coordinator {
+namespace {
+
+using protocol::MemberState;
+using Chain = std::vector<MemberId>;
+
+// The members that hold what the slots hold, or that are to begin them.
+const Chain& basis(const protocol::TableRange& range) {
+  return range.chain.empty() ? range.next_chain : range.chain;
+}
+
+bool is_live(const RingState& ring, const LeaseBook& leases, MemberId id, Micros now) {
+  const Member* member = ring.member(id);
+  return member != nullptr && !member->gone() && !leases.lapsed(id, now);
+}
+
+// Those that can be given slots, by ascending id. With `after`, only later ids.
+std::vector<ring::Candidate> candidates(const RingState& ring, const LeaseBook& leases, Micros now, MemberId after) {
+  std::vector<ring::Candidate> found;
+  for (const Member& member : ring.members()) {
+    const protocol::TableMember& listed = member.listed;
+    if (listed.id <= after || !is_live(ring, leases, listed.id, now) || ring.superseded(member)) continue;
+    found.push_back({listed.id, listed.name, listed.failure_host, listed.failure_zone, listed.weight});
+  }
+  return found;
+}
+
+void append_run(std::vector<IntendedRun>& runs, Slot first, Slot last, const Chain& chain) {
+  if (!runs.empty() && runs.back().last + 1 == first && runs.back().chain == chain) {
+    runs.back().last = last;
+  } else {
+    runs.push_back({first, last, chain});
+  }
+}
+
+}  // namespace
+
+void Planner::begin() {
+  stood_still_.reset();
+  settled_at_ = kNever;
+  next_check_ = kNever;
+}
+
+bool Planner::lost(const RingState& ring, const protocol::TableRange& range) {
+  const Chain& holders = basis(range);
+  return std::all_of(holders.begin(), holders.end(), [&](MemberId id) {
+    const Member* member = ring.member(id);
+    return member == nullptr || member->gone();
+  });
+}
+
+Plan Planner::plan(const RingState& ring, const LeaseBook& leases, Micros now) {
+  Plan plan;
+  next_check_ = leases.next_end(now);
+  plan_states(ring, leases, now, plan);
+  if (ring.ranges().empty() || ring.stopped()) {
+    plan_first_table(ring, leases, now, plan);
+    return plan;
+  }
+  plan_failover(ring, leases, now, plan);
+  if (!plan.intention && options_.empty_on_loss) plan_refounding(ring, leases, now, plan);
+  return plan;
+}
+
+void Planner::plan_states(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) {
+  MemberStatesEntry entry;
+  for (const Member& member : ring.members()) {
+    if (member.gone()) continue;
+    const MemberId id = member.listed.id;
+    const bool absent = member.listed.state == MemberState::absent;
+    if (!leases.lapsed(id, now)) {
+      if (absent) entry.changes.push_back({id, ring.in_any_chain(id) ? MemberState::up : MemberState::joining});
+      continue;
+    }
+    if (ring.superseded(member)) {
+      entry.changes.push_back({id, MemberState::gone});
+    } else if (!absent) {
+      if (leases.ends(id) != 0) entry.changes.push_back({id, MemberState::absent});
+    } else if (!ring.in_any_chain(id)) {
+      const Micros forget_at = leases.ends(id) + options_.repair_after_us;
+      if (now >= forget_at) {
+        entry.changes.push_back({id, MemberState::gone});
+      } else {
+        check_at(forget_at);
+      }
+    }
+  }
+  if (!entry.changes.empty()) plan.states = std::move(entry);
+}
+
+// All slots at once, from empty: when the cluster is new, or was stopped in order and its nodes have come back (R32).
+void Planner::plan_first_table(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const {
+  const MemberId before = ring.stopped() ? ring.stopped_before() : kNoMember;
+  const size_t needed = options_.initial_nodes != 0 ? options_.initial_nodes : ring.placed_count();
+  if (needed == 0) return;
+  for (const Member& member : ring.members()) {
+    // Somebody from before the stop may still serve.
+    if (member.listed.id <= before && !leases.lapsed(member.listed.id, now)) return;
+  }
+  const std::vector<ring::Candidate> members = candidates(ring, leases, now, before);
+  if (members.size() < needed) return;
+  const std::vector<ring::Chain> target = ring::target_table(members, ring.copies(), {});
+  IntentionEntry entry;
+  entry.from_empty = true;
+  entry.planned_on = ring.ranges_version();
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    append_run(entry.runs, static_cast<Slot>(slot), static_cast<Slot>(slot), target[slot]);
+  }
+  plan.intention = std::move(entry);
+}
+
+void Planner::plan_failover(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) {
+  IntentionEntry entry;
+  entry.planned_on = ring.ranges_version();
+  for (const protocol::TableRange& range : ring.ranges()) {
+    if (lost(ring, range)) continue;
+    Chain live;
+    for (const MemberId id : basis(range)) {
+      if (is_live(ring, leases, id, now)) live.push_back(id);
+    }
+    if (const std::optional<Chain> chain = wish(range, live, now)) {
+      append_run(entry.runs, range.first, range.last, *chain);
+    }
+  }
+  if (stood_still_.none()) settled_at_ = kNever;
+  if (!entry.runs.empty()) plan.intention = std::move(entry);
+}
+
+// The chain that the range should be changed to; nothing when it is well, or when nothing can be done.
+std::optional<Chain> Planner::wish(const protocol::TableRange& range, const Chain& live, Micros now) {
+  const Chain& holders = basis(range);
+  if (live.empty()) {
+    // It stands still (R18). A change that was under way is taken back: whoever comes back first must find the way open
+    // for all of them.
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) stood_still_.set(slot);
+    if (range.next_epoch != 0 && range.next_chain != holders) return holders;
+    return std::nullopt;
+  }
+  if (still_settling(range, live.size() == holders.size(), now)) return std::nullopt;
+  if (range.next_epoch == 0) return live == holders ? std::nullopt : std::optional(live);
+  const bool can_finish = std::all_of(range.next_chain.begin(), range.next_chain.end(),
+                                      [&](MemberId id) { return contains(live, id); });
+  return can_finish ? std::nullopt : std::optional(live);
+}
+
+// Whether a chain that stood still waits for the rest of its members. Those that were cut off together come back within
+// moments of each other, and whoever is left behind has to be copied to again.
+bool Planner::still_settling(const protocol::TableRange& range, bool complete, Micros now) {
+  if (stood_still_.none()) return false;
+  bool stood = false;
+  for (uint32_t slot = range.first; slot <= range.last && !stood; ++slot) stood = stood_still_.test(slot);
+  if (!stood) return false;
+  if (settled_at_ == kNever) settled_at_ = now + options_.settle_us;
+  if (!complete && now < settled_at_) {
+    check_at(settled_at_);
+    return true;
+  }
+  for (uint32_t slot = range.first; slot <= range.last; ++slot) stood_still_.reset(slot);
+  return false;
+}
+
+void Planner::plan_refounding(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const {
+  if (std::none_of(ring.ranges().begin(), ring.ranges().end(),
+                   [&](const protocol::TableRange& range) { return lost(ring, range); })) {
+    return;
+  }
+  const std::vector<ring::Candidate> members = candidates(ring, leases, now, kNoMember);
+  if (members.empty()) return;
+  std::vector<ring::Chain> in_force(kSlotCount);
+  for (const protocol::TableRange& range : ring.ranges()) {
+    if (lost(ring, range)) continue;
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) in_force[slot] = basis(range);
+  }
+  const std::vector<ring::Chain> target = ring::target_table(members, ring.copies(), in_force);
+  IntentionEntry entry;
+  entry.from_empty = true;
+  entry.planned_on = ring.ranges_version();
+  for (const protocol::TableRange& range : ring.ranges()) {
+    if (!lost(ring, range)) continue;
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) {
+      append_run(entry.runs, static_cast<Slot>(slot), static_cast<Slot>(slot), target[slot]);
+    }
+  }
+  plan.intention = std::move(entry);
+}
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,65 @@
+// Which changes of membership and chains the leader proposes: the first table, chains without members that lapsed, the
+// start after an orderly stop (R14, R18, R32).
+//
+// Copying slots to members that join, and filling chains up again, are moves towards ring::target_table; they begin here
+// too when there are learners: a plan then names a chain with somebody who is not in the old one.
+//
+// Volatile: a new leader plans anew from the replicated state and its own book of leases.
+// Pure: time is an argument. Thread-safety: none; one owner.
+#pragma once
+
+#include <bitset>
+#include <optional>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "coordinator/entries.h"
+#include "coordinator/lease.h"
+#include "coordinator/state_ring.h"
+
+namespace chainring::coordinator {
+
+struct PlannerOptions {
+  size_t initial_nodes = 0;      // how many must be there for the first table; 0 waits for the operator
+  bool empty_on_loss = false;    // chains whose every member is gone begin again, empty
+  Micros settle_us = 0;          // how long members of a chain that stood still may take to come back together
+  Micros repair_after_us = 0;    // after how long an absent member that no chain needs is forgotten
+};
+
+struct Plan {
+  std::optional<MemberStatesEntry> states;
+  std::optional<IntentionEntry> intention;
+};
+
+class Planner {
+ public:
+  explicit Planner(PlannerOptions options) : options_(options) {}
+
+  // Leadership began.
+  void begin();
+  // What to propose now. REQUIRES: everything that was proposed from earlier plans has been applied or lost.
+  [[nodiscard]] Plan plan(const RingState& ring, const LeaseBook& leases, Micros now);
+  // When a plan may turn out otherwise although neither state nor leases were touched; kNever for never.
+  [[nodiscard]] Micros next_check() const { return next_check_; }
+
+  // Whether every member that could hold the slots of a range is gone (R18).
+  [[nodiscard]] static bool lost(const RingState& ring, const protocol::TableRange& range);
+
+ private:
+  using Chain = std::vector<MemberId>;
+  void plan_states(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan);
+  void plan_first_table(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const;
+  void plan_failover(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan);
+  void plan_refounding(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const;
+  [[nodiscard]] std::optional<Chain> wish(const protocol::TableRange& range, const Chain& live, Micros now);
+  [[nodiscard]] bool still_settling(const protocol::TableRange& range, bool complete, Micros now);
+  void check_at(Micros when) { next_check_ = std::min(next_check_, when); }
+
+  PlannerOptions options_;
+  std::bitset<kSlotCount> stood_still_;  // no member had a lease, and nothing has been decided since
+  Micros settled_at_ = kNever;           // until then, chains that stood still wait for the rest of their members
+  Micros next_check_ = kNever;
+};
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,120 @@
+// The lock keyspace: a database that Raft replicates, and what makes its keys locks: owners, fencing tokens, a time of
+// its own (R25, R26, R28).
+//
+// A key is a lock from when it appears until it goes; its value is its owner. Each grant, a change from absent to present
+// or of the owner, takes the next token; whatever else happens to the key keeps it.
+//
+// Deterministic: the same commands at the same lock times give the same state and replies on every coordinator. All that
+// has expired by the time of an entry is gone before its command runs, so no outcome depends on what was looked at.
+// Thread-safety: none; one owner. Ownership: owns keys and values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "coordinator/answers.h"
+#include "coordinator/lock_commands.h"
+#include "engine/database.h"
+
+namespace chainring::coordinator {
+
+inline constexpr uint64_t kLockBytesMax = uint64_t{1} << 30;  // keys and values of all locks
+inline constexpr int kTokenGenerationShift = 40;  // tokens stay below 2^53 up to generation 8191 (R26)
+
+struct Lock {
+  std::string owner;
+  uint64_t token = 0;
+  uint64_t place = 0;     // grows with every lock that appears; SCAN walks in this order
+  Millis granted_at = 0;  // in lock time
+};
+
+// How a read is answered. `now` is the leader's lock time, `wall` its wall clock, both when the reply leaves.
+struct ReadContext {
+  Millis now = 0;
+  Millis wall = 0;
+  Random* random = nullptr;  // not owned; RANDOMKEY
+};
+
+class LockSpace {
+ public:
+  explicit LockSpace(uint64_t hash_seed = 0, uint64_t generation = 0);
+
+  [[nodiscard]] Millis time() const { return time_; }
+  [[nodiscard]] uint64_t count() const { return locks_.size(); }
+  [[nodiscard]] uint64_t last_token() const { return token_; }
+  // The earliest time at which a lock expires; INT64_MAX for never. May be earlier than true.
+  [[nodiscard]] Millis earliest_deadline() const { return database_->earliest_deadline(); }
+
+  // Moves the time on, never back, and removes all that has expired by it.
+  void advance(Millis time);
+
+  // Runs a command that was committed, at time(). REQUIRES: refuse_lock_command() did not refuse it.
+  [[nodiscard]] LockReply run(const LockCommand& command, uint64_t lock_count_max);
+
+  // Whether the answer at `now` rests on an expiry that is not committed yet: then the time has to be advanced first.
+  [[nodiscard]] bool rests_on_expiry(const LockCommand& command, Millis now) const;
+  // Whether a write would change nothing as things are: it can be answered like a read (R30).
+  [[nodiscard]] bool changes_nothing(const LockCommand& command) const;
+  // Answers a read, or a write that changes nothing. Leaves the state as it is.
+  // REQUIRES: !rests_on_expiry(command, context.now); of a write, changes_nothing(command).
+  [[nodiscard]] std::string read(const LockCommand& command, const ReadContext& context);
+
+  // nullptr when nobody holds it.
+  [[nodiscard]] const Lock* find(uint8_t db, std::string_view key) const;
+
+  void write(ByteWriter& out) const;
+  void read(ByteReader& in);
+
+ private:
+  using Key = std::pair<uint8_t, std::string>;
+  struct KeyLess {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return a.first != b.first ? a.first < b.first : std::string_view(a.second) < std::string_view(b.second);
+    }
+  };
+  using Locks = std::map<Key, Lock, KeyLess>;
+
+  // ---- state_locks.cc
+  [[nodiscard]] std::string execute(const LockCommand& command, Millis now, engine::Effects& effects) const;
+  [[nodiscard]] int64_t ask(std::string_view command, uint8_t db, std::string_view key) const;
+  [[nodiscard]] Millis deadline(uint8_t db, std::string_view key) const;  // INT64_MAX: for ever
+  [[nodiscard]] std::optional<std::string> value(uint8_t db, std::string_view key) const;
+  [[nodiscard]] std::string refuse_growth(const LockCommand& command, uint64_t lock_count_max) const;
+  LockReply run_native(const LockCommand& command);
+  void take(const engine::Effects& effects);
+  void settle(uint8_t db, std::string_view key);
+  void forget(Locks::iterator lock);
+  void set(uint8_t db, std::string_view key, std::string_view owner, Millis deadline, engine::Effects& effects);
+
+  // ---- lock_reads.cc
+  [[nodiscard]] std::string read_native(const LockCommand& command, Millis now) const;
+  [[nodiscard]] std::string list(const LockCommand& command, std::string_view pattern) const;
+  [[nodiscard]] std::string scan(const LockCommand& command) const;
+  [[nodiscard]] std::string random_key(const LockCommand& command, Random& random) const;
+  [[nodiscard]] std::string expire_time(const LockCommand& command, const ReadContext& context) const;
+
+  uint64_t hash_seed_;
+  uint64_t generation_;
+  Millis time_ = 1;
+  uint64_t token_ = 0;   // the last one given
+  uint64_t place_ = 0;   // the last one given
+  uint64_t bytes_ = 0;   // of keys and owners
+  Locks locks_;
+  std::map<uint64_t, Locks::iterator> by_place_;
+  std::array<uint64_t, engine::kDatabaseCount> counts_{};
+  std::unique_ptr<engine::Database> database_;
+};
+
+}  // namespace chainring::coordinator

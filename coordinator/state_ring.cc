@@ -1,0 +1,194 @@
+#include "coordinator/state_ring.h"
+
+#include <algorithm>
+#include <set>
+
+namespace chainring::coordinator {
+
+using protocol::MemberState;
+
+const Member* RingState::member(MemberId id) const {
+  const auto at = std::lower_bound(members_.begin(), members_.end(), id,
+                                   [](const Member& member, MemberId wanted) { return member.listed.id < wanted; });
+  return at != members_.end() && at->listed.id == id ? &*at : nullptr;
+}
+
+Member* RingState::mutable_member(MemberId id) {
+  return const_cast<Member*>(member(id));
+}
+
+const Member* RingState::find(Incarnation incarnation) const {
+  for (const Member& member : members_) {
+    if (member.listed.incarnation == incarnation) return &member;
+  }
+  return nullptr;
+}
+
+bool RingState::superseded(const Member& older) const {
+  return std::any_of(members_.begin(), members_.end(), [&](const Member& member) {
+    return member.listed.id > older.listed.id && member.listed.name == older.listed.name;
+  });
+}
+
+bool RingState::in_any_chain(MemberId id) const {
+  return std::any_of(ranges_.begin(), ranges_.end(), [&](const auto& range) { return names(range, id); });
+}
+
+bool RingState::full() const {
+  return std::count_if(members_.begin(), members_.end(), [](const Member& member) { return !member.gone(); }) >=
+         static_cast<ptrdiff_t>(kMembersMax);
+}
+
+size_t RingState::placed_count() const {
+  std::set<MemberId> placed;
+  for (const protocol::TableRange& range : ranges_) placed.insert(range.chain.begin(), range.chain.end());
+  return placed.size();
+}
+
+void RingState::apply(const FoundEntry& entry) {
+  if (founded() || entry.cluster_id == 0) return;
+  cluster_id_ = entry.cluster_id;
+  generation_ = entry.generation;
+  hash_seed_ = entry.hash_seed;
+  copies_ = entry.copies;
+  lock_prefixes_ = entry.lock_prefixes;
+  settings_ = entry.settings;
+  ++version_;
+}
+
+void RingState::apply(const SettingsEntry& entry) {
+  if (entry == settings_) return;
+  settings_ = entry;
+  ++version_;
+}
+
+void RingState::apply(const RegisterEntry& entry) {
+  if (find(entry.incarnation) != nullptr || full()) return;
+  Member member;
+  member.listed.id = next_member_++;
+  member.listed.name = entry.name;
+  member.listed.incarnation = entry.incarnation;
+  member.listed.host = entry.host;
+  member.listed.port = entry.port;
+  member.listed.failure_host = entry.failure_host;
+  member.listed.failure_zone = entry.failure_zone;
+  member.listed.weight = entry.weight;
+  members_.push_back(std::move(member));
+  ++version_;
+}
+
+void RingState::apply(const MemberStatesEntry& entry) {
+  bool changed = false;
+  for (const MemberStateChange& change : entry.changes) {
+    Member* member = mutable_member(change.member);
+    // Nobody comes back from being gone: its place is another's (R1).
+    if (member == nullptr || member->gone() || member->listed.state == change.state) continue;
+    member->listed.state = change.state;
+    changed = true;
+  }
+  if (!changed) return;
+  forget_gone();
+  ++version_;
+}
+
+bool RingState::well_formed(const IntentionEntry& entry) const {
+  uint32_t next = 0;
+  for (const IntendedRun& run : entry.runs) {
+    if (run.first < next || run.last < run.first || run.last >= kSlotCount || run.chain.empty()) return false;
+    next = run.last + 1u;
+    for (size_t i = 0; i < run.chain.size(); ++i) {
+      if (member(run.chain[i]) == nullptr) return false;
+      if (std::count(run.chain.begin(), run.chain.end(), run.chain[i]) != 1) return false;
+    }
+  }
+  return !entry.runs.empty();
+}
+
+void RingState::apply(const IntentionEntry& entry) {
+  if (entry.planned_on != ranges_version_ || !well_formed(entry)) return;
+  if (ranges_.empty()) {
+    if (!entry.from_empty) return;
+    ranges_.push_back({0, kSlotCount - 1, 0, {}, 0, {}});
+  }
+  if (entry.from_empty && stopped_) begin_again();
+  ++epochs_;
+  ranges_version_ = ++version_;
+  std::set<MemberId> named;
+  change_runs(ranges_, entry.runs, [&](protocol::TableRange& part, const IntendedRun& run) {
+    named.insert(part.chain.begin(), part.chain.end());
+    named.insert(part.next_chain.begin(), part.next_chain.end());
+    named.insert(run.chain.begin(), run.chain.end());
+    if (entry.from_empty) part.chain.clear();
+    part.next_epoch = epochs_;
+    part.next_chain = run.chain;
+  });
+  for (const MemberId id : named) {
+    if (Member* member = mutable_member(id)) member->must_obey = version_;
+  }
+  forget_gone();
+}
+
+// The first table after an orderly stop: whoever was there before has nothing to say any more (R32).
+void RingState::begin_again() {
+  for (Member& member : members_) {
+    if (member.listed.id <= stopped_before_) member.listed.state = MemberState::gone;
+  }
+  stopped_ = false;
+}
+
+void RingState::apply(const ActivationEntry& entry) {
+  std::set<MemberId> taken_up;
+  Ranges changed;
+  changed.reserve(ranges_.size());
+  for (protocol::TableRange& range : ranges_) {
+    if (range.next_epoch == entry.epoch && entry.epoch != 0) {
+      range.epoch = range.next_epoch;
+      range.chain = std::move(range.next_chain);
+      range.next_epoch = 0;
+      range.next_chain.clear();
+      taken_up.insert(range.chain.begin(), range.chain.end());
+    }
+    append_folded(changed, std::move(range));
+  }
+  ranges_ = std::move(changed);
+  if (taken_up.empty()) return;
+  ranges_version_ = ++version_;
+  for (const MemberId id : taken_up) {
+    Member* member = mutable_member(id);
+    if (member != nullptr && member->listed.state == MemberState::joining) member->listed.state = MemberState::up;
+  }
+  forget_gone();
+}
+
+void RingState::apply(const ShutdownEntry&) {
+  if (stopped_ || ranges_.empty()) return;
+  stopped_ = true;
+  stopped_before_ = next_member_ - 1;
+  ++version_;
+}
+
+void RingState::forget_gone() {
+  size_t kept = 0;
+  for (size_t i = members_.size(); i-- > 0;) {  // the latest are the likeliest to come again
+    if (!members_[i].gone() || in_any_chain(members_[i].listed.id)) continue;
+    if (++kept > kGoneMembersMax) members_.erase(members_.begin() + static_cast<ptrdiff_t>(i));
+  }
+}
+
+protocol::TableMessage RingState::table() const {
+  protocol::TableMessage message;
+  message.cluster_id = cluster_id_;
+  message.generation = generation_;
+  message.version = version_;
+  message.hash_seed = hash_seed_;
+  message.copies = copies_;
+  message.lock_prefixes = lock_prefixes_;
+  message.coordinators = settings_.coordinators;
+  message.ranges = ranges_;
+  for (const Member& member : members_) {
+    if (!member.gone() || in_any_chain(member.listed.id)) message.members.push_back(member.listed);
+  }
+  return message;
+}
+
+}  // namespace chainring::coordinator
