@@ -140,7 +140,7 @@ def world(tree):
     for path in tree.select(".py"):
         if top_folder(path) == "tests":
             for match in PYTHON_SLEEP.finditer(tree.files[path]):
-                yield path, line_of(tree.files[path], match.start()), "a test does not sleep; it waits for what it needs"
+                yield path, line_of(tree.files[path], match.start()), "a test waits for what it needs"
 
 
 def length(tree):

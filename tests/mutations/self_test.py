@@ -1,0 +1,60 @@
+"""Tests of run.py: what it reads, and that it refuses what does not fit."""
+
+import unittest
+
+import run
+
+GOOD = """# a comment
+name: a
+rule: R1
+file: f.cc
+before:
+|  if (x)
+|    y();
+after:
+|  y();
+target: t
+test: T
+"""
+
+
+class Parse(unittest.TestCase):
+    def test_reads_text_blocks_with_their_indentation(self):
+        (mutation,) = run.parse(GOOD, "x.txt")
+        self.assertEqual(mutation.before, "  if (x)\n    y();\n")
+        self.assertEqual(mutation.after, "  y();\n")
+        self.assertEqual((mutation.name, mutation.rule, mutation.test), ("a", "R1", "T"))
+
+    def test_reads_several(self):
+        self.assertEqual(len(run.parse(GOOD + "\n\n" + GOOD, "x.txt")), 2)
+
+    def test_an_empty_after_takes_the_lines_away(self):
+        (mutation,) = run.parse(GOOD.replace("|  y();\n", ""), "x.txt")
+        self.assertEqual(run.mutate("a\n  if (x)\n    y();\nb\n", mutation), "a\nb\n")
+
+    def test_refuses_what_is_not_whole(self):
+        for bad in (
+            GOOD.replace("file: f.cc\n", ""),
+            GOOD.replace("test: T\n", ""),
+            GOOD + "run: f\n",
+            GOOD.replace("rule:", "ruel:"),
+            "|  text\n",
+        ):
+            self.assertRaises(run.BadMutation, run.parse, bad, "x.txt")
+
+
+class Mutate(unittest.TestCase):
+    def test_refuses_text_that_is_not_there_or_twice(self):
+        (mutation,) = run.parse(GOOD, "x.txt")
+        self.assertRaises(run.BadMutation, run.mutate, "nothing\n", mutation)
+        self.assertRaises(run.BadMutation, run.mutate, mutation.before * 2, mutation)
+
+
+class All(unittest.TestCase):
+    def test_fit_the_code(self):
+        for mutation in run.load_all():
+            run.mutate(run.read(run.os.path.join(run.ROOT, mutation.file)), mutation)
+
+
+if __name__ == "__main__":
+    unittest.main()
