@@ -185,9 +185,7 @@ const std::map<std::string, int64_t, std::less<>>* NodeFigures::section(std::str
 std::optional<std::string> text_of_reply(std::string_view reply) {
   protocol::ReplyValue value;
   if (protocol::parse_reply(reply, value).state != protocol::ReplyExtent::State::ready) return std::nullopt;
-  if (value.kind != protocol::ReplyValue::Kind::bulk && value.kind != protocol::ReplyValue::Kind::verbatim) {
-    return std::nullopt;
-  }
+  if (value.kind != protocol::ReplyValue::Kind::bulk) return std::nullopt;
   return std::move(value.text);
 }
 

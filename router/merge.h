@@ -96,7 +96,7 @@ class NodeFigures {
   std::map<uint32_t, Keyspace> keyspace_;
 };
 
-// The text of a bulk or verbatim string reply; nothing for anything else.
+// The text of a bulk string reply; nothing for anything else.
 [[nodiscard]] std::optional<std::string> text_of_reply(std::string_view reply);
 
 }  // namespace chainring::router

@@ -1,0 +1,382 @@
+// Requests to one place each, while nodes stop, links break and tables change (R5, R10, R20, R21).
+#include "base/text.h"
+#include "protocol/reply.h"
+#include "tests/router/rig.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+namespace chainring::router {
+namespace {
+
+using protocol::ReplyStatus;
+using test::Arrived;
+using test::key_in;
+using test::Rig;
+
+const std::string kKey = key_in(0);
+const std::string kOther = key_in(1);
+const std::string kUnknown = concat('-', protocol::errors::kOutcomeUnknown, "\r\n");
+const std::string kDown = concat('-', protocol::errors::kClusterDown, "\r\n");
+
+std::vector<std::string> values_of(const std::vector<Arrived>& arrived) {
+  std::vector<std::string> values;
+  for (const Arrived& one : arrived) values.push_back(one.args.back());
+  return values;
+}
+
+struct Served {
+  explicit Served(const test::RigOptions& options = {}) : rig(options) {
+    rig.publish(rig.table({1}));
+    client = rig.connect();
+  }
+  Rig rig;
+  ConnId client;
+};
+
+TEST_CASE("Router: requests that come before the first table wait for it") {
+  Rig rig;
+  const ConnId client = rig.connect();
+  rig.request(client, {"SET", kKey, "1"});
+  rig.advance(500);
+  rig.publish(rig.table({1}));
+  const auto arrived = rig.requests(1);
+  REQUIRE(arrived.size() == 1);
+  rig.reply(1, arrived[0].header.id, "+OK\r\n");
+  CHECK(rig.read(client) == "+OK\r\n");
+}
+
+TEST_CASE("Router: a bounce parks the slot; the first request is sent again alone, the others follow its answer") {
+  Served served;
+  Rig& rig = served.rig;
+  for (const std::string_view value : {"a", "b", "c"}) rig.request(served.client, {"SET", kKey, value});
+  const auto first = rig.requests(1);
+  REQUIRE(first.size() == 3);
+  rig.bounce(1, first[0].header.id);
+  rig.request(served.client, {"SET", kKey, "d"});  // must not overtake
+  rig.bounce(1, first[1].header.id);
+  rig.advance(100);
+  CHECK(rig.requests(1).empty());  // the reply to c is not there yet
+  rig.bounce(1, first[2].header.id);
+  const auto probe = rig.requests(1);
+  REQUIRE(values_of(probe) == std::vector<std::string>{"a"});
+  CHECK(probe[0].header.number == first[0].header.number);
+  CHECK(probe[0].header.attempt == first[0].header.attempt + 1);
+  rig.reply(1, probe[0].header.id, "+a\r\n");
+  const auto rest = rig.requests(1);
+  REQUIRE(values_of(rest) == std::vector<std::string>{"b", "c", "d"});
+  for (size_t i = 0; i < rest.size(); ++i) {
+    CHECK(rest[i].header.number == i + 2);
+    CHECK(rest[i].header.attempt == probe[0].header.attempt);
+  }
+  for (const Arrived& one : rest) rig.reply(1, one.header.id, concat('+', one.args.back(), "\r\n"));
+  CHECK(rig.read(served.client) == "+a\r\n+b\r\n+c\r\n+d\r\n");
+}
+
+TEST_CASE("Router: each bounce begins an attempt of its own and a longer wait, up to 50 ms") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"INCR", kKey});
+  auto arrived = rig.requests(1);
+  std::vector<Micros> waits;
+  for (uint32_t attempt = 0; attempt < 6; ++attempt) {
+    REQUIRE(arrived.size() == 1);
+    CHECK(arrived[0].header.attempt == attempt);
+    CHECK(arrived[0].header.number == 1);
+    rig.bounce(1, arrived[0].header.id);
+    const Micros begun = rig.now();
+    do {
+      rig.advance(1);
+      arrived = rig.requests(1);
+    } while (arrived.empty());
+    waits.push_back((rig.now() - begun) / kMicrosPerMilli);
+  }
+  CHECK(waits == std::vector<Micros>{5, 10, 20, 40, 50, 50});
+}
+
+TEST_CASE("Router: a waiting slot delays no other") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"SET", kKey, "1"});
+  rig.bounce(1, rig.requests(1)[0].header.id);
+  const ConnId other = rig.connect();
+  rig.request(other, {"GET", kOther});
+  const auto arrived = rig.requests(1);
+  REQUIRE(arrived.size() == 1);
+  rig.reply(1, arrived[0].header.id, "$-1\r\n");
+  CHECK(rig.read(other) == "$-1\r\n");
+}
+
+TEST_CASE("Router: a new table sends parked requests to the new head at once") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.publish(rig.table({1, 2}));
+  rig.request(served.client, {"SET", kKey, "1"});
+  rig.bounce(1, rig.requests(1)[0].header.id);
+  rig.publish(rig.table({2}, 2));
+  const auto arrived = rig.requests(2);
+  REQUIRE(arrived.size() == 1);
+  CHECK(arrived[0].header.epoch == 2);
+  CHECK(arrived[0].header.number == 1);
+}
+
+TEST_CASE("Router: what is out on a broken link goes to the new head, reads too, in the order of each slot") {
+  Served served;
+  Rig& rig = served.rig;
+  auto table = rig.table({1});
+  table.members.push_back(rig.table({2}).members[0]);
+  table.ranges[0].chain = {1, 2};
+  rig.publish(table);
+  rig.request(served.client, {"SET", kKey, "a"});
+  rig.request(served.client, {"GET", kKey});
+  rig.request(served.client, {"SET", kOther, "x"});
+  rig.request(served.client, {"SET", kKey, "b"});
+  const auto before = rig.requests(1);
+  REQUIRE(before.size() == 4);
+  rig.accept_links(false);
+  rig.break_link(1);
+  rig.request(served.client, {"SET", kKey, "c"});
+  table.ranges[0].chain = {2};
+  table.ranges[0].epoch = 2;
+  rig.publish(table);
+  std::vector<Arrived> of_key;
+  std::vector<Arrived> of_other;
+  for (auto arrived = rig.requests(2); !arrived.empty(); arrived = rig.requests(2)) {
+    for (const Arrived& one : arrived) {
+      (one.args[1] == kKey ? of_key : of_other).push_back(one);
+      rig.reply(2, one.header.id, concat('+', one.args.back(), "\r\n"), 2);
+    }
+  }
+  CHECK(values_of(of_key) == std::vector<std::string>{"a", kKey, "b", "c"});
+  CHECK(values_of(of_other) == std::vector<std::string>{"x"});
+  CHECK(of_key[0].header.number == 1);
+  CHECK(of_key[2].header.number == 2);
+  CHECK(of_key[3].header.number == 3);
+  CHECK(rig.read(served.client) == concat("+a\r\n+", kKey, "\r\n+x\r\n+b\r\n+c\r\n"));
+}
+
+TEST_CASE("Router: a link that breaks is dialled again, and its requests sent again with their numbers") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"INCR", kKey});
+  CHECK(rig.requests(1).size() == 1);
+  rig.break_link(1);
+  rig.advance(100);
+  const auto arrived = rig.requests(1);
+  REQUIRE(arrived.size() == 1);
+  CHECK(arrived[0].header.number == 1);
+  rig.reply(1, arrived[0].header.id, ":1\r\n");
+  CHECK(rig.read(served.client) == ":1\r\n");
+}
+
+TEST_CASE("Router: a head that says nothing is left when the table names another, and its late reply is ignored") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.publish(rig.table({1, 2}));
+  rig.request(served.client, {"INCR", kKey});
+  const auto stuck = rig.requests(1);
+  auto table = rig.table({2, 1}, 2);
+  rig.publish(table);
+  const auto arrived = rig.requests(2);
+  REQUIRE(arrived.size() == 1);
+  rig.reply(1, stuck[0].header.id, ":99\r\n", 1);
+  CHECK(rig.read(served.client).empty());
+  rig.reply(2, arrived[0].header.id, ":1\r\n", 2);
+  CHECK(rig.read(served.client) == ":1\r\n");
+}
+
+TEST_CASE("Router: another incarnation at the address of a member gets none of its requests") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.restart(1);
+  rig.break_link(1);
+  rig.request(served.client, {"INCR", kKey});
+  rig.advance(500);
+  CHECK(rig.requests(1).empty());
+  auto table = rig.table({9}, 2);
+  table.members[0].port = Rig::kNodePort + 1;
+  table.members[0].incarnation = 1'001'001;
+  rig.publish(table);
+  rig.advance(100);
+  CHECK(rig.requests(1).size() == 1);
+}
+
+TEST_CASE("Router: a reply of an older epoch than it knows is dropped and the request sent again") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"SET", kKey, "a"});
+  const auto first = rig.requests(1);
+  rig.publish(rig.table({1}, 4));
+  rig.reply(1, first[0].header.id, "+stale\r\n", 3);
+  CHECK(rig.read(served.client).empty());
+  const auto again = rig.requests(1);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].header.number == first[0].header.number);
+  CHECK(again[0].header.epoch == 4);
+  rig.reply(1, again[0].header.id, "+OK\r\n", 4);
+  CHECK(rig.read(served.client) == "+OK\r\n");
+}
+
+TEST_CASE("Router: learns a newer epoch from a reply") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"SET", kKey, "a"});
+  rig.request(served.client, {"SET", kKey, "b"});
+  const auto first = rig.requests(1);
+  rig.reply(1, first[0].header.id, "+a\r\n", 7);
+  rig.reply(1, first[1].header.id, "+stale\r\n", 6);
+  const auto again = rig.requests(1);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].header.epoch == 7);
+  rig.reply(1, again[0].header.id, "+b\r\n", 7);
+  CHECK(rig.read(served.client) == "+a\r\n+b\r\n");
+}
+
+TEST_CASE("Router: an unsettled write is sent again with its number") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.publish(rig.table({1, 2}));
+  rig.request(served.client, {"INCR", kKey});
+  const auto first = rig.requests(1);
+  rig.reply(1, first[0].header.id, {}, 1, ReplyStatus::unsettled);
+  rig.publish(rig.table({2}, 2));
+  const auto again = rig.requests(2);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].header.number == 1);
+  rig.reply(2, again[0].header.id, ":1\r\n", 2);
+  CHECK(rig.read(served.client) == ":1\r\n");
+}
+
+TEST_CASE("Router: what had run before the head stopped does not let the parked requests go") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"SET", kKey, "a"});
+  rig.request(served.client, {"SET", kKey, "b"});
+  const auto first = rig.requests(1);
+  rig.bounce(1, first[1].header.id);
+  rig.reply(1, first[0].header.id, "+a\r\n");  // was held until committed
+  CHECK(rig.read(served.client) == "+a\r\n");
+  CHECK(rig.requests(1).empty());
+  rig.advance(5);
+  CHECK(values_of(rig.requests(1)) == std::vector<std::string>{"b"});
+}
+
+// ---- the end of patience
+
+TEST_CASE("Router: a request that was never sent is CLUSTERDOWN at its deadline, write or read") {
+  Rig rig;
+  const ConnId client = rig.connect();
+  rig.request(client, {"SET", kKey, "1"});
+  rig.request(client, {"GET", kKey});
+  rig.advance(2999);
+  CHECK(rig.read(client).empty());
+  rig.advance(1);
+  CHECK(rig.read(client) == kDown + kDown);
+  CHECK(rig.router->outstanding() == 0);
+}
+
+TEST_CASE("Router: a write that was only bounced is CLUSTERDOWN") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"SET", kKey, "1"});
+  const Micros deadline = rig.now() + 3'000 * kMicrosPerMilli;
+  for (auto arrived = rig.requests(1); rig.now() < deadline; arrived = rig.requests(1)) {
+    for (const Arrived& one : arrived) rig.bounce(1, one.header.id);
+    rig.advance(1);
+  }
+  CHECK(rig.read(served.client) == kDown);
+}
+
+TEST_CASE("Router: a write that was sent and neither answered nor bounced is outcome unknown, a read is CLUSTERDOWN") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"SET", kKey, "1"});
+  rig.request(served.client, {"GET", kKey});
+  rig.advance(3000);
+  CHECK(rig.read(served.client) == kUnknown + kDown);
+}
+
+TEST_CASE("Router: a write that was lost once stays outcome unknown, however often it is bounced then") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"SET", kKey, "1"});
+  rig.break_link(1);
+  const Micros deadline = rig.now() + 3'000 * kMicrosPerMilli;
+  size_t bounces = 0;
+  while (rig.now() < deadline) {
+    for (const Arrived& one : rig.requests(1)) {
+      rig.bounce(1, one.header.id);
+      ++bounces;
+    }
+    rig.advance(1);
+  }
+  CHECK(bounces > 10);
+  CHECK(rig.read(served.client) == kUnknown);
+}
+
+TEST_CASE("Router: a request given up is below answered_below, and its late reply is ignored") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"INCR", kKey});
+  const auto lost = rig.requests(1);
+  rig.advance(3000);
+  CHECK(rig.read(served.client) == kUnknown);
+  rig.request(served.client, {"INCR", kKey});
+  const auto next = rig.requests(1);
+  REQUIRE(next.size() == 1);
+  CHECK(next[0].header.number == 2);
+  CHECK(next[0].header.answered_below == 2);
+  rig.reply(1, lost[0].header.id, ":1\r\n");
+  CHECK(rig.read(served.client).empty());
+  rig.reply(1, next[0].header.id, ":2\r\n");
+  CHECK(rig.read(served.client) == ":2\r\n");
+}
+
+TEST_CASE("Router: after the parked requests of a slot were given up, the next one is sent under a new attempt") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"INCR", kKey});
+  rig.bounce(1, rig.requests(1)[0].header.id);
+  rig.publish(rig.table({kNoMember}, 2));  // nobody serves
+  rig.advance(3000);
+  CHECK(rig.read(served.client) == kDown);
+  rig.publish(rig.table({1}, 3));
+  rig.request(served.client, {"INCR", kKey});
+  rig.advance(100);
+  const auto next = rig.requests(1);
+  REQUIRE(next.size() == 1);
+  CHECK(next[0].header.attempt >= 1);
+}
+
+TEST_CASE("Router: expired is outcome unknown") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"INCR", kKey});
+  rig.reply(1, rig.requests(1)[0].header.id, {}, 1, ReplyStatus::expired);
+  CHECK(rig.read(served.client) == kUnknown);
+}
+
+TEST_CASE("Router: the request timeout is the setting's, also when it is changed") {
+  Served served({.settings = {{Setting::request_timeout_ms, "1000"}}});
+  Rig& rig = served.rig;
+  rig.request(served.client, {"GET", kKey});
+  rig.advance(1000);
+  CHECK(rig.read(served.client) == kDown);
+  rig.request(served.client, {"CONFIG", "SET", "request-timeout-ms", "200"});
+  CHECK(rig.read(served.client) == "+OK\r\n");
+  rig.request(served.client, {"GET", kKey});
+  rig.advance(200);
+  CHECK(rig.read(served.client) == kDown);
+}
+
+TEST_CASE("Router: requests of clients that are gone are carried out and their replies dropped") {
+  Served served;
+  Rig& rig = served.rig;
+  rig.request(served.client, {"SET", kKey, "1"});
+  rig.transport.disconnect(served.client);
+  rig.turn();
+  rig.reply(1, rig.requests(1)[0].header.id, "+OK\r\n");
+  CHECK(rig.router->outstanding() == 0);
+}
+
+}  // namespace
+}  // namespace chainring::router

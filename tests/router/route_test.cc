@@ -1,0 +1,176 @@
+#include "router/route.h"
+
+#include <map>
+
+#include "base/text.h"
+#include "protocol/reply.h"
+#include "protocol/slot.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+#include <rapidcheck.h>
+#include <rapidcheck/catch.h>
+
+namespace chainring::router {
+namespace {
+
+const LockPrefixes kPrefixes = LockPrefixes::parse("lock:,redlock:");
+
+Plan plan_of(const std::vector<std::string>& words) {
+  const std::vector<std::string_view> args(words.begin(), words.end());
+  const protocol::CommandSpec* command = protocol::find_command(args);
+  REQUIRE(command != nullptr);
+  REQUIRE(protocol::arity_fits(*command, args.size()));
+  Plan plan;
+  route(*command, args, kPrefixes, plan);
+  return plan;
+}
+
+TEST_CASE("LockPrefixes.cover: the key or its hash tag begins with a prefix") {
+  CHECK(kPrefixes.cover("lock:a"));
+  CHECK(kPrefixes.cover("redlock:a"));
+  CHECK(kPrefixes.cover("bull:{lock:a}:x"));
+  CHECK(kPrefixes.cover("{lock:a}"));
+  CHECK_FALSE(kPrefixes.cover("lock"));
+  CHECK_FALSE(kPrefixes.cover("a:lock:b"));
+  CHECK_FALSE(kPrefixes.cover("{a}lock:b"));
+  CHECK_FALSE(kPrefixes.cover(""));
+}
+
+TEST_CASE("LockPrefixes.parse: an empty prefix does not make every key a lock") {
+  CHECK_FALSE(LockPrefixes::parse("").cover("a"));
+  CHECK_FALSE(LockPrefixes::parse(",x:,").cover("a"));
+  CHECK(LockPrefixes::parse(",x:,").cover("x:a"));
+}
+
+TEST_CASE("route: one key goes to its slot, a lock key to the lock keyspace") {
+  const Plan plan = plan_of({"GET", "foo"});
+  CHECK(plan.kind == Plan::Kind::one_place);
+  CHECK(plan.place == protocol::slot_of("foo"));
+  CHECK(plan_of({"SET", "{foo}.x", "v"}).place == protocol::slot_of("foo"));
+  CHECK(plan_of({"SET", "lock:a", "v", "NX"}).place == kLockPlace);
+  CHECK(plan_of({"get", "{lock:a}.x"}).place == kLockPlace);
+}
+
+TEST_CASE("route: what splits is split by place, each group in the request's order") {
+  const Plan plan = plan_of({"MGET", "b", "a", "{b}1", "lock:x", "a"});
+  REQUIRE(plan.kind == Plan::Kind::split);
+  REQUIRE(plan.keys.size() == 5);
+  CHECK(plan.keys.back().place == kLockPlace);
+  for (size_t i = 1; i < plan.keys.size(); ++i) {
+    const Plan::Key& before = plan.keys[i - 1];
+    const Plan::Key& here = plan.keys[i];
+    CHECK((before.place < here.place || (before.place == here.place && before.order < here.order)));
+  }
+}
+
+TEST_CASE("route: a command that could be split but need not be goes as it is") {
+  CHECK(plan_of({"MGET", "{t}1", "{t}2"}).kind == Plan::Kind::one_place);
+  CHECK(plan_of({"DEL", "lock:a", "lock:b"}).place == kLockPlace);
+}
+
+TEST_CASE("route: what does not split and lies in several places is CROSSSLOT") {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"MSETNX", "a", "1", "b", "2"}, {"RENAME", "a", "b"}, {"COPY", "a", "b"}, {"LCS", "a", "b"},
+           {"RENAME", "lock:a", "a"}, {"COPY", "a", "lock:a"}}) {
+    const Plan plan = plan_of(words);
+    CHECK(plan.kind == Plan::Kind::refused);
+    CHECK(plan.refusal == protocol::errors::kCrossSlot);
+  }
+  CHECK(plan_of({"RENAME", "lock:a", "lock:b"}).place == kLockPlace);
+  CHECK(plan_of({"RENAME", "{t}a", "{t}b"}).kind == Plan::Kind::one_place);
+}
+
+TEST_CASE("route: MSET with a key that has no value is refused before it is split") {
+  CHECK(plan_of({"MSET", "a", "1", "b"}).refusal == protocol::errors::wrong_arity("mset"));
+  CHECK(plan_of({"MSET", "a", "1", "b", "2"}).kind == Plan::Kind::split);
+}
+
+TEST_CASE("route: commands without keys go where they are answered") {
+  CHECK(plan_of({"DBSIZE"}).kind == Plan::Kind::all_slots);
+  CHECK(plan_of({"KEYS", "*"}).kind == Plan::Kind::all_slots);
+  CHECK(plan_of({"FLUSHALL"}).kind == Plan::Kind::all_slots);
+  CHECK(plan_of({"SCAN", "0"}).kind == Plan::Kind::scan);
+  CHECK(plan_of({"INFO"}).kind == Plan::Kind::info);
+  CHECK(plan_of({"RING", "STATUS"}).place == kLockPlace);
+  CHECK(plan_of({"LOCK", "LIST"}).place == kLockPlace);
+}
+
+// ---- against a dumb twin: the same answer, computed key by key from the text of the rules
+
+struct TwinPlan {
+  bool refused = false;
+  std::map<Place, std::vector<size_t>> keys_of;
+};
+
+TwinPlan twin_of(const std::vector<std::string>& keys, bool splits) {
+  TwinPlan twin;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const std::string& key = keys[i];
+    std::string tag = key;
+    const size_t open = key.find('{');
+    if (open != std::string::npos) {
+      const size_t close = key.find('}', open + 1);
+      if (close != std::string::npos && close > open + 1) tag = key.substr(open + 1, close - open - 1);
+    }
+    bool is_lock = false;
+    for (const std::string prefix : {"lock:", "redlock:"}) {
+      is_lock = is_lock || key.substr(0, prefix.size()) == prefix || tag.substr(0, prefix.size()) == prefix;
+    }
+    twin.keys_of[is_lock ? kLockPlace : static_cast<Place>(protocol::crc16(tag) % kSlotCount)].push_back(i);
+  }
+  twin.refused = twin.keys_of.size() > 1 && !splits;
+  return twin;
+}
+
+rc::Gen<std::string> a_key() {
+  const auto part = rc::gen::element<std::string>("", "a", "b", "lock:", "redlock:", "{", "}", "{}", "lock", ":", "t");
+  return rc::gen::map(rc::gen::container<std::vector<std::string>>(part), [](const std::vector<std::string>& parts) {
+    std::string key;
+    for (const std::string& one : parts) key += one;
+    return key;
+  });
+}
+
+TEST_CASE("route: agrees with a twin that takes the rules word by word") {
+  rc::prop("keys of any shape", [] {
+    const auto keys = *rc::gen::nonEmpty(rc::gen::container<std::vector<std::string>>(a_key()));
+    const std::string name = *rc::gen::element<std::string>("MGET", "DEL", "EXISTS", "TOUCH", "UNLINK", "MSET", "MSETNX");
+    const bool pairs = name.starts_with("MSET");
+    std::vector<std::string> words = {name};
+    for (const std::string& key : keys) {
+      words.push_back(key);
+      if (pairs) words.push_back("value");
+    }
+    const Plan plan = plan_of(words);
+    const TwinPlan twin = twin_of(keys, name != "MSETNX");
+    if (twin.refused) {
+      RC_ASSERT(plan.kind == Plan::Kind::refused);
+    } else if (twin.keys_of.size() == 1) {
+      RC_ASSERT(plan.kind == Plan::Kind::one_place);
+      RC_ASSERT(plan.place == twin.keys_of.begin()->first);
+    } else {
+      RC_ASSERT(plan.kind == Plan::Kind::split);
+      std::map<Place, std::vector<size_t>> found;
+      for (const Plan::Key& key : plan.keys) {
+        found[key.place].push_back(key.order);
+        RC_ASSERT(words[key.argument] == keys[key.order]);
+      }
+      RC_ASSERT(found == twin.keys_of);
+    }
+  });
+}
+
+TEST_CASE("serving_member: the head of the chain, nobody for an empty one") {
+  protocol::TableMessage message;
+  for (const MemberId id : {1, 2}) {
+    message.members.emplace_back().id = static_cast<MemberId>(id);
+  }
+  message.ranges = {{0, 99, 1, {2, 1}, 0, {}}, {100, kSlotCount - 1, 1, {}, 0, {}}};
+  const Result<ring::Table> table = ring::Table::from_message(message);
+  REQUIRE(table.ok());
+  CHECK(serving_member(*table, 5) == 2);
+  CHECK(serving_member(*table, 100) == kNoMember);
+}
+
+}  // namespace
+}  // namespace chainring::router

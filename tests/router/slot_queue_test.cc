@@ -1,0 +1,128 @@
+#include "router/slot_queue.h"
+
+#include <deque>
+#include <set>
+
+#include "base/random.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+#include <rapidcheck.h>
+#include <rapidcheck/catch.h>
+
+namespace chainring::router {
+namespace {
+
+constexpr Place kPlace = 7;
+
+Outstanding& add(SlotQueue& queue, std::deque<Outstanding>& requests, bool write) {
+  Outstanding& request = requests.emplace_back();
+  request.place = kPlace;
+  request.flags = write ? protocol::kRequestWrite : 0;
+  queue.append(request);
+  return request;
+}
+
+TEST_CASE("SlotQueue.append: writes are numbered from one, reads are not") {
+  SlotQueue queue;
+  std::deque<Outstanding> requests;
+  CHECK(add(queue, requests, true).number == 1);
+  CHECK(add(queue, requests, false).number == 0);
+  CHECK(add(queue, requests, true).number == 2);
+  CHECK(queue.answered_below() == 1);
+}
+
+TEST_CASE("SlotQueue.remove: answered_below is the lowest unanswered number, whatever the order of answers") {
+  SlotQueue queue;
+  std::deque<Outstanding> requests;
+  Outstanding& first = add(queue, requests, true);
+  Outstanding& read = add(queue, requests, false);
+  Outstanding& second = add(queue, requests, true);
+  Outstanding& third = add(queue, requests, true);
+  queue.remove(second);
+  CHECK(queue.answered_below() == 1);
+  queue.remove(first);
+  CHECK(queue.answered_below() == 3);
+  queue.remove(read);
+  CHECK(queue.answered_below() == 3);
+  queue.remove(third);
+  CHECK(queue.answered_below() == 4);
+  CHECK(queue.empty());
+}
+
+TEST_CASE("SlotQueue.remove: answered_below agrees with a set of numbers") {
+  rc::prop("any order of arrivals and answers", [](uint64_t seed) {
+    SeededRandom random(seed);
+    SlotQueue queue;
+    std::deque<Outstanding> requests;
+    std::vector<Outstanding*> open;
+    std::set<uint64_t> unanswered;
+    uint64_t writes = 0;
+    for (int step = 0; step < 200; ++step) {
+      if (open.empty() || random.percent(50)) {
+        Outstanding& request = add(queue, requests, random.percent(50));
+        open.push_back(&request);
+        if (request.is_write()) {
+          ++writes;
+          unanswered.insert(request.number);
+        }
+      } else {
+        const size_t index = random.below(open.size());
+        unanswered.erase(open[index]->number);
+        queue.remove(*open[index]);
+        open.erase(open.begin() + static_cast<ptrdiff_t>(index));
+      }
+      RC_ASSERT(queue.answered_below() == (unanswered.empty() ? writes + 1 : *unanswered.begin()));
+    }
+  });
+}
+
+TEST_CASE("SlotQueue.bounced: the first bounce of an attempt begins the next one, later ones do not") {
+  SlotQueue queue;
+  std::deque<Outstanding> requests;
+  Outstanding& a = add(queue, requests, true);
+  Outstanding& b = add(queue, requests, false);
+  queue.sent(a);
+  queue.sent(b);
+  CHECK(queue.header(kPlace, a).attempt == 0);
+  CHECK(queue.bounced(a));
+  CHECK_FALSE(queue.bounced(b));
+  CHECK(queue.header(kPlace, a).attempt == 1);
+}
+
+TEST_CASE("SlotQueue.serving: an answer counts only when it was sent after the last bounce") {
+  SlotQueue queue;
+  std::deque<Outstanding> requests;
+  Outstanding& a = add(queue, requests, true);
+  Outstanding& b = add(queue, requests, true);
+  queue.sent(a);
+  queue.sent(b);
+  queue.park();
+  CHECK(queue.bounced(b));
+  queue.answered(a, 3);  // had run before the head stopped
+  CHECK_FALSE(queue.serving());
+  CHECK(queue.epoch() == 3);
+  queue.came_back(a);
+  queue.came_back(b);
+  queue.sent(b);
+  queue.answered(b, 4);
+  CHECK(queue.serving());
+  CHECK(queue.epoch() == 4);
+}
+
+TEST_CASE("SlotQueue.header: names the slot, or none for the lock keyspace") {
+  SlotQueue queue;
+  std::deque<Outstanding> requests;
+  Outstanding& request = add(queue, requests, true);
+  request.db = 3;
+  queue.learn(9);
+  queue.learn(5);
+  const protocol::Request header = queue.header(kPlace, request);
+  CHECK(header.slot == kPlace);
+  CHECK(header.db == 3);
+  CHECK(header.epoch == 9);
+  CHECK(header.number == 1);
+  CHECK(queue.header(kLockPlace, request).slot == protocol::kNoSlot);
+}
+
+}  // namespace
+}  // namespace chainring::router
