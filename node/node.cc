@@ -111,6 +111,8 @@ void Node::on_event(const NetEvent& event) {
     if (change == session::PeerLink::Change::up) {
       coordinator_heard_ = now_.mono;
       heartbeat_due_ = true;
+      // Who does not know its cluster yet learns it from the first coordinator that it reaches (R2).
+      if (identity_.cluster_id == 0) identity_.cluster_id = coordinator_.link().theirs().cluster_id;
     }
     coordinator_.frames(now_.mono, [this](const protocol::Frame& frame) { on_coordinator_frame(frame); });
     return;

@@ -27,7 +27,7 @@ void must(const Status& status) { CHECK(status.ok(), "the simulator's settings a
 }  // namespace
 
 struct Cluster::Disk {
-  std::unique_ptr<support::SimDisk> disk;
+  std::unique_ptr<chainring::testing::SimDisk> disk;
 };
 
 Cluster::Cluster(const ClusterPlan& plan) : plan_(plan), world_(plan.seed, plan.verbose) {
@@ -60,7 +60,7 @@ void Cluster::add_coordinators() {
   for (size_t i = 0; i < plan_.coordinators; ++i) {
     disks_.push_back(std::make_unique<Disk>());
     Disk* disk = disks_.back().get();
-    disk->disk = std::make_unique<support::SimDisk>();
+    disk->disk = std::make_unique<chainring::testing::SimDisk>();
     const std::string name = concat("c", i + 1);
     const auto port = static_cast<uint16_t>(kCoordinatorPorts + i);
     coordinators_.push_back(world_.add_host(

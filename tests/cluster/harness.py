@@ -1,0 +1,225 @@
+"""Real clusters for tests: `chainring up` in a directory and on ports of its own, and a small Redis client.
+
+Nothing here sleeps for a fixed time: everything waits for a condition, with a deadline. Only processes that were started
+here are ended, by pid.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+BINARY = os.environ["CHAINRING_BINARY"]
+
+
+def wait_for(what, condition, seconds=30.0, every=0.02):
+    """Polls until condition() is true; returns its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for: {what}")
+        threading.Event().wait(every)
+
+
+def free_base_port(span=160):
+    """A port P such that P - 78 (coordinators) to P + span are free now; P + 1000 and more too."""
+    for base in range(21000 + os.getpid() % 7000, 60000, 211):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in [*range(base - 78, base - 70), base, *range(base + 22, base + 32)]:
+                    probe = stack.enter_context(socket.socket())
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", port))
+                return base
+            except OSError:
+                continue
+    raise AssertionError("no free ports")
+
+
+class RedisError(Exception):
+    pass
+
+
+class Client:
+    """A blocking client, RESP2 by default. Errors of the server are returned as RedisError values by pipeline() and raised
+    by call()."""
+
+    def __init__(self, port, timeout=20.0):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.file = self.socket.makefile("rb")
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @staticmethod
+    def encode(words):
+        out = [b"*%d\r\n" % len(words)]
+        for word in words:
+            word = word if isinstance(word, bytes) else str(word).encode()
+            out.append(b"$%d\r\n%s\r\n" % (len(word), word))
+        return b"".join(out)
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def read(self):
+        line = self.file.readline()
+        if not line:
+            raise ConnectionError("closed by the server")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"+":
+            return rest.decode()
+        if kind == b"-":
+            return RedisError(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            size = int(rest)
+            if size < 0:
+                return None
+            return self.file.read(size + 2)[:-2]
+        if kind == b"*":
+            count = int(rest)
+            return None if count < 0 else [self.read() for _ in range(count)]
+        if kind == b"_":
+            return None
+        if kind == b"%":
+            return {self._hashable(self.read()): self.read() for _ in range(int(rest))}
+        raise AssertionError(f"unexpected reply {line!r}")
+
+    @staticmethod
+    def _hashable(value):
+        return value.decode() if isinstance(value, bytes) else value
+
+    def call(self, *words):
+        self.send(self.encode(words))
+        reply = self.read()
+        if isinstance(reply, RedisError):
+            raise reply
+        return reply
+
+    def pipeline(self, commands):
+        self.send(b"".join(self.encode(command) for command in commands))
+        return [self.read() for _ in commands]
+
+
+class Cluster:
+    """`chainring up` and what it prints. Use as a context manager."""
+
+    def __init__(self, *options, directory=None, port=None):
+        self.port = port or free_base_port()
+        self.own_directory = directory is None
+        self.directory = directory or tempfile.mkdtemp(prefix="chainring-test-")
+        self.options = [str(option) for option in options]
+        self.lines = []
+        self.process = None
+
+    def start(self, ready_within=60.0):
+        command = [BINARY, "up", "--port", str(self.port), "--dir", self.directory, *self.options]
+        self.lines = []
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        start_new_session=True)
+        threading.Thread(target=self._collect, args=(self.process,), daemon=True).start()
+        wait_for("ready", lambda: "ready" in self.lines or self.process.poll() is not None, ready_within)
+        if "ready" not in self.lines:
+            raise AssertionError("`up` ended: " + "\n".join(self.lines))
+        return self
+
+    def _collect(self, process):
+        for line in process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def endpoints(self):
+        """{name: (role, port)} from the lines `role name host:port`."""
+        found = {}
+        for line in list(self.lines):
+            match = re.fullmatch(r"(node|router|coordinator) (\S+) \S+:(\d+)", line)
+            if match:
+                found[match.group(2)] = (match.group(1), int(match.group(3)))
+        return found
+
+    def pid(self, name):
+        with open(os.path.join(self.directory, name, "pid"), encoding="ascii") as file:
+            return int(file.read())
+
+    def pids(self):
+        return [self.pid(name) for name in self.endpoints()]
+
+    def client(self, name=None, timeout=20.0):
+        return Client(self.endpoints()[name][1] if name else self.port, timeout)
+
+    def status(self):
+        import json
+        run = subprocess.run([BINARY, "status", "--json", "--port", str(self.port)], capture_output=True, text=True,
+                             timeout=30, check=False)
+        return json.loads(run.stdout) if run.returncode == 0 else None
+
+    def stop(self, how=signal.SIGINT, within=20.0):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(within)
+        return self.process.returncode if self.process else None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            if kind is not None:
+                print("\n".join(self.lines[-40:]))
+                self.print_logs()
+            if self.own_directory:
+                shutil.rmtree(self.directory, ignore_errors=True)
+
+    def print_logs(self):
+        for name in sorted(os.listdir(self.directory)):
+            log = os.path.join(self.directory, name, "log")
+            if os.path.isfile(log):
+                with open(log, encoding="utf-8", errors="replace") as file:
+                    print(f"---- {name}\n" + "".join(file.readlines()[-15:]))
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def port_is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+def run_cli(port, *words, stdin=None, timeout=120):
+    """redis-cli, as a user would run it."""
+    return subprocess.run(["redis-cli", "-p", str(port), *map(str, words)], input=stdin, capture_output=True, text=True,
+                          timeout=timeout, check=False)

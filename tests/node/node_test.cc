@@ -1,0 +1,371 @@
+// A node whose coordinator, router and successor are played by the test.
+#include "node/node.h"
+
+#include <memory>
+
+#include "base/text.h"
+#include "protocol/slot.h"
+#include "tests/support/fake_transport.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+using namespace chainring;
+using chainring::test::FakeTransport;
+
+namespace {
+
+class NullLog final : public Log {
+ public:
+  void write(LogLevel, std::string_view) override {}
+};
+
+constexpr Incarnation kRouter = 0xabc, kCoordinator = 0xc0, kSuccessor = 0x52;
+constexpr uint64_t kCluster = 0x77;
+constexpr MemberId kSelf = 1, kOther = 2;
+constexpr Micros kSecond = kMicrosPerSecond;
+
+Settings node_settings() {
+  Settings settings(kNodeRole);
+  REQUIRE(settings.set(Setting::name, "n1").ok());
+  REQUIRE(settings.set(Setting::coordinators, "c1=127.0.0.1:7301").ok());
+  return settings;
+}
+
+struct Frame {
+  protocol::FrameType type;
+  std::string payload;
+};
+
+class Scene {
+ public:
+  Scene() : node(node_settings(), net, random, log) {
+    REQUIRE(node.start(now).ok());
+    turn();
+    coordinator = net.dials().back().conn;
+    net.establish(coordinator);
+    turn();
+    own_incarnation_ = incarnation_in(net.take_output(coordinator));
+    net.receive(coordinator, concat("+PEER 1 77 coordinator c1 ", "c0", "\r\n"));
+    turn();
+  }
+
+  void turn() { node.turn(now, net.take_events()); }
+  void advance(Micros by) {
+    now.mono += by;
+    now.wall += by / 1000;
+    turn();
+  }
+
+  // One chain for all slots, with a lease.
+  void table(Epoch epoch, std::vector<MemberId> chain, Epoch next_epoch = 0, std::vector<MemberId> next = {}) {
+    protocol::TableMessage message;
+    message.cluster_id = kCluster;
+    message.generation = 1;
+    message.version = ++version_;
+    message.copies = 3;
+    message.lock_prefixes = {"lock:"};
+    message.members = {member(kSelf, "n1", own_incarnation_, 7401), member(kOther, "n2", kSuccessor, 7402)};
+    message.ranges = {{0, kSlotCount - 1, epoch, std::move(chain), next_epoch, std::move(next)}};
+    send(coordinator, protocol::FrameType::table, message);
+  }
+  void lease(Micros length = 100 * kSecond) {
+    send(coordinator, protocol::FrameType::grant, protocol::Grant{kSelf, now.mono, length, now.wall});
+  }
+  void serve(std::vector<MemberId> chain) {
+    table(0, {}, 1, chain);
+    table(1, chain);
+    lease();
+  }
+
+  ConnId router() {
+    const ConnId conn = net.accept("router:1");
+    net.receive(conn, "*7\r\n$4\r\nPEER\r\n$1\r\n1\r\n$2\r\n77\r\n$6\r\nrouter\r\n$2\r\nr1\r\n$3\r\nabc\r\n$0\r\n\r\n");
+    turn();
+    const std::string welcome = net.take_output(conn);
+    REQUIRE(welcome.starts_with("+PEER 1 77 node n1 "));
+    return conn;
+  }
+
+  template <class Message>
+  void send(ConnId conn, protocol::FrameType type, const Message& message, std::string_view tail = {}) {
+    std::string bytes;
+    protocol::append_frame(bytes, type, message, tail);
+    net.receive(conn, bytes);
+    turn();
+  }
+
+  // Sends a request for its key's slot; `words[1]` is the key.
+  void ask(ConnId conn, uint64_t id, std::vector<std::string_view> words, uint64_t number = 0, uint32_t attempt = 1,
+           uint64_t answered_below = 0, Epoch epoch = 0) {
+    protocol::Request request;
+    request.id = id;
+    request.slot = protocol::slot_of(words.at(1));
+    request.attempt = attempt;
+    request.epoch = epoch;
+    request.number = number;
+    request.answered_below = answered_below;
+    std::string command;
+    protocol::append_request(command, words);
+    send(conn, protocol::FrameType::request, request, command);
+  }
+
+  std::vector<Frame> frames(ConnId conn) {
+    const std::string bytes = net.take_output(conn);
+    std::vector<Frame> found;
+    std::string_view rest = bytes;
+    protocol::Frame frame;
+    while (protocol::parse_frame(rest, frame) == protocol::FrameState::ready) {
+      found.push_back({frame.type, std::string(frame.payload)});
+      rest.remove_prefix(frame.size);
+    }
+    REQUIRE(rest.empty());
+    return found;
+  }
+  // "id status epoch body" of each reply frame.
+  std::vector<std::string> replies(ConnId conn) {
+    std::vector<std::string> said;
+    for (const Frame& frame : frames(conn)) {
+      REQUIRE(frame.type == protocol::FrameType::reply);
+      ByteReader reader(frame.payload);
+      protocol::Reply reply;
+      reader(reply);
+      REQUIRE_FALSE(reader.failed());
+      said.push_back(concat(reply.id, " ", static_cast<int>(reply.status), " ", reply.epoch, " ", reader.rest()));
+    }
+    return said;
+  }
+
+  // The link that the node dials to its successor, brought up.
+  ConnId successor() {
+    turn();
+    const ConnId conn = net.dials().back().conn;
+    REQUIRE(net.dials().back().address.port == 7402);
+    net.establish(conn);
+    turn();
+    net.take_output(conn);
+    net.receive(conn, "+PEER 1 77 node n2 52\r\n");
+    turn();
+    return conn;
+  }
+  void acknowledge(ConnId conn, Slot slot, Sequence sequence, Epoch epoch = 1) {
+    send(conn, protocol::FrameType::ack, protocol::Ack{{{slot, epoch, sequence}}});
+  }
+
+  FakeTransport net;
+  SeededRandom random{42};
+  NullLog log;
+  Now now{kSecond, 1'700'000'000'000};
+  node::Node node;
+  ConnId coordinator = kNoConn;
+
+ private:
+  static protocol::TableMember member(MemberId id, std::string name, Incarnation incarnation, uint16_t port) {
+    protocol::TableMember made;
+    made.id = id;
+    made.name = std::move(name);
+    made.incarnation = incarnation;
+    made.host = "127.0.0.1";
+    made.port = port;
+    made.state = protocol::MemberState::up;
+    return made;
+  }
+  static Incarnation incarnation_in(const std::string& peer_request) {
+    protocol::RequestParser parser;
+    REQUIRE(parser.parse(peer_request) == protocol::RequestParser::State::ready);
+    return std::stoull(std::string(parser.args()[5]), nullptr, 16);
+  }
+  Incarnation own_incarnation_ = 0;
+  TableVersion version_ = 0;
+};
+
+using Said = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("Node: serves its slots under a lease, and bounces when the lease is over (R5)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  scene.ask(router, 1, {"SET", "a", "1"}, 1);
+  scene.ask(router, 2, {"GET", "a"});
+  CHECK(scene.replies(router) == Said{"1 0 1 +OK\r\n", "2 0 1 $1\r\n1\r\n"});
+  scene.lease(kSecond / 2);
+  scene.advance(101 * kSecond);
+  scene.ask(router, 3, {"GET", "a"});
+  CHECK(scene.replies(router) == Said{"3 1 1 "});
+}
+
+TEST_CASE("Node: the lease runs from the moment that its heartbeat was sent (R4)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.table(0, {}, 1, {kSelf});
+  scene.table(1, {kSelf});
+  const Micros sent = scene.now.mono;
+  scene.advance(200'000);
+  scene.send(scene.coordinator, protocol::FrameType::grant, protocol::Grant{kSelf, sent, 250'000, scene.now.wall});
+  scene.ask(router, 1, {"GET", "a"});
+  CHECK(scene.replies(router) == Said{"1 0 1 $-1\r\n"});
+  scene.advance(60'000);
+  scene.ask(router, 2, {"GET", "a"}, 0, 1);
+  CHECK(scene.replies(router) == Said{"2 1 1 "});
+}
+
+TEST_CASE("Node: a write's reply waits for the tail, a read of another key does not (R7)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf, kOther});
+  const ConnId successor = scene.successor();
+  scene.ask(router, 1, {"SET", "{t}a", "1"}, 1);
+  scene.ask(router, 2, {"GET", "{t}a"});
+  scene.ask(router, 3, {"GET", "{t}b"});
+  CHECK(scene.replies(router) == Said{"3 0 1 $-1\r\n"});
+  scene.acknowledge(successor, protocol::slot_of("{t}a"), 1);
+  CHECK(scene.replies(router) == Said{"1 0 1 +OK\r\n", "2 0 1 $1\r\n1\r\n"});
+}
+
+TEST_CASE("Node: a refused condition waits for what refused it (R7)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf, kOther});
+  const ConnId successor = scene.successor();
+  scene.ask(router, 1, {"SET", "a", "1", "NX"}, 1);
+  scene.ask(router, 2, {"SET", "a", "2", "NX"}, 2);
+  CHECK(scene.replies(router).empty());
+  scene.acknowledge(successor, protocol::slot_of("a"), 1);
+  CHECK(scene.replies(router) == Said{"1 0 1 +OK\r\n", "2 0 1 $-1\r\n"});
+}
+
+TEST_CASE("Node: a write that comes twice runs once and is answered twice (R20)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  scene.ask(router, 1, {"INCR", "n"}, 1);
+  scene.ask(router, 2, {"INCR", "n"}, 1);
+  CHECK(scene.replies(router) == Said{"1 0 1 :1\r\n", "2 0 1 :1\r\n"});
+  scene.ask(router, 3, {"INCR", "n"}, 2, 1, 2);
+  scene.ask(router, 4, {"INCR", "n"}, 1, 1, 1);
+  CHECK(scene.replies(router) == Said{"3 0 1 :2\r\n", "4 3 1 "});
+}
+
+TEST_CASE("Node: what comes behind a bounced request of its slot does not overtake it (R10)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.ask(router, 1, {"SET", "a", "1"}, 1, 1);
+  CHECK(scene.replies(router) == Said{"1 1 0 "});
+  scene.serve({kSelf});
+  scene.ask(router, 2, {"SET", "a", "2"}, 2, 1);
+  scene.ask(router, 3, {"SET", "a", "1"}, 1, 2);
+  scene.ask(router, 4, {"SET", "a", "2"}, 2, 2);
+  scene.ask(router, 5, {"GET", "a"}, 0, 2);
+  CHECK(scene.replies(router) == Said{"2 1 1 ", "3 0 1 +OK\r\n", "4 0 1 +OK\r\n", "5 0 1 $1\r\n2\r\n"});
+}
+
+TEST_CASE("Node: bounces what is asked under an epoch that it does not know yet") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  scene.ask(router, 1, {"GET", "a"}, 0, 1, 0, 2);
+  CHECK(scene.replies(router) == Said{"1 1 1 "});
+}
+
+TEST_CASE("Node: says that it stopped, and answers nothing of the old epoch (R15)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf, kOther});
+  scene.successor();
+  scene.ask(router, 1, {"SET", "a", "1"}, 1);
+  scene.frames(scene.coordinator);
+  scene.table(1, {kSelf, kOther}, 2, {kSelf});
+  scene.ask(router, 2, {"GET", "b"});
+  CHECK(scene.replies(router) == Said{"2 1 1 "});
+  bool stated = false;
+  for (const Frame& frame : scene.frames(scene.coordinator)) {
+    if (frame.type != protocol::FrameType::stopped) continue;
+    const auto statement = decode<protocol::Stopped>(frame.payload);
+    REQUIRE(statement);
+    CHECK(statement->member == kSelf);
+    CHECK(statement->epoch == 2);
+    REQUIRE(statement->runs.size() == 1);
+    CHECK(statement->runs[0].applied.at(protocol::slot_of("a")) == 1);
+    stated = true;
+  }
+  CHECK(stated);
+  scene.table(2, {kSelf});
+  CHECK(scene.replies(router) == Said{"1 0 2 +OK\r\n"});  // committed by the activation, in the new epoch
+}
+
+TEST_CASE("Node: a request that ran where the slot has gone away is unsettled (R20)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf, kOther});
+  scene.successor();
+  scene.ask(router, 1, {"SET", "a", "1"}, 1);
+  scene.table(1, {kSelf, kOther}, 2, {kOther});
+  scene.table(2, {kOther});
+  const Said said = scene.replies(router);
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].starts_with("1 4 "));
+}
+
+TEST_CASE("Node: a link that was dialled again silences the old one") {
+  Scene scene;
+  const ConnId old = scene.router();
+  const ConnId fresh = scene.router();
+  CHECK(scene.net.state(old) == FakeTransport::State::closed);
+  scene.serve({kSelf});
+  scene.ask(fresh, 1, {"SET", "a", "1"}, 1);
+  CHECK(scene.replies(fresh) == Said{"1 0 1 +OK\r\n"});
+}
+
+TEST_CASE("Node: a cluster-wide command is answered for the slots that are headed, and says which (R22)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  scene.ask(router, 1, {"SET", "a", "1"}, 1);
+  scene.replies(router);
+  std::string command;
+  const std::string_view words[] = {"DBSIZE"};
+  protocol::append_request(command, words);
+  scene.send(router, protocol::FrameType::slots_request, protocol::SlotsRequest{9, 0, 0, {{0, kSlotCount - 1}}}, command);
+  const auto frames = scene.frames(router);
+  REQUIRE(frames.size() == 1);
+  ByteReader reader(frames[0].payload);
+  protocol::SlotsReply reply;
+  reader(reply);
+  CHECK(reply.id == 9);
+  CHECK(reply.answered == std::vector<protocol::SlotRange>{{0, kSlotCount - 1}});
+  CHECK(reader.rest() == ":1\r\n");
+}
+
+TEST_CASE("Node: refuses peers of another cluster, and clients get MOVED for slots headed elsewhere") {
+  Scene scene;
+  scene.serve({kOther, kSelf});
+  const ConnId stranger = scene.net.accept("x:1");
+  scene.net.receive(stranger, "*7\r\n$4\r\nPEER\r\n$1\r\n1\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
+  scene.turn();
+  CHECK(scene.net.take_output(stranger).starts_with("-ERR peer refused: this is cluster 77, you said 78"));
+  const ConnId client = scene.net.accept("y:1");
+  scene.net.receive(client, "GET a\r\n");
+  scene.turn();
+  CHECK(scene.net.take_output(client) == "-MOVED 15495 127.0.0.1:7402\r\n");
+}
+
+TEST_CASE("Node: a key whose time is over is removed by a record of its own (R12)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf, kOther});
+  const ConnId successor = scene.successor();
+  scene.ask(router, 1, {"SET", "a", "1", "PX", "1000"}, 1);
+  scene.acknowledge(successor, protocol::slot_of("a"), 1);
+  scene.replies(router);
+  scene.frames(successor);
+  scene.advance(2 * kSecond);
+  const auto frames = scene.frames(successor);
+  REQUIRE(frames.size() == 1);
+  const auto records = decode<protocol::Records>(frames[0].payload);
+  REQUIRE(records);
+  REQUIRE(records->records.size() == 1);
+  CHECK(records->records[0].sequence == 2);
+  CHECK(records->records[0].sender == 0);
+  CHECK(records->records[0].effects.find("del") != std::string_view::npos);
+}
