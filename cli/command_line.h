@@ -1,0 +1,50 @@
+// What the command line asks for. Options of the roles come from the table of settings (base/settings.h).
+//
+// Thread-safety: a pure function of its arguments and of the configuration files that they name.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/settings.h"
+
+namespace chainring::cli {
+
+inline constexpr int kDone = 0, kFailed = 1, kUsedWrongly = 2;  // exit statuses
+
+struct RoleCommand {
+  Settings settings;  // file, then options; validated
+  std::string config_file;
+};
+
+struct UpCommand {
+  Settings settings;        // of kUpCommand
+  std::set<Setting> given;  // by option or file: handed to the children
+  // How many of each; what is not given is remembered, or 3, 3 and 1.
+  std::optional<int> nodes;
+  std::optional<int> coordinators;
+  std::optional<int> routers;
+  bool no_restart = false;  // of children that end by themselves
+};
+
+struct StatusCommand {
+  std::string host = "127.0.0.1";
+  uint16_t port = 7379;
+  std::string password;
+  bool json = false;
+  bool watch = false;
+};
+
+struct ShowText {  // --help, --version
+  std::string text;
+};
+
+using Invocation = std::variant<ShowText, RoleCommand, UpCommand, StatusCommand>;
+
+// `arguments` without the program's name. An error says what is wrong and how it is right; exit with kUsedWrongly.
+[[nodiscard]] Result<Invocation> parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace chainring::cli

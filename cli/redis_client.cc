@@ -1,0 +1,75 @@
+#include "cli/redis_client.h"
+
+#include <hiredis/hiredis.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+
+namespace chainring::cli {
+namespace {
+
+struct FreeReply {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+
+Status connection_error(const redisContext& context) {
+  if (context.err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    return Status(ErrorCode::outcome_unknown, "no answer in time");
+  }
+  return Status(ErrorCode::unavailable, context.errstr);
+}
+
+RedisReply to_reply(const redisReply& reply) {
+  switch (reply.type) {
+    case REDIS_REPLY_STRING:
+    case REDIS_REPLY_STATUS:
+      return {RedisReply::Kind::text, std::string(reply.str, reply.len), 0};
+    case REDIS_REPLY_INTEGER:
+      return {RedisReply::Kind::integer, "", reply.integer};
+    case REDIS_REPLY_ARRAY:
+      return {RedisReply::Kind::list, "", static_cast<int64_t>(reply.elements)};
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+void RedisClient::Free::operator()(redisContext* context) const {
+  redisFree(context);
+}
+
+Result<RedisClient> RedisClient::connect(const RedisEndpoint& endpoint, Millis timeout) {
+  const timeval limit{timeout / 1000, (timeout % 1000) * 1000};
+  std::unique_ptr<redisContext, Free> context(redisConnectWithTimeout(endpoint.host.c_str(), endpoint.port, limit));
+  const std::string where = concat("cannot connect to ", endpoint.host, ':', endpoint.port);
+  if (context == nullptr) return Status(ErrorCode::resource_exhausted, concat(where, ": out of memory"));
+  if (context->err != 0) return Status(ErrorCode::unavailable, concat(where, ": ", context->errstr));
+  redisSetTimeout(context.get(), limit);
+  RedisClient client(std::move(context));
+  if (!endpoint.password.empty()) {
+    const Result<RedisReply> answer = client.command({"AUTH", endpoint.password});
+    if (!answer) return answer.status();
+  }
+  return client;
+}
+
+Result<RedisReply> RedisClient::command(const std::vector<std::string>& arguments) {
+  std::vector<const char*> starts;
+  std::vector<size_t> sizes;
+  for (const std::string& argument : arguments) {
+    starts.push_back(argument.data());
+    sizes.push_back(argument.size());
+  }
+  errno = 0;
+  const std::unique_ptr<redisReply, FreeReply> reply(static_cast<redisReply*>(
+      redisCommandArgv(context_.get(), static_cast<int>(starts.size()), starts.data(), sizes.data())));
+  if (reply == nullptr) return connection_error(*context_);
+  if (reply->type == REDIS_REPLY_ERROR) {
+    return Status(ErrorCode::unavailable, std::string(reply->str, reply->len));
+  }
+  return to_reply(*reply);
+}
+
+}  // namespace chainring::cli

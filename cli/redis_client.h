@@ -1,0 +1,47 @@
+// A Redis client for the operator's commands: one connection, one command at a time, every wait bounded.
+// Thread-safety: none; one owner.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+
+struct redisContext;
+
+namespace chainring::cli {
+
+struct RedisEndpoint {
+  std::string host;
+  uint16_t port = 0;
+  std::string password;  // empty: no AUTH
+};
+
+struct RedisReply {
+  enum class Kind { text, integer, nil, list };
+  Kind kind = Kind::nil;
+  std::string text;
+  int64_t integer = 0;
+};
+
+class RedisClient {
+ public:
+  // Connects, and authenticates when there is a password. `timeout` bounds that, and each command later.
+  [[nodiscard]] static Result<RedisClient> connect(const RedisEndpoint& endpoint, Millis timeout);
+
+  // An error reply is an error; after one of the connection the client is of no use any more.
+  [[nodiscard]] Result<RedisReply> command(const std::vector<std::string>& arguments);
+
+ private:
+  struct Free {
+    void operator()(redisContext* context) const;
+  };
+  explicit RedisClient(std::unique_ptr<redisContext, Free> context) : context_(std::move(context)) {}
+
+  std::unique_ptr<redisContext, Free> context_;
+};
+
+}  // namespace chainring::cli

@@ -1,0 +1,62 @@
+// What `RING STATUS JSON` tells (docs/status.md). Thread-safety: value types and a pure function.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace chainring::cli {
+
+struct StatusReport {
+  struct Coordinator {
+    std::string name, host;
+    int64_t port = 0;
+    std::string state;  // leader, follower, unreachable
+    int64_t applied = 0;
+    int64_t last_heard_ms = 0;
+  };
+  struct Member {
+    int64_t id = 0;
+    std::string name, incarnation, host;
+    int64_t port = 0;
+    std::string state;  // joining, up, absent, leaving, gone
+    int64_t lease_ms = 0;
+    int64_t head_slots = 0, slots = 0, weight = 0;
+    std::string failure_host, zone;
+  };
+  struct Router {
+    std::string name, host;
+    int64_t port = 0, version = 0, last_heard_ms = 0;
+  };
+  struct Range {
+    int64_t first = 0, last = 0, epoch = 0;
+    std::vector<std::string> chain;
+    int64_t next_epoch = 0;  // 0: no change under way
+    std::vector<std::string> next_chain;
+  };
+
+  std::string cluster_id;
+  int64_t generation = 0, version = 0;
+  std::string leader;  // empty: none
+  int64_t term = 0, copies = 0;
+  std::vector<Coordinator> coordinators;
+  std::vector<Member> members;
+  std::vector<Router> routers;
+  std::vector<Range> ranges;
+  int64_t slots_assigned = 0, slots_served = 0, slots_changing = 0, slots_lost = 0, slots_short = 0;
+  int64_t locks = 0, lock_token = 0;
+};
+
+// Fields that are missing are zero or empty, unknown ones are ignored, so that versions understand each other.
+[[nodiscard]] Result<StatusReport> parse_status(std::string_view json);
+
+// As tables, for people.
+[[nodiscard]] std::string to_text(const StatusReport& report);
+
+// In one line what a cluster that starts still waits for; empty when every node is up and every slot served.
+[[nodiscard]] std::string what_is_missing(const StatusReport& report, int nodes);
+
+}  // namespace chainring::cli

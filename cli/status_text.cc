@@ -1,0 +1,139 @@
+#include <algorithm>
+#include <initializer_list>
+
+#include "base/ids.h"
+#include "base/text.h"
+#include "cli/status_report.h"
+
+namespace chainring::cli {
+namespace {
+
+constexpr size_t kIncarnationDigits = 8;  // enough to tell two apart by eye
+constexpr size_t kMovesShownMax = 20;
+
+// Columns as wide as their widest cell, two spaces between.
+class Table {
+ public:
+  explicit Table(std::initializer_list<std::string> heading) { rows_.emplace_back(heading); }
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  [[nodiscard]] std::string text() const {
+    std::vector<size_t> widths(rows_.front().size(), 0);
+    for (const auto& row : rows_) {
+      for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    }
+    std::string out;
+    for (const auto& row : rows_) {
+      std::string line;
+      for (size_t i = 0; i < row.size(); ++i)
+        append_text(line, row[i], std::string(widths[i] + 2 - row[i].size(), ' '));
+      line.erase(line.find_last_not_of(' ') + 1);
+      append_text(out, line, '\n');
+    }
+    return out;
+  }
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+std::string address(const std::string& host, int64_t port) {
+  return concat(host, ':', port);
+}
+
+std::string ago(int64_t ms) {
+  return concat(ms, " ms ago");
+}
+
+std::string chain_text(const std::vector<std::string>& chain) {
+  std::string text;
+  for (const std::string& name : chain) append_text(text, text.empty() ? "" : " > ", name);
+  return text.empty() ? "nobody" : text;
+}
+
+std::string coordinators_text(const StatusReport& report) {
+  Table table({"COORDINATOR", "ADDRESS", "STATE", "APPLIED", "HEARD"});
+  for (const auto& one : report.coordinators) {
+    table.add({one.name, address(one.host, one.port), one.state, concat(one.applied),
+               one.state == "leader" ? "-" : ago(one.last_heard_ms)});
+  }
+  return table.text();
+}
+
+std::string members_text(const StatusReport& report) {
+  Table table({"NODE", "ADDRESS", "STATE", "INCARNATION", "LEASE", "HEAD OF", "SLOTS", "WEIGHT", "DOMAIN"});
+  for (const auto& one : report.members) {
+    table.add({one.name, address(one.host, one.port), one.state, one.incarnation.substr(0, kIncarnationDigits),
+               one.lease_ms > 0 ? concat(one.lease_ms, " ms") : "lapsed", concat(one.head_slots), concat(one.slots),
+               concat(one.weight), one.zone.empty() ? one.failure_host : concat(one.zone, '/', one.failure_host)});
+  }
+  return table.text();
+}
+
+std::string routers_text(const StatusReport& report) {
+  Table table({"ROUTER", "ADDRESS", "TABLE", "HEARD"});
+  for (const auto& one : report.routers) {
+    table.add({one.name, address(one.host, one.port), concat(one.version), ago(one.last_heard_ms)});
+  }
+  return table.text();
+}
+
+std::string epochs_text(const StatusReport& report) {
+  const auto by_epoch = [](const auto& a, const auto& b) { return a.epoch < b.epoch; };
+  const auto [least, greatest] = std::minmax_element(report.ranges.begin(), report.ranges.end(), by_epoch);
+  return least->epoch == greatest->epoch ? concat("epoch ", least->epoch)
+                                         : concat("epochs ", least->epoch, " to ", greatest->epoch);
+}
+
+std::string slots_text(const StatusReport& report) {
+  std::string out = concat("slots: ", report.slots_served, " of ", kSlotCount, " served, ", report.slots_changing,
+                           " changing, ", report.slots_short, " with fewer copies than ", report.copies);
+  if (!report.ranges.empty()) append_text(out, "; ", report.ranges.size(), " ranges, ", epochs_text(report));
+  append_text(out, '\n');
+  if (report.slots_lost > 0) {
+    append_text(out, "LOST: every copy of ", report.slots_lost,
+                " slots is gone. They are not served until one of their nodes comes back with what it held, or an "
+                "operator decides to go on without (--on-loss empty).\n");
+  }
+  return out;
+}
+
+std::string moves_text(const StatusReport& report) {
+  std::string out;
+  size_t more = 0;
+  size_t shown = 0;
+  for (const auto& range : report.ranges) {
+    if (range.next_epoch == 0) continue;
+    if (++shown > kMovesShownMax) {
+      ++more;
+      continue;
+    }
+    append_text(out, "  slots ", range.first, '-', range.last, ": ", chain_text(range.chain), " (epoch ", range.epoch,
+                ") becomes ", chain_text(range.next_chain), " (epoch ", range.next_epoch, ")\n");
+  }
+  if (more > 0) append_text(out, "  and ", more, " more ranges\n");
+  return out.empty() ? "" : concat("moving:\n", out);
+}
+
+}  // namespace
+
+std::string to_text(const StatusReport& report) {
+  std::string out = concat("cluster ", report.cluster_id, "  generation ", report.generation, "  table ",
+                           report.version, "  copies ", report.copies, "  leader ",
+                           report.leader.empty() ? "NONE" : report.leader, " (term ", report.term, ")\n\n");
+  append_text(out, coordinators_text(report), '\n', members_text(report), '\n');
+  if (!report.routers.empty()) append_text(out, routers_text(report), '\n');
+  append_text(out, slots_text(report), moves_text(report), "locks: ", report.locks, " held, last token ",
+              report.lock_token, '\n');
+  return out;
+}
+
+std::string what_is_missing(const StatusReport& report, int nodes) {
+  const auto up = std::count_if(report.members.begin(), report.members.end(),
+                                [](const auto& member) { return member.state == "up"; });
+  if (report.leader.empty()) return "the coordinators elect a leader";
+  if (up < nodes) return concat(up, " of ", nodes, " nodes are up");
+  if (report.slots_served < kSlotCount) return concat(report.slots_served, " of ", kSlotCount, " slots are served");
+  return "";
+}
+
+}  // namespace chainring::cli

@@ -1,0 +1,206 @@
+#include "cli/up.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/text.h"
+#include "cli/local_cluster.h"
+#include "cli/probe.h"
+#include "cli/system.h"
+#include "io/directory_lock.h"
+#include "io/fd.h"
+#include "io/real_clock.h"
+
+namespace chainring::cli {
+namespace {
+
+constexpr Micros kProbeEvery = 100 * kMicrosPerMilli;
+constexpr Micros kTendEvery = 200 * kMicrosPerMilli;
+constexpr Micros kStopPoll = 20 * kMicrosPerMilli;
+constexpr Micros kReadyTimeout = 120 * kMicrosPerSecond;
+constexpr Micros kStopTimeout = 5 * kMicrosPerSecond;  // for each group of processes
+
+// Progress goes to standard error, so that standard output holds the endpoints alone.
+void say(const std::string& line) {
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+int usage(const Status& status) {
+  say(concat("chainring up: ", status.message()));
+  return kUsedWrongly;
+}
+
+int fail(const Status& status) {
+  say(concat("chainring up: ", status.message()));
+  return kFailed;
+}
+
+// Signals as something to wait for, instead of interruptions.
+class Signals {
+ public:
+  Signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, number);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    fd_ = io::Fd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    CHECK(fd_.is_open(), "Linux has signalfd");
+  }
+
+  // Waits until a signal comes, a child's end too, but for at most this long.
+  void wait(Micros at_most) {
+    pollfd ready{fd_.number(), POLLIN, 0};
+    ::poll(&ready, 1, static_cast<int>(at_most / kMicrosPerMilli));
+    signalfd_siginfo signal{};
+    while (::read(fd_.number(), &signal, sizeof signal) == sizeof signal) {
+      if (signal.ssi_signo != SIGCHLD) ++stops_;
+    }
+  }
+  [[nodiscard]] int stops() const { return stops_; }  // how often a stop was asked for
+
+ private:
+  io::Fd fd_;
+  int stops_ = 0;
+};
+
+Result<std::optional<ClusterShape>> remembered_shape(const std::string& path) {
+  const Result<std::string> text = read_file(path);
+  if (!text && text.status().code() == ErrorCode::not_found) return std::optional<ClusterShape>();
+  if (!text) return text.status();
+  const Result<ClusterShape> shape = shape_from_toml(*text, path);
+  if (!shape) return shape.status();
+  return std::optional(*shape);
+}
+
+std::string try_it_line(const ClusterPlan& plan, bool has_password) {
+  return concat("redis-cli", plan.host == "127.0.0.1" ? "" : concat(" -h ", plan.host), " -p ", plan.shape.port,
+                has_password ? " --askpass" : "", " set hello world");
+}
+
+void print_endpoints(const ClusterPlan& plan, bool has_password) {
+  for (const Role role : {kRouterRole, kNodeRole, kCoordinatorRole}) {
+    for (const PlannedProcess& process : plan.processes) {
+      if (process.role != role) continue;
+      std::puts(concat(role_name(role), ' ', process.name, ' ', plan.host, ':', process.port).c_str());
+    }
+  }
+  std::puts(try_it_line(plan, has_password).c_str());
+  std::puts("ready");
+  std::fflush(stdout);
+}
+
+// The children from their start to their end.
+class Run {
+ public:
+  Run(LocalCluster& cluster, Signals& signals, std::string password)
+      : cluster_(cluster), signals_(signals), password_(std::move(password)) {}
+
+  int go() {
+    Status status = cluster_.start_all(io::read_mono());
+    if (status.ok()) status = await_ready();
+    if (status.ok() && signals_.stops() == 0) status = serve();
+    stop(status.ok());
+    return status.ok() ? kDone : fail(status);
+  }
+
+ private:
+  Status await_ready() {
+    const Micros give_up_at = io::read_mono() + kReadyTimeout;
+    std::string told;
+    while (signals_.stops() == 0) {
+      if (Status tended = cluster_.tend(io::read_mono()); !tended.ok()) return tended;
+      const std::string awaited = what_is_awaited(cluster_.plan(), password_);
+      if (awaited.empty()) {
+        cluster_.set_ready();
+        ready_ = true;
+        print_endpoints(cluster_.plan(), !password_.empty());
+        return {};
+      }
+      if (awaited != told) say(concat("waiting: ", awaited));
+      told = awaited;
+      if (io::read_mono() > give_up_at) {
+        return Status(ErrorCode::unavailable,
+                      concat("the cluster did not come to serve within ", kReadyTimeout / kMicrosPerSecond, " s (",
+                             awaited, "); the logs are in its directory"));
+      }
+      signals_.wait(kProbeEvery);
+    }
+    return {};
+  }
+
+  Status serve() {
+    while (signals_.stops() == 0) {
+      if (Status tended = cluster_.tend(io::read_mono()); !tended.ok()) return tended;
+      signals_.wait(kTendEvery);
+    }
+    return {};
+  }
+
+  void stop(bool orderly) {
+    say("stopping");
+    const int stops_before = signals_.stops();
+    cluster_.stop_restarting();
+    if (orderly && ready_) {
+      const Status told = announce_shutdown(cluster_.plan(), password_);
+      if (!told.ok()) say(concat("the stop could not be recorded: ", told.message()));
+    }
+    end({kRouterRole, kNodeRole}, stops_before);
+    end({kCoordinatorRole}, stops_before);  // last: the others may have something to tell them
+    cluster_.kill_all();
+    say("stopped");
+  }
+
+  // Asks them to end and waits, but not for ever, and not when the operator asks again.
+  void end(std::initializer_list<Role> roles, int stops_before) {
+    for (const Role role : roles) cluster_.signal_all(SIGTERM, role);
+    const Micros kill_at = io::read_mono() + kStopTimeout;
+    while (running(roles) > 0 && io::read_mono() < kill_at && signals_.stops() == stops_before) {
+      signals_.wait(kStopPoll);
+    }
+    if (running(roles) > 0) say("some processes did not end in time and are killed; what they held is lost");
+    for (const Role role : roles) cluster_.signal_all(SIGKILL, role);
+  }
+
+  int running(std::initializer_list<Role> roles) {
+    int count = 0;
+    for (const Role role : roles) count += cluster_.count_running(role);
+    return count;
+  }
+
+  LocalCluster& cluster_;
+  Signals& signals_;
+  const std::string password_;
+  bool ready_ = false;
+};
+
+}  // namespace
+
+int run_up(const UpCommand& command) {
+  const std::string directory =
+      std::filesystem::absolute(std::string(command.settings.text(Setting::dir))).lexically_normal().string();
+  const std::string memory = directory + "/cluster.toml";
+  const auto lock = io::DirectoryLock::take(directory);
+  if (!lock) return fail(lock.status());
+  const auto remembered = remembered_shape(memory);
+  if (!remembered) return fail(remembered.status());
+  const auto shape = settle_shape(command, *remembered);
+  if (!shape) return usage(shape.status());
+  auto plan = plan_cluster(*shape, command.settings, directory);
+  if (!plan) return usage(plan.status());
+
+  Signals signals;
+  LocalCluster cluster(*std::move(plan), !command.no_restart, say);
+  if (Status free = cluster.check_ports(); !free.ok()) return fail(free);
+  if (Status prepared = cluster.prepare(command); !prepared.ok()) return fail(prepared);
+  if (!*remembered) {  // only now, so that a start that could not work leaves nothing to contradict
+    if (Status written = write_file(memory, to_toml(*shape)); !written.ok()) return fail(written);
+  }
+  return Run(cluster, signals, std::string(command.settings.text(Setting::requirepass))).go();
+}
+
+}  // namespace chainring::cli
