@@ -15,6 +15,11 @@ constexpr size_t kAllocationStep = 16;           // of the usual allocators' siz
 constexpr size_t kIntegerDigitsMax = 20;         // "-9223372036854775808"
 constexpr size_t kLongGrowthStepMax = 1 << 20;   // beyond it a growing string gets this much room ahead, not the double
 
+// An empty view may have no address, which memcpy does not allow.
+void put_bytes(char* to, std::string_view bytes) {
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+}
+
 constexpr size_t rounded(size_t bytes) { return (bytes + kAllocationStep - 1) & ~(kAllocationStep - 1); }
 
 }  // namespace
@@ -43,7 +48,7 @@ Entry* Entry::allocate(std::string_view key, const Shape& shape, Millis deadline
   entry->has_deadline_ = shape.has_deadline;
   entry->write_deadline(deadline);
   if (shape.has_deadline) entry->set_heap_index(kNotInHeap);
-  std::memcpy(entry->bytes() + entry->key_offset(), key.data(), key.size());
+  put_bytes(entry->bytes() + entry->key_offset(), key);
   return entry;
 }
 
@@ -52,7 +57,7 @@ Entry::LongString* Entry::make_long(std::string_view text, size_t capacity) {
   auto* made = static_cast<LongString*>(::operator new(rounded(sizeof(LongString) + capacity)));
   made->size = text.size();
   made->capacity = capacity;
-  std::memcpy(made->bytes, text.data(), text.size());
+  put_bytes(made->bytes, text);
   return made;
 }
 
@@ -81,7 +86,7 @@ void Entry::fill(const Shape& shape, std::string_view text, int64_t integer) {
       break;
     case Encoding::embedded:
       payload_.embedded_size = text.size();
-      std::memcpy(embedded(), text.data(), text.size());
+      put_bytes(embedded(), text);
       break;
     case Encoding::raw:
       payload_.long_string = make_long(text, text.size());
@@ -212,7 +217,7 @@ Entry* Entry::with_overwritten(Entry* entry, size_t offset, std::string_view tex
     value = make_long(old, std::min<size_t>(size + ahead, kStringBytesMax));
   }
   if (offset > value->size) std::memset(value->bytes + value->size, 0, offset - value->size);
-  std::memcpy(value->bytes + offset, text.data(), text.size());
+  put_bytes(value->bytes + offset, text);
   value->size = size;
   if (fits) return entry;
 

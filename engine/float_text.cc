@@ -37,7 +37,7 @@ std::optional<std::string> long_double_text(long double value) {
   std::string text(buffer, static_cast<size_t>(size));
   text.erase(text.find_last_not_of('0') + 1);
   if (text.ends_with('.')) text.pop_back();
-  if (text == "-0") text = "0";
+  if (text == "-0") text.erase(0, 1);
   return text;
 }
 
