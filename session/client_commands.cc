@@ -76,7 +76,8 @@ void getname(Call& call) {
 }
 
 void setname(Call& call) {
-  if (!is_client_name(call.args[2])) return call.reply.error(kBadClientName);
+  const std::string error = client_name_error("Client names", call.args[2]);
+  if (!error.empty()) return call.reply.error(error);
   call.client.name.assign(call.args[2]);
   call.reply.ok();
 }
@@ -86,9 +87,8 @@ void setinfo(Call& call) {
   const std::string_view value = call.args[3];
   const auto is_library = parse_switch(option, "lib-name", "lib-ver");
   if (!is_library) return call.reply.error(concat("ERR Unrecognized option '", option, "'"));
-  if (!is_client_name(value)) {
-    return call.reply.error(concat("ERR ", option, " cannot contain spaces, newlines or special characters."));
-  }
+  const std::string error = client_name_error(option, value);
+  if (!error.empty()) return call.reply.error(error);
   (*is_library ? call.client.library : call.client.library_version).assign(value);
   call.reply.ok();
 }

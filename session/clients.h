@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +46,8 @@ class InfoWriter {
   void field(std::string_view name, std::string_view value);
   void field(std::string_view name, int64_t value);
   void bytes(std::string_view name, int64_t value);  // and as <name>_human: "used_memory_human:1.50M"
+  // What was written for a field that is a whole number; nothing when it was not written.
+  [[nodiscard]] std::optional<int64_t> number(std::string_view name) const;
   std::string& out() { return out_; }
  private:
   std::string out_;
@@ -61,7 +64,8 @@ class Backend {
   // INFO: adds the role's fields to a section ("memory", "stats", "replication", "keyspace", "chainring" ...). The
   // session has written before: all of "server", "clients", "cpu", "persistence", "modules", "errorstats" and "cluster";
   // of "memory" the settings maxmemory and maxmemory_policy and the process's rss; of "stats" connections, commands and
-  // network; of "replication" all that Redis tells. So the role adds used_memory*, keyspace_hits, db0 ...
+  // network; of "replication" all that Redis tells. So the role adds used_memory, keyspace_hits, db0 ...
+  // mem_fragmentation_ratio comes from used_memory by itself.
   virtual void info(std::string_view section, InfoWriter& out) = 0;
   // CONFIG RESETSTAT: sets the counters that info() adds to "stats" back to 0.
   virtual void reset_stats() {}

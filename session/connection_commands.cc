@@ -1,6 +1,7 @@
 // HELLO, AUTH, PING, ECHO, SELECT, RESET, QUIT.
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/text.h"
 #include "session/commands.h"
@@ -64,7 +65,8 @@ Result<HelloRequest> parse_hello(std::span<const std::string_view> args) {
       i += 2;
     } else if (equals_ignoring_case(args[i], "SETNAME") && more >= 1) {
       hello.name = args[++i];
-      if (!is_client_name(*hello.name)) return invalid(std::string(kBadClientName));
+      std::string error = client_name_error("Client names", *hello.name);
+      if (!error.empty()) return invalid(std::move(error));
     } else {
       return invalid(concat("ERR Syntax error in HELLO option '", args[i], "'"));
     }

@@ -141,6 +141,16 @@ void cluster(Session& session, InfoWriter& out) { out.field("cluster_enabled", s
 
 void nothing(Session&, InfoWriter&) {}
 
+// The system's figure over the role's own.
+void fragmentation(InfoWriter& out) {
+  const auto rss = out.number("used_memory_rss");
+  const auto used = out.number("used_memory");
+  if (!rss || !used || *used <= 0) return;
+  std::array<char, 32> text;
+  std::snprintf(text.data(), text.size(), "%.2f", static_cast<double>(*rss) / static_cast<double>(*used));
+  out.field("mem_fragmentation_ratio", text.data());
+}
+
 struct Section {
   std::string_view name;   // as asked for, and for the Backend
   std::string_view title;
@@ -178,6 +188,14 @@ void InfoWriter::field(std::string_view name, std::string_view value) { append_t
 
 void InfoWriter::field(std::string_view name, int64_t value) { append_text(out_, name, ':', value, "\r\n"); }
 
+std::optional<int64_t> InfoWriter::number(std::string_view name) const {
+  const std::string start = concat('\n', name, ':');
+  const size_t at = out_.find(start);
+  if (at == std::string::npos) return std::nullopt;
+  const std::string_view rest = std::string_view(out_).substr(at + start.size());
+  return parse_int(rest.substr(0, rest.find('\r')));
+}
+
 void InfoWriter::bytes(std::string_view name, int64_t value) {
   field(name, value);
   field(concat(name, "_human"), human_bytes(value));
@@ -190,6 +208,7 @@ std::string info_text(Session& session, std::span<const std::string_view> sectio
     append_text(out.out(), out.out().empty() ? "" : "\r\n", "# ", section.title, "\r\n");
     section.write(session, out);
     session.backend().info(section.name, out);
+    if (section.write == memory) fragmentation(out);
   }
   return std::move(out.out());
 }

@@ -32,6 +32,8 @@ TEST_CASE("CLIENT ID, SETNAME, GETNAME, SETINFO") {
   CHECK(rig.ask(first, "CLIENT GETNAME") == bulk("worker-1"));
   CHECK(rig.send(first, request({"CLIENT", "SETNAME", "a b"})) ==
         "-ERR Client names cannot contain spaces, newlines or special characters.\r\n");
+  CHECK(rig.ask(first, concat("CLIENT SETNAME ", std::string(1025, 'n'))) ==
+        "-ERR Client names cannot be longer than 1024 bytes.\r\n");
   CHECK(rig.ask(first, "CLIENT GETNAME") == bulk("worker-1"));
   CHECK(rig.send(first, request({"CLIENT", "SETNAME", ""})) == kOk);
   CHECK(rig.ask(first, "CLIENT GETNAME") == "$-1\r\n");

@@ -66,7 +66,7 @@ TEST_CASE("INFO: what clients read on connect") {
       {"process_id", "4711"}, {"run_id", std::string(40, 'a')}, {"tcp_port", "7379"}, {"uptime_in_seconds", "90005"},
       {"uptime_in_days", "1"}, {"executable", "/usr/bin/chainring"}, {"chainring_version", "0.1.0"},
       {"connected_clients", "1"}, {"blocked_clients", "0"}, {"maxclients", "10000"}, {"used_memory", "1536"},
-      {"used_memory_human", "1.50K"}, {"used_memory_rss_human", "3.00M"}, {"maxmemory", "0"},
+      {"used_memory_human", "1.50K"}, {"used_memory_rss_human", "3.00M"}, {"mem_fragmentation_ratio", "2048.00"}, {"maxmemory", "0"},
       {"maxmemory_human", "0B"}, {"maxmemory_policy", "noeviction"}, {"loading", "0"}, {"rdb_bgsave_in_progress", "0"},
       {"aof_enabled", "0"}, {"role", "master"}, {"connected_slaves", "2"}, {"master_repl_offset", "0"},
       {"used_cpu_sys", "0.250000"}, {"used_cpu_user", "1.500000"}, {"cluster_enabled", "0"},

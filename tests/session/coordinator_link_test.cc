@@ -1,0 +1,207 @@
+// Staying in touch with the Raft group's leader.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "protocol/messages.h"
+#include "session/coordinator_link.h"
+#include "tests/support/fake_transport.h"
+
+#include <catch2/catch.hpp>
+
+namespace chainring::session {
+namespace {
+
+using protocol::FrameType;
+
+// Three coordinators that the test plays: each is up or down, and names a leader.
+struct Group {
+  explicit Group(uint64_t seed = 1) : random(seed), link(transport, random, addresses()) {}
+
+  static std::vector<Address> addresses() { return {{"10.0.0.1", 7301}, {"10.0.0.2", 7301}, {"10.0.0.3", 7301}}; }
+
+  // Lets `time` pass in steps of a millisecond, with coordinators that answer at once.
+  void run(Micros time) {
+    for (const Micros end = now + time; now < end; now += kMicrosPerMilli) {
+      link.tick(now, ours);
+      play_coordinator();
+      deliver();
+    }
+  }
+  void deliver() {
+    for (const NetEvent& event : transport.take_events()) {
+      if (!link.owns(event.conn)) continue;
+      link.on_event(event, now, ours);
+      link.frames(now, [&](const protocol::Frame& frame) { frames.push_back(frame.type); });
+    }
+  }
+  // The present connection's other end.
+  void play_coordinator() {
+    const ConnId conn = link.link().conn();
+    if (conn == kNoConn) return;
+    const Address at = link.link().address();
+    const bool is_up = std::find(down.begin(), down.end(), at) == down.end();
+    if (transport.state(conn) == test::FakeTransport::State::dialling) {
+      if (std::find(silent.begin(), silent.end(), at) != silent.end()) return;
+      if (!is_up) return transport.refuse(conn);
+      transport.establish(conn);
+      return;
+    }
+    if (!is_up) return transport.disconnect(conn);
+    if (!transport.take_output(conn).empty()) {
+      transport.receive(conn, peer_welcome({0xc1, PeerRole::coordinator, "c", 0x33, ""}));
+    }
+    if (!link.up()) return;
+    std::string frame;
+    if (at == leader) {
+      protocol::append_frame(frame, FrameType::grant, protocol::Grant{}, {});
+    } else {
+      protocol::append_frame(frame, FrameType::not_leader, protocol::NotLeader{named.host, named.port}, {});
+    }
+    transport.receive(conn, frame);
+  }
+  [[nodiscard]] Address at() { return link.link().address(); }
+  [[nodiscard]] bool leads() { return link.up() && at() == leader; }
+
+  test::FakeTransport transport;
+  SeededRandom random;
+  PeerIdentity ours{0, PeerRole::node, "n1", 0x11, ""};
+  CoordinatorLink link;
+  Micros now = 1000;
+  Address leader;             // who grants
+  Address named;              // whom the others name
+  std::vector<Address> down;  // refuse connections
+  std::vector<Address> silent;  // do not even refuse
+  std::vector<FrameType> frames;
+};
+
+const Address kFirst = Group::addresses()[0];
+const Address kSecond = Group::addresses()[1];
+const Address kThird = Group::addresses()[2];
+
+}  // namespace
+
+TEST_CASE("CoordinatorLink: finds the leader by whoever it asks first") {
+  const uint64_t seed = GENERATE(range(1, 11));
+  INFO("seed " << seed);
+  Group group(seed);
+  group.leader = group.named = kThird;
+  group.run(20 * kMicrosPerMilli);
+  CHECK(group.leads());
+  CHECK(group.transport.dials().size() <= 2);
+  CHECK(std::count(group.frames.begin(), group.frames.end(), FrameType::not_leader) == 0);  // handled, not handed on
+  CHECK(std::count(group.frames.begin(), group.frames.end(), FrameType::grant) > 0);
+}
+
+TEST_CASE("CoordinatorLink: a leader that dies is left at once, its successor found when it is elected") {
+  const uint64_t seed = GENERATE(range(1, 11));
+  INFO("seed " << seed);
+  Group group(seed);
+  group.leader = group.named = kFirst;
+  group.run(20 * kMicrosPerMilli);
+  REQUIRE(group.leads());
+  group.down = {kFirst};
+  group.leader = {};  // the followers go on naming the dead one until they have elected another
+  const size_t before = group.transport.dials().size();
+  group.run(200 * kMicrosPerMilli);
+  CHECK(group.link.up());
+  CHECK(group.transport.dials().size() - before <= 4);
+  group.leader = group.named = kSecond;
+  group.run(20 * kMicrosPerMilli);
+  CHECK(group.leads());
+}
+
+TEST_CASE("CoordinatorLink: while nobody knows a leader it stays for a while and then asks another") {
+  Group group;
+  group.run(250 * kMicrosPerMilli);
+  const Address first = group.at();
+  CHECK(group.link.up());
+  CHECK(group.transport.dials().size() == 1);
+  group.run(150 * kMicrosPerMilli);
+  CHECK(group.at() != first);
+  CHECK(group.link.next_tick() != kNever);
+  group.run(5 * kMicrosPerSecond);
+  CHECK(group.transport.dials().size() < 25);
+  group.leader = group.named = kThird;
+  group.run(600 * kMicrosPerMilli);
+  CHECK(group.leads());
+}
+
+TEST_CASE("CoordinatorLink: a group that is gone is dialled with growing waits") {
+  Group group;
+  group.down = Group::addresses();
+  group.run(10 * kMicrosPerSecond);
+  CHECK(group.transport.dials().size() > 10);
+  CHECK(group.transport.dials().size() < 60);
+  group.down.clear();
+  group.leader = group.named = kSecond;
+  group.run(600 * kMicrosPerMilli);
+  CHECK(group.leads());
+}
+
+TEST_CASE("CoordinatorLink: two that name each other are not asked without end") {
+  Group group;
+  group.run(20 * kMicrosPerMilli);
+  for (int i = 0; i < 10'000; ++i) {
+    group.named = group.at() == kFirst ? kSecond : kFirst;
+    group.run(kMicrosPerMilli);
+  }
+  CHECK(group.transport.dials().size() < 100);
+}
+
+TEST_CASE("CoordinatorLink.suspect: a silent leader is left for the next") {
+  Group group;
+  group.leader = group.named = kFirst;
+  group.run(20 * kMicrosPerMilli);
+  REQUIRE(group.leads());
+  group.link.suspect(group.now);
+  CHECK_FALSE(group.link.up());
+  group.leader = group.named = kThird;
+  group.run(20 * kMicrosPerMilli);
+  CHECK(group.leads());
+}
+
+TEST_CASE("CoordinatorLink: a coordinator that does not even refuse is given up after the handshake's time") {
+  Group group;
+  group.silent = {kFirst, kSecond};
+  group.leader = group.named = kThird;
+  group.run(2500 * kMicrosPerMilli);
+  CHECK(group.leads());
+}
+
+TEST_CASE("CoordinatorLink.redirect: by the owner's word, to a listed or an unlisted address") {
+  Group group;
+  group.run(20 * kMicrosPerMilli);
+  const Address elsewhere{"10.9.9.9", 7301};
+  group.link.redirect(elsewhere, group.now);
+  group.leader = group.named = elsewhere;
+  group.run(20 * kMicrosPerMilli);
+  CHECK(group.leads());
+}
+
+TEST_CASE("CoordinatorLink.set_coordinators: keeps a link that is listed or leads, leaves one that is neither") {
+  Group group;
+  group.leader = group.named = kThird;
+  group.run(20 * kMicrosPerMilli);
+  const size_t dials = group.transport.dials().size();
+  group.link.set_coordinators({kFirst, kThird}, group.now);
+  group.link.set_coordinators({kFirst, kSecond}, group.now);  // its table comes from a leader that is being removed
+  group.link.set_coordinators({}, group.now);
+  CHECK(group.link.up());
+  CHECK(group.transport.dials().size() == dials);
+  group.leader = group.named = kFirst;
+  group.run(20 * kMicrosPerMilli);
+  CHECK(group.leads());
+
+  Group follower;
+  follower.run(20 * kMicrosPerMilli);
+  const Address present = follower.at();
+  std::vector<Address> others = Group::addresses();
+  std::erase(others, present);
+  follower.link.set_coordinators(others, follower.now);
+  follower.run(20 * kMicrosPerMilli);
+  CHECK(follower.at() != present);
+}
+
+}  // namespace chainring::session

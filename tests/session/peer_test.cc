@@ -1,0 +1,282 @@
+// The PEER handshake and links that are kept.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "protocol/messages.h"
+#include "session/peer.h"
+#include "session/secret.h"
+#include "tests/session/link_rig.h"
+
+#include <catch2/catch.hpp>
+
+namespace chainring::session {
+namespace {
+
+using protocol::FrameType;
+
+Result<PeerIdentity> parse(std::vector<std::string_view> args) { return parse_peer_request(args); }
+
+std::string refusal(std::vector<std::string_view> args) {
+  const auto parsed = parse(std::move(args));
+  return parsed.ok() ? "accepted" : std::string(parsed.status().message());
+}
+
+}  // namespace
+
+TEST_CASE("secrets_equal: as ==, for all lengths") {
+  const std::vector<std::string> texts = {"", "a", "b", "aa", "ab", "secret", "secret ", "secre", "secretsecret", std::string(1, '\0')};
+  for (const std::string& expected : texts) {
+    for (const std::string& given : texts) {
+      INFO(expected << " / " << given);
+      CHECK(secrets_equal(expected, given) == (expected == given));
+    }
+  }
+}
+
+TEST_CASE("parse_peer_request: who it is") {
+  const auto who = parse({"peer", "1", "1f", "Router", "r-1", "deadbeef00000001", "s"});
+  REQUIRE(who.ok());
+  CHECK(who->cluster_id == 0x1f);
+  CHECK(who->role == PeerRole::router);
+  CHECK(who->id == "r-1");
+  CHECK(who->incarnation == 0xdeadbeef00000001);
+  CHECK(who->secret == "s");
+}
+
+TEST_CASE("parse_peer_request: refusals say what is wrong") {
+  CHECK(refusal({"PEER"}).starts_with("ERR peer refused: expected PEER <wire version>"));
+  CHECK(refusal({"PEER", "2", "0", "node", "n", "1", ""}) ==
+        "ERR peer refused: wire version 1 is spoken here, not '2'; run the same release everywhere");
+  CHECK(refusal({"PEER", "1", "xyz", "node", "n", "1", ""}) == "ERR peer refused: the cluster id is not a hexadecimal number");
+  CHECK(refusal({"PEER", "1", "11112222333344445", "node", "n", "1", ""}) ==
+        "ERR peer refused: the cluster id is not a hexadecimal number");
+  CHECK(refusal({"PEER", "1", "0", "boss", "n", "1", ""}) ==
+        "ERR peer refused: the role is none of node, router, coordinator");
+  const std::string long_id(129, 'n');
+  for (const std::string_view id : {std::string_view(""), std::string_view("a b"), std::string_view("a\r\nb"), std::string_view(long_id)}) {
+    CHECK(refusal({"PEER", "1", "0", "node", id, "1", ""}) ==
+          "ERR peer refused: the id must be 1 to 128 printable characters without spaces");
+  }
+  for (const std::string_view incarnation : {"0", "", "-1", "g"}) {
+    CHECK(refusal({"PEER", "1", "0", "node", "n", incarnation, ""}) ==
+          "ERR peer refused: the incarnation must be a hexadecimal number other than 0");
+  }
+}
+
+TEST_CASE("accept_peer: the same cluster or none yet, and the secret") {
+  const PeerIdentity ours{0xabc, PeerRole::node, "n1", 1, "secret"};
+  PeerIdentity theirs{0xabc, PeerRole::router, "r1", 2, "secret"};
+  CHECK(accept_peer(ours, theirs).ok());
+  theirs.cluster_id = 0;
+  CHECK(accept_peer(ours, theirs).ok());
+  theirs.cluster_id = 0xdef;
+  CHECK(accept_peer(ours, theirs).message() == "ERR peer refused: this is cluster abc, you said def");
+  theirs.secret = "guess";
+  CHECK(accept_peer(ours, theirs).message() ==
+        "ERR peer refused: wrong peer secret; peer-secret must be the same everywhere");
+  const PeerIdentity blank{0, PeerRole::coordinator, "c1", 1, "secret"};
+  theirs.secret = "secret";
+  CHECK(accept_peer(blank, theirs).ok());
+}
+
+TEST_CASE("PeerLink: shakes hands and carries frames both ways") {
+  LinkRig rig;
+  const ConnId conn = rig.dialled();
+  rig.transport.establish(conn);
+  rig.turn();
+  const std::string said = rig.transport.take_output(conn);
+  const PeerIdentity heard = LinkRig::parse(said);
+  CHECK(heard.cluster_id == rig.ours.cluster_id);
+  CHECK(heard.role == PeerRole::node);
+  CHECK(heard.id == "n1");
+  CHECK(heard.incarnation == rig.ours.incarnation);
+  CHECK(heard.secret == "secret");
+  CHECK_FALSE(rig.link.up());
+
+  // The welcome in two parts, frames right behind it.
+  const std::string welcome = peer_welcome(rig.theirs);
+  rig.transport.receive(conn, welcome.substr(0, 5));
+  rig.turn();
+  CHECK_FALSE(rig.link.up());
+  std::string rest = welcome.substr(5);
+  protocol::append_frame(rest, FrameType::grant, protocol::Grant{.member = 7}, {});
+  rig.transport.receive(conn, rest);
+  rig.turn();
+  CHECK(rig.link.up());
+  CHECK(rig.link.theirs().id == "n2");
+  CHECK(rig.link.trouble().empty());
+  REQUIRE(rig.frames.size() == 1);
+  CHECK(rig.frames[0] == FrameType::grant);
+  CHECK(rig.transport.input(conn).empty());
+  CHECK(rig.link.next_tick() == kNever);
+
+  rig.link.send(FrameType::not_leader, protocol::NotLeader{"h", 1});
+  protocol::Frame frame;
+  const std::string sent = rig.transport.take_output(conn);
+  REQUIRE(protocol::parse_frame(sent, frame) == protocol::FrameState::ready);
+  CHECK(frame.type == FrameType::not_leader);
+  CHECK(frame.size == sent.size());
+}
+
+TEST_CASE("PeerLink: frames are not kept while it is down") {
+  LinkRig rig;
+  const ConnId conn = rig.dialled();
+  rig.link.send(FrameType::not_leader, protocol::NotLeader{"h", 1});
+  rig.transport.establish(conn);
+  rig.turn();
+  CHECK(rig.transport.take_output(conn).starts_with("*7\r\n$4\r\nPEER\r\n"));
+  rig.link.send(FrameType::not_leader, protocol::NotLeader{"h", 1});
+  CHECK(rig.transport.take_output(conn).empty());
+}
+
+TEST_CASE("PeerLink: comes back after waits that grow from 20 ms to 500 ms, with jitter") {
+  const uint64_t seed = GENERATE(1, 2, 3);
+  INFO("seed " << seed);
+  LinkRig rig(seed);
+  Micros bound = 40 * kMicrosPerMilli;
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    const ConnId conn = rig.dialled();
+    rig.transport.refuse(conn);
+    rig.turn();
+    CHECK(rig.link.conn() == kNoConn);
+    CHECK(rig.link.trouble() == "connection refused");
+    const Micros wait = rig.link.next_tick() - rig.now;
+    CHECK(wait >= bound / 2);
+    CHECK(wait <= bound);
+    rig.pass(wait - 1);
+    CHECK(rig.link.conn() == kNoConn);
+    rig.pass(1);
+    CHECK(rig.link.conn() != kNoConn);
+    bound = std::min<Micros>(bound * 2, 500 * kMicrosPerMilli);
+  }
+}
+
+TEST_CASE("PeerLink: a link that was up tells that it is down and begins again with the shortest wait") {
+  LinkRig rig;
+  for (int i = 0; i < 5; ++i) {
+    rig.transport.refuse(rig.dialled());
+    rig.turn();
+  }
+  const ConnId conn = rig.dialled();
+  rig.welcome(conn);
+  CHECK(rig.link.up());
+  rig.changes.clear();
+  rig.transport.disconnect(conn);
+  rig.turn();
+  CHECK(rig.changes == std::vector<PeerLink::Change>{PeerLink::Change::down});
+  CHECK(rig.link.trouble() == "connection lost");
+  CHECK(rig.link.next_tick() - rig.now <= 40 * kMicrosPerMilli);
+}
+
+TEST_CASE("PeerLink: gives up a handshake that takes longer than 1 s") {
+  LinkRig rig;
+  const bool established = GENERATE(false, true);
+  const ConnId conn = rig.dialled();
+  if (established) rig.transport.establish(conn);
+  rig.pass(kMicrosPerSecond - 1);
+  CHECK(rig.link.conn() == conn);
+  rig.pass(1);
+  CHECK(rig.link.conn() != conn);
+  CHECK(rig.link.trouble() == "no answer to the handshake within 1 s");
+  CHECK(rig.transport.state(conn) == test::FakeTransport::State::closed);
+}
+
+TEST_CASE("PeerLink: who refuses, answers nonsense or is of another cluster is left") {
+  struct Case {
+    std::string answer;
+    std::string trouble;
+  };
+  PeerIdentity other = LinkRig().theirs;
+  other.cluster_id = 0xdead;
+  PeerIdentity nobody = LinkRig().theirs;
+  nobody.incarnation = 0;
+  const Case example = GENERATE_COPY(
+      Case{"-ERR peer refused: wrong peer secret\r\n", "refused: ERR peer refused: wrong peer secret"},
+      Case{"+OK\r\n", "what answers there is not a peer"},
+      Case{"HTTP/1.1 400 Bad Request\r\n", "what answers there is not a peer"},
+      Case{std::string(600, 'x'), "what answers there is not a peer"},
+      Case{peer_welcome(other), "refused: it is of cluster dead, this is of c1"},
+      Case{peer_welcome(nobody), "ERR peer refused: the incarnation must be a hexadecimal number other than 0"},
+      Case{"+PEER 9 c1 node n2 5\r\n",
+           "ERR peer refused: wire version 1 is spoken here, not '9'; run the same release everywhere"});
+  LinkRig rig;
+  const ConnId conn = rig.dialled();
+  rig.transport.establish(conn);
+  rig.turn();
+  rig.transport.receive(conn, example.answer);
+  rig.turn();
+  CHECK_FALSE(rig.link.up());
+  CHECK(rig.link.trouble() == example.trouble);
+  CHECK(rig.transport.state(conn) == test::FakeTransport::State::closed);
+  CHECK(rig.link.next_tick() > rig.now);
+}
+
+TEST_CASE("PeerLink: learns the cluster when it does not know it yet") {
+  LinkRig rig;
+  rig.ours.cluster_id = 0;
+  rig.welcome(rig.dialled());
+  CHECK(rig.link.up());
+  CHECK(rig.link.theirs().cluster_id == 0xc1);
+}
+
+TEST_CASE("PeerLink: a malformed frame ends the link") {
+  LinkRig rig;
+  const ConnId conn = rig.dialled();
+  rig.welcome(conn);
+  rig.transport.receive(conn, "\xff\xff\xff\xff\x01\x01\x01\x01");
+  rig.turn();
+  CHECK_FALSE(rig.link.up());
+  CHECK(rig.link.trouble() == "the other end sent a malformed frame");
+}
+
+TEST_CASE("PeerLink.set_address: the same address changes nothing, another one is dialled at once") {
+  LinkRig rig;
+  const ConnId conn = rig.dialled();
+  rig.welcome(conn);
+  rig.link.set_address({"10.0.0.2", 7401}, rig.now);
+  CHECK(rig.link.up());
+  rig.link.set_address({"10.0.0.3", 7401}, rig.now);
+  CHECK_FALSE(rig.link.up());
+  CHECK(rig.transport.state(conn) == test::FakeTransport::State::closed);
+  rig.turn();
+  CHECK(rig.transport.dials().back().address == Address{"10.0.0.3", 7401});
+}
+
+TEST_CASE("consume_frames: frames may be cut at any byte") {
+  std::string input;
+  for (const FrameType type : {FrameType::ack, FrameType::gap, FrameType::records}) {
+    protocol::append_frame(input, type, [&](std::string& body) { body.append(static_cast<size_t>(type), 'x'); });
+  }
+  for (size_t cut = 0; cut <= input.size(); ++cut) {
+    test::FakeTransport transport;
+    const ConnId conn = transport.accept();
+    std::vector<FrameType> seen;
+    for (const std::string& part : {input.substr(0, cut), input.substr(cut)}) {
+      transport.receive(conn, part);
+      REQUIRE(consume_frames(transport, conn, [&](const protocol::Frame& frame) {
+        seen.push_back(frame.type);
+        REQUIRE(frame.payload == std::string(static_cast<size_t>(frame.type), 'x'));
+      }));
+    }
+    REQUIRE(seen == std::vector<FrameType>{FrameType::ack, FrameType::gap, FrameType::records});
+    REQUIRE(transport.input(conn).empty());
+  }
+}
+
+TEST_CASE("consume_frames: whoever handles a frame may close the connection") {
+  test::FakeTransport transport;
+  const ConnId conn = transport.accept();
+  std::string input;
+  for (int i = 0; i < 3; ++i) protocol::append_frame(input, FrameType::ack, [](std::string&) {});
+  transport.receive(conn, input);
+  int seen = 0;
+  CHECK(consume_frames(transport, conn, [&](const protocol::Frame&) {
+    ++seen;
+    transport.close(conn);
+  }));
+  CHECK(seen == 1);
+}
+
+}  // namespace chainring::session
