@@ -24,8 +24,7 @@ struct Effect {
 };
 
 [[nodiscard]] Status corrupt(const Effect& effect, std::string_view why) {
-  return {ErrorCode::corrupt,
-          concat("effect '", effect.args[0].substr(0, 32), "' in slot ", effect.slot, ": ", why)};
+  return {ErrorCode::corrupt, concat("effect '", effect.args[0].substr(0, 32), "' in slot ", effect.slot, ": ", why)};
 }
 
 [[nodiscard]] Status in_slot(const Effect& effect, size_t arg) {
@@ -141,6 +140,7 @@ struct Applier {
   Status (*apply)(const Effect& effect);
 };
 
+// clang-format off
 constexpr Applier kAppliers[] = {
     {"set", 3, 5, apply_set},
     {"del", 2, 2, apply_del},
@@ -153,6 +153,7 @@ constexpr Applier kAppliers[] = {
     {"flushdb", 1, 1, apply_flushdb},
     {"flushall", 1, 1, apply_flushall},
 };
+// clang-format on
 
 [[nodiscard]] Status apply_one(const Effect& effect) {
   for (const Applier& applier : kAppliers) {

@@ -45,9 +45,9 @@ struct Call {
   void remove(const Key& key);                         // REQUIRES: the key is there.
   void append(const Key& key, std::string_view text);  // REQUIRES: a string is there, and the sum fits.
   void overwrite(const Key& key, size_t offset, std::string_view text);  // the same
-  void rename(const Key& from, const Key& to);         // Store::rename
-  void copy(const Key& from, const Key& to);           // replaces
-  void flush(Slot slot, bool all_databases);           // an effect only when something was there
+  void rename(const Key& from, const Key& to);                           // Store::rename
+  void copy(const Key& from, const Key& to);                             // replaces
+  void flush(Slot slot, bool all_databases);                             // an effect only when something was there
 
   // Argument `arg` as an integer; when it is none, writes Redis' error and returns false.
   [[nodiscard]] bool integer(size_t arg, int64_t& value);

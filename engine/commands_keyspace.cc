@@ -170,8 +170,8 @@ void randomkey(Call& call) {
 }
 
 void flush(Call& call, bool all_databases) {
-  const bool known = call.args.size() == 1 ||
-                     (call.args.size() == 2 && (call.option(1, "async") || call.option(1, "sync")));
+  const bool known =
+      call.args.size() == 1 || (call.args.size() == 2 && (call.option(1, "async") || call.option(1, "sync")));
   if (!known) return call.reply.error(protocol::errors::kSyntax);
   for (const auto& [first, last] : call.context.slots) {
     for (uint32_t slot = first; slot <= last && slot < kSlotCount; ++slot) {

@@ -18,8 +18,8 @@ uint64_t digest_of(uint8_t db, const Entry& entry) {
   IntegerText scratch;
   const std::string_view value = entry.text(scratch);
   const std::string_view key = entry.key();
-  const uint64_t head[] = {db, static_cast<uint64_t>(entry.type()), static_cast<uint64_t>(entry.deadline()),
-                           key.size(), value.size()};
+  const uint64_t head[] = {db, static_cast<uint64_t>(entry.type()), static_cast<uint64_t>(entry.deadline()), key.size(),
+                           value.size()};
   const uint64_t of_key = XXH3_64bits_withSeed(key.data(), key.size(), XXH3_64bits(head, sizeof head));
   return XXH3_64bits_withSeed(value.data(), value.size(), of_key);
 }

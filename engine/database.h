@@ -26,7 +26,7 @@ inline constexpr uint8_t kDatabaseCount = 16;
 
 // What a command needs besides its arguments.
 struct ExecContext {
-  Millis now = 0;        // wall time of this execution; never less than at an earlier execution on the same slots
+  Millis now = 0;            // wall time of this execution; never less than at an earlier execution on the same slots
   Random* random = nullptr;  // not owned; RANDOMKEY
   uint8_t db = 0;
   // For commands of Routing::all_slots and `scan`: the slots to answer for. Others find their slot from their keys.
@@ -54,8 +54,8 @@ class Database {
   // Changes are in the database when this returns. A key that has expired by context.now is treated as absent; a
   // command that meets one removes it and adds a DEL before its own effects.
   // REQUIRES: the command is one that runs in the engine (runs()), arity_fits(), context.db < kDatabaseCount.
-  void execute(const protocol::CommandSpec& command, std::span<const std::string_view> args,
-               const ExecContext& context, protocol::ReplyWriter& reply, Effects& effects);
+  void execute(const protocol::CommandSpec& command, std::span<const std::string_view> args, const ExecContext& context,
+               protocol::ReplyWriter& reply, Effects& effects);
 
   // Whether the engine has a handler for the command.
   [[nodiscard]] static bool runs(protocol::CommandId id);

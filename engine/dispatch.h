@@ -24,12 +24,12 @@ class Dispatch {
   std::array<Handler, protocol::kCommandCount> handlers_{};
 };
 
-void register_string_commands(Dispatch& dispatch);   // commands_string.cc
-void register_counter_commands(Dispatch& dispatch);  // commands_counter.cc
-void register_key_commands(Dispatch& dispatch);      // commands_key.cc
-void register_expire_commands(Dispatch& dispatch);   // commands_expire.cc
-void register_keyspace_commands(Dispatch& dispatch); // commands_keyspace.cc
-void register_object_commands(Dispatch& dispatch);   // commands_object.cc
+void register_string_commands(Dispatch& dispatch);    // commands_string.cc
+void register_counter_commands(Dispatch& dispatch);   // commands_counter.cc
+void register_key_commands(Dispatch& dispatch);       // commands_key.cc
+void register_expire_commands(Dispatch& dispatch);    // commands_expire.cc
+void register_keyspace_commands(Dispatch& dispatch);  // commands_keyspace.cc
+void register_object_commands(Dispatch& dispatch);    // commands_object.cc
 
 [[nodiscard]] const Dispatch& dispatch();
 

@@ -11,9 +11,9 @@
 namespace chainring::engine {
 namespace {
 
-constexpr size_t kAllocationStep = 16;           // of the usual allocators' size classes
-constexpr size_t kIntegerDigitsMax = 20;         // "-9223372036854775808"
-constexpr size_t kLongGrowthStepMax = 1 << 20;   // beyond it a growing string gets this much room ahead, not the double
+constexpr size_t kAllocationStep = 16;          // of the usual allocators' size classes
+constexpr size_t kIntegerDigitsMax = 20;        // "-9223372036854775808"
+constexpr size_t kLongGrowthStepMax = 1 << 20;  // beyond it a growing string gets this much room ahead, not the double
 
 // An empty view may have no address, which memcpy does not allow.
 void put_bytes(char* to, std::string_view bytes) {

@@ -31,9 +31,7 @@ struct Key {
 // The keys of one slot in one database.
 struct Keyspace {
   explicit Keyspace(uint64_t seed) : table(seed) {}
-  [[nodiscard]] uint64_t memory_bytes() const {
-    return entry_bytes + table.memory_bytes() + deadlines.memory_bytes();
-  }
+  [[nodiscard]] uint64_t memory_bytes() const { return entry_bytes + table.memory_bytes() + deadlines.memory_bytes(); }
 
   Table table;
   DeadlineHeap deadlines;

@@ -12,7 +12,8 @@ namespace chainring::engine {
 namespace {
 
 constexpr int kSegmentLog2Max = 6;  // 64 buckets: 4 KiB
-// Average keys in a bucket at which a segment grows. At 5 of 7 about one bucket in eight overflows; after doubling it is 2.5.
+// Average keys in a bucket at which a segment grows. At 5 of 7 about one bucket in eight overflows; after doubling it
+// is 2.5.
 constexpr uint32_t kFullKeysPerBucket = 5;
 constexpr uint32_t kFullKeysExtra = 2;  // lets the single bucket of a small table fill up
 // Average keys in a bucket below which it shrinks: far enough below the half of kFullKeysPerBucket not to swing.

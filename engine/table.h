@@ -81,7 +81,7 @@ class Table {
   Segment* only_ = nullptr;          // while depth_ == 0; made with the first key
   std::vector<Segment*> directory_;  // 2^depth_ places while depth_ > 0; neighbours may share a segment
   int depth_ = 0;
-  uint32_t deepest_segments_ = 0;    // of depth_, while depth_ > 0
+  uint32_t deepest_segments_ = 0;  // of depth_, while depth_ > 0
 };
 
 }  // namespace chainring::engine

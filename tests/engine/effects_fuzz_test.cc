@@ -7,7 +7,7 @@
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);  // tests/fuzz/effects_fuzz.cc
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);  // effects_fuzz.cc
 
 namespace chainring::engine {
 namespace {
@@ -24,10 +24,9 @@ bool survives(const std::string& input) {
 std::vector<std::string> real_effects() {
   Session session;
   std::vector<std::string> all{""};
-  for (const std::string_view line :
-       {"set {a}1 5", "set {a}1 word px 7", "append {a}1 more", "setrange {a}1 2 xyz", "rename {a}1 {a}2",
-        "copy {a}2 {a}3 db 2", "pexpire {a}2 30", "persist {a}2", "del {a}2", "set {a}4 v ex 1", "flushdb",
-        "set {a}5 1", "flushall"}) {
+  for (const std::string_view line : {"set {a}1 5", "set {a}1 word px 7", "append {a}1 more", "setrange {a}1 2 xyz",
+                                      "rename {a}1 {a}2", "copy {a}2 {a}3 db 2", "pexpire {a}2 30", "persist {a}2",
+                                      "del {a}2", "set {a}4 v ex 1", "flushdb", "set {a}5 1", "flushall"}) {
     session.Line(line);
     all.front() += session.effects.slots()[0].bytes;
     all.push_back(session.effects.slots()[0].bytes);

@@ -13,6 +13,7 @@ namespace chainring::engine {
 namespace {
 
 // Lines with placeholders: K and L keys of one slot, V a value, N an integer, T milliseconds, D a database.
+// clang-format off
 constexpr std::string_view kTemplates[] = {
     "set K V", "set K V", "set K V px T", "set K V ex 1", "set K V nx", "set K V xx", "set K V get", "set K V keepttl",
     "set K V ifeq V", "set K V pxat 5", "set K V nx px T get", "setnx K V", "setex K 1 V", "psetex K T V",
@@ -25,11 +26,18 @@ constexpr std::string_view kTemplates[] = {
     "pexpire K T gt", "pexpire K T lt", "pexpireat K 5", "expire K -1", "persist K", "ttl K", "pttl K", "keys *",
     "scan 0", "dbsize", "randomkey", "object encoding K", "memory usage K",
 };
+// clang-format on
 constexpr std::string_view kRareTemplates[] = {"flushdb", "flushall"};
 constexpr std::string_view kTags[] = {"", "a", "b", "plain"};
-constexpr std::string_view kValues[] = {
-    "", "0", "1", "-7", "9223372036854775807", "3.5", "word", "a-text-of-fifty-bytes-that-does-not-fit-next-to-the-key",
-    "forty-four-bytes-which-is-the-most-embedded."};
+constexpr std::string_view kValues[] = {"",
+                                        "0",
+                                        "1",
+                                        "-7",
+                                        "9223372036854775807",
+                                        "3.5",
+                                        "word",
+                                        "a-text-of-fifty-bytes-that-does-not-fit-next-to-the-key",
+                                        "forty-four-bytes-which-is-the-most-embedded."};
 
 class Chain {
  public:
