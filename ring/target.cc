@@ -157,6 +157,7 @@ void TargetBuilder::replace(uint32_t slot, uint32_t member, uint32_t with) {
 
 std::vector<uint32_t> TargetBuilder::groups_by_rank(uint32_t member) const {
   std::vector<ptrdiff_t> ranks;
+  ranks.reserve(preferences_.size());
   for (const std::vector<uint32_t>& list : preferences_) {
     ranks.push_back(std::find(list.begin(), list.end(), member) - list.begin());
   }
