@@ -86,7 +86,7 @@ void Client::call_operation() {
   const bool counter = key_number % 3 == 0;
   Operation operation;
   operation.client = plan_.id;
-  operation.place = place_++;
+  operation.place = notebook_.calls++;
   operation.key = concat(counter ? "count" : "key", key_number);
   operation.argument = concat("v", plan_.id, ".", operation.place);
   operation.called = world_time_;
@@ -138,7 +138,7 @@ void Client::call_lock() {
   }
   Grant wanted;
   wanted.key = key;
-  wanted.owner = concat("c", plan_.id, ".", place_++);
+  wanted.owner = concat("c", plan_.id, ".", notebook_.calls++);
   wanted.called = world_time_;
   wanted.ttl = kLockTtl;
   send({"LOCK", "ACQUIRE", key, wanted.owner, "TTL", concat(kLockTtl / kMicrosPerMilli)});

@@ -31,6 +31,7 @@ struct Notebook {
   std::vector<Operation> operations;
   std::vector<Grant> grants;
   std::vector<std::string> complaints;  // replies that no client should ever see
+  uint64_t calls = 0;  // numbers them all, so that no two write the same value, in no life of a client
   uint64_t answered = 0;
   uint64_t errors = 0;
 };
@@ -86,7 +87,6 @@ class Client final : public Process {
   bool calling_ = true;
   Micros dial_at_ = 0;
   Micros call_at_ = 0;
-  uint64_t place_ = 0;
   std::deque<Open> open_;
   std::vector<std::pair<std::string, std::string>> written_;  // key, value: what compare-and-set tries
 };

@@ -122,6 +122,36 @@ std::string describe(const Operation& op) {
   return text;
 }
 
+// What had been called by `time`, with what had not returned by then of unknown outcome.
+std::vector<Operation> seen_at(const std::vector<Operation>& operations, Micros time) {
+  std::vector<Operation> seen;
+  for (Operation op : operations) {
+    if (op.called > time) continue;
+    if (op.returned > time) op.outcome = Operation::Outcome::unknown;
+    if (op.outcome == Operation::Outcome::unknown && op.kind == Operation::Kind::get) continue;
+    seen.push_back(std::move(op));
+  }
+  return seen;
+}
+
+// The first moment at which the history could not be explained any more, and what came shortly before.
+std::string explain(const std::vector<Operation>& operations, size_t states_max) {
+  std::vector<Micros> returns;
+  for (const Operation& op : operations) {
+    if (op.outcome == Operation::Outcome::returned) returns.push_back(op.returned);
+  }
+  std::sort(returns.begin(), returns.end());
+  const auto first_bad = std::partition_point(returns.begin(), returns.end(), [&](Micros time) {
+    return Search(seen_at(operations, time), states_max).go();
+  });
+  const Micros bad = first_bad == returns.end() ? returns.back() : *first_bad;
+  std::string text = concat("key ", operations[0].key, " is not linearizable at ", bad, ":\n");
+  std::vector<Operation> seen = seen_at(operations, bad);
+  constexpr size_t kShown = 25;
+  for (size_t i = seen.size() > kShown ? seen.size() - kShown : 0; i < seen.size(); ++i) text.append(describe(seen[i]));
+  return text;
+}
+
 }  // namespace
 
 Verdict judge(std::vector<Operation> operations, size_t states_max) {
@@ -135,10 +165,7 @@ Verdict judge(std::vector<Operation> operations, size_t states_max) {
   Verdict verdict;
   verdict.linearizable = search.go();
   verdict.gave_up = search.gave_up();
-  if (!verdict.linearizable) {
-    verdict.explanation = concat("key ", operations.empty() ? "" : operations[0].key, " is not linearizable:\n");
-    for (const Operation& op : operations) verdict.explanation.append(describe(op));
-  }
+  if (!verdict.linearizable) verdict.explanation = explain(operations, states_max);
   return verdict;
 }
 

@@ -103,7 +103,9 @@ void QuietLog::write(LogLevel level, std::string_view text) {
 }
 
 World::World(uint64_t seed, bool verbose) : random_(seed), verbose_(verbose), now_(kWorldBegins) {}
-World::~World() = default;
+World::~World() {
+  for (Host& host : hosts_) host.process.reset();  // they close their streams
+}
 
 void World::say(std::string_view who, std::string_view what) const {
   if (!verbose_) return;
