@@ -137,20 +137,27 @@ void Dispatcher::on_lost(Outstanding& request, Micros now) {
 void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   if (!queue.parked()) return;
   if (queue.empty()) return flow(queue);
-  if (queue.out() > 0) return;
-  Lane* const lane = links_.lane(place_of(queue));
-  if (lane == nullptr || !lane->open()) return;
+  if (!can_probe(queue)) return;
+  Lane& lane = *links_.lane(place_of(queue));
   if (queue.serving()) {
     flow(queue);
     for (Outstanding& request : queue.requests()) {
       parked_bytes_ -= request.cost();
-      send(queue, request, *lane);
+      send(queue, request, lane);
     }
   } else if (now >= queue.retry_at) {
     Outstanding& probe = queue.requests().front();
     parked_bytes_ -= probe.cost();
-    send(queue, probe, *lane);
+    send(queue, probe, lane);
+  } else {
+    next_retry_ = std::min(next_retry_, queue.retry_at);
   }
+}
+
+// Nothing of it is out, and there is a way to its head. When a way opens or an answer comes, go_on() is called.
+bool Dispatcher::can_probe(const SlotQueue& queue) const {
+  const Lane* const lane = links_.lane(place_of(queue));
+  return queue.out() == 0 && lane != nullptr && lane->open();
 }
 
 void Dispatcher::finish(SlotQueue& queue, Outstanding& request, Ending ending, std::string_view reply) {
@@ -206,16 +213,16 @@ void Dispatcher::give_up(Outstanding& request, Micros now) {
 
 void Dispatcher::tick(Micros now) {
   while (!by_deadline_.empty() && by_deadline_.front().deadline <= now) give_up(by_deadline_.front(), now);
-  for (auto place = parked_.begin(); place != parked_.end();) go_on(*place++, now);
+  if (next_retry_ <= now) retry_due(now);
+}
+
+void Dispatcher::retry_due(Micros now) {
+  next_retry_ = kNever;
+  for (auto place = parked_.begin(); place != parked_.end();) go_on(*place++, now);  // which may take it off the list
 }
 
 Micros Dispatcher::next_tick() const {
-  Micros next = by_deadline_.empty() ? kNever : by_deadline_.front().deadline;
-  for (const SlotQueue& queue : parked_) {
-    const Lane* const lane = links_.lane(place_of(queue));
-    if (queue.out() == 0 && lane != nullptr && lane->open()) next = std::min(next, queue.retry_at);
-  }
-  return next;
+  return by_deadline_.empty() ? next_retry_ : std::min(next_retry_, by_deadline_.front().deadline);
 }
 
 }  // namespace chainring::router

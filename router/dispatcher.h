@@ -1,5 +1,5 @@
-// Requests to single places: sent on in order, kept until answered, parked while their place is not served, and given up at
-// their deadline (R10, R20, R21; docs/conversations.md, "Requests").
+// Requests to single places: sent on in order, kept until answered, parked while their place is not served, and given
+// up at their deadline (R10, R20, R21; docs/conversations.md, "Requests").
 //
 // Thread-safety: none. Links and the Receiver are not owned and outlive it.
 #pragma once
@@ -64,6 +64,7 @@ class Dispatcher {
   [[nodiscard]] size_t parked_bytes() const { return parked_bytes_; }
   [[nodiscard]] size_t outstanding() const { return outstanding_; }
   [[nodiscard]] bool any_parked() const { return !parked_.empty(); }
+  [[nodiscard]] bool is_parked(Place place) const { return queues_[place].parked(); }
   // Requests to the leader that are not answered.
   [[nodiscard]] bool waits_for_leader() { return !queues_[kLockPlace].empty(); }
 
@@ -86,6 +87,8 @@ class Dispatcher {
   void schedule_retry(SlotQueue& queue, Micros now);
   void go_on(SlotQueue& queue, Micros now);
   void retry_all(Micros now);
+  void retry_due(Micros now);
+  [[nodiscard]] bool can_probe(const SlotQueue& queue) const;
   void finish(SlotQueue& queue, Outstanding& request, Ending ending, std::string_view reply);
   void give_up(Outstanding& request, Micros now);
 
@@ -93,6 +96,7 @@ class Dispatcher {
   Receiver& receiver_;
   std::vector<SlotQueue> queues_;  // one for each place; never resized
   Parked parked_;
+  Micros next_retry_ = kNever;  // not after the first retry_at of those that can be probed
   ByDeadline by_deadline_;
   std::deque<Outstanding> slab_;
   std::vector<Outstanding*> free_;

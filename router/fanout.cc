@@ -52,6 +52,7 @@ Fanout::Fanout(Services& services, const session::ClientRequest& request, Micros
 void Fanout::start(Micros now) {
   if (locks_open_) submit_leg(0, kLockPlace, false, bytes_, now);
   ask();
+  if (asked_ != open_) retry_.schedule(now);
 }
 
 // One call to each open head for what is open and not asked for yet.
@@ -61,6 +62,7 @@ void Fanout::ask() {
     if (!open_[slot] || asked_[slot]) continue;
     Lane* const lane = services_.links.lane(static_cast<Place>(slot));
     if (lane == nullptr || !lane->open()) continue;
+    if (services_.dispatcher.is_parked(static_cast<Place>(slot))) continue;  // what was asked for before goes first
     add_slot(static_cast<Slot>(slot), slots_of[lane]);
     asked_.set(slot);
   }
@@ -89,8 +91,7 @@ void Fanout::call_answered(SlotsCall& call, const protocol::SlotsReply& reply, s
     may_have_run_ = true;
     take(body, settled);
   }
-  // With open slots left and nothing out for them, they wait for the timer or for news.
-  if (!answered() && open_.any() && retry_.due() == kNever) retry_.schedule(now);
+  if (!answered() && asked_ != open_ && retry_.due() == kNever) retry_.schedule(now);
 }
 
 void Fanout::call_lost(SlotsCall& call, Micros now) {
@@ -122,23 +123,24 @@ void Fanout::abandon_moved_calls() {
   }
 }
 
-void Fanout::try_again(Micros) {
+void Fanout::try_again(Micros now) {
   abandon_moved_calls();
   retry_.reset();
   ask();
+  if (asked_ != open_) retry_.schedule(now);
 }
 
 void Fanout::time_passed(Micros now) {
   if (now >= deadline_) return give_up();
-  if (now < retry_.due()) return;
   ask();
+  if (asked_ == open_) return retry_.reset();
   retry_.schedule(now);
 }
 
 Micros Fanout::next_attempt() const { return std::min(deadline_, retry_.due()); }
 
 void Fanout::give_up() {
-  const bool out = std::any_of(calls().begin(), calls().end(), [](const SlotsCall& call) { return call.lane != nullptr; });
+  const bool out = std::any_of(calls().begin(), calls().end(), [](const SlotsCall& one) { return one.lane != nullptr; });
   const bool unknown = write_ && (out || may_have_run_);
   answer_error(unknown ? protocol::errors::kOutcomeUnknown : protocol::errors::kClusterDown);
 }

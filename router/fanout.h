@@ -1,5 +1,5 @@
-// A command for the whole keyspace: DBSIZE KEYS RANDOMKEY FLUSHALL FLUSHDB. Each head answers for its slots; those that were
-// not answered for are asked again, of whoever heads them then, until all are or the time is up (R22).
+// A command for the whole keyspace: DBSIZE KEYS RANDOMKEY FLUSHALL FLUSHDB. Each head answers for its slots; those that
+// were not answered for are asked again, of whoever heads them then, until all are or the time is up (R22).
 //
 // Locks are part of what DBSIZE, KEYS and RANDOMKEY tell; FLUSHALL and FLUSHDB leave them alone.
 // Thread-safety: none.
@@ -18,6 +18,8 @@ class Fanout final : public Operation {
   Fanout(Services& services, const session::ClientRequest& request, Micros deadline);
 
   void start(Micros now) override;
+  // A slot that is flushed late would lose what the client has written to it meanwhile.
+  [[nodiscard]] bool blocks_client() const override { return write_; }
 
  private:
   using SlotSet = std::bitset<kSlotCount>;

@@ -13,11 +13,15 @@
 
 namespace chainring::router {
 
-// What there is too much of. Of `lane`, `member` says on whose; kNoMember is the leader.
 struct HoldCause {
-  enum class Kind : uint8_t { parked_bytes, operations, lane };
+  enum class Kind : uint8_t {
+    parked_bytes,   // too many bytes are parked
+    operations,     // too many cluster-wide commands are under way
+    lane,           // too much waits to leave on the link of member `which`; of kNoMember, the leader's
+    own_operation,  // client `which` is in the midst of a command that nothing behind it may overtake
+  };
   Kind kind;
-  MemberId member = kNoMember;
+  uint64_t which = 0;
   friend auto operator<=>(const HoldCause&, const HoldCause&) = default;
 };
 

@@ -108,7 +108,8 @@ bool Links::on_event(const NetEvent& event, Micros now, const session::PeerIdent
 }
 
 void Links::tick(Micros now, const session::PeerIdentity& ours) {
-  if (told_leader_) coordinators_.redirect(*std::exchange(told_leader_, std::nullopt), now);
+  const std::optional<Told> told = std::exchange(told_leader_, std::nullopt);
+  if (told && told->by == leader_.conn()) coordinators_.redirect(told->leader, now);
   coordinators_.tick(now, ours);
   settle_leader();
   for (const auto& [id, node] : nodes_) {

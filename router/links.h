@@ -36,7 +36,7 @@ class Links {
   // REQUIRES: !coordinators.empty().
   Links(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators, Handler& handler);
 
-  // Dials who is new in the chains (also in intended ones: they may be heads in a moment) and hangs up on who is in none.
+  // Dials who is new in the chains (also in intended ones: they may be heads in a moment), hangs up on who is in none.
   void use_table(const ring::Table& table, Micros now);
 
   // Whether the event was of one of these links.
@@ -57,9 +57,9 @@ class Links {
   }
   [[nodiscard]] size_t node_count() const { return nodes_.size(); }
 
-  // The leader's lane answered that another coordinator leads (empty host: it does not know which). Taken up by the
-  // next tick(), so that it may be said from inside on_frame().
-  void leader_is(Address leader) { told_leader_ = std::move(leader); }
+  // Whoever was taken for the leader has named another coordinator. Taken up by the next tick(), so that it may be said
+  // from inside on_frame().
+  void leader_is(Address leader) { told_leader_ = Told{leader_.conn(), std::move(leader)}; }
   // Whoever was taken for the leader says nothing: try the next coordinator.
   void suspect_leader(Micros now);
 
@@ -84,7 +84,11 @@ class Links {
   session::CoordinatorLink coordinators_;
   Lane leader_;
   std::function<void(const protocol::Frame&)> on_leader_frame_;
-  std::optional<Address> told_leader_;
+  struct Told {
+    ConnId by;
+    Address leader;
+  };
+  std::optional<Told> told_leader_;
   std::map<MemberId, std::unique_ptr<NodeLink>> nodes_;
   std::unordered_map<ConnId, NodeLink*> by_conn_;
   std::vector<Lane*> lane_of_place_;

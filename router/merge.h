@@ -57,8 +57,8 @@ class WideMerge {
   };
   WideMerge(Kind kind, protocol::RespVersion version) : kind_(kind), version_(version) {}
 
-  // What `slots` slots answered; the lock keyspace counts as one. False when it is an error or makes no sense: take() is
-  // then that error, and nothing more is to be added.
+  // What `slots` slots answered; the lock keyspace counts as one. False when it is an error or makes no sense: take()
+  // is then that error, and nothing more is to be added.
   bool add(std::string_view reply, uint32_t slots, Random& random);
   [[nodiscard]] std::string take();
 

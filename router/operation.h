@@ -1,5 +1,5 @@
-// A client's request that takes more than one request to answer. Split commands, cluster-wide commands, SCAN and INFO derive
-// from it; the Router owns them and tells them what happens.
+// A client's request that takes more than one request to answer. Split commands, cluster-wide commands, SCAN and INFO
+// derive from it; the Router owns them and tells them what happens.
 //
 // Thread-safety: none. Ownership: owns its SlotsCalls; Services outlive it.
 #pragma once
@@ -49,8 +49,13 @@ class Operation {
   void tick(Micros now);
   [[nodiscard]] Micros next_tick() const { return answered_ ? kNever : next_attempt(); }
 
+  [[nodiscard]] bool answered() const { return answered_; }
   // It has been answered, and no leg is out that would be told to it.
   [[nodiscard]] bool finished() const { return answered_ && open_legs_ == 0; }
+
+  [[nodiscard]] session::ClientId client() const { return ticket_.client; }
+  // Whether what the client asks for behind it must not be begun before it has been answered.
+  [[nodiscard]] virtual bool blocks_client() const { return false; }
 
   // Where its owner keeps it.
   size_t index = 0;
@@ -68,7 +73,6 @@ class Operation {
   // Answers the client; its calls are forgotten. REQUIRES: !answered().
   void answer(std::string_view reply);
   void answer_error(std::string_view text);
-  [[nodiscard]] bool answered() const { return answered_; }
 
   // A request of its own to one place, under its deadline.
   void submit_leg(uint32_t leg, Place place, bool write, std::string_view bytes, Micros now);

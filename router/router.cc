@@ -1,6 +1,7 @@
 #include "router/router.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
@@ -47,6 +48,15 @@ session::RoleFacts router_facts(session::RoleFacts facts, Random& random) {
   facts.role_name = "router";
   if (facts.run_id.empty()) facts.run_id = draw_run_id(random);
   return facts;
+}
+
+// "host:port"; nothing when no leader is named: then the answer to the next Subscribe says more.
+std::optional<Address> parse_leader(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  const std::optional<uint64_t> port = parse_uint(text.substr(colon + 1));
+  if (!port || *port == 0 || *port > UINT16_MAX) return std::nullopt;
+  return Address{std::string(text.substr(0, colon)), static_cast<uint16_t>(*port)};
 }
 
 // Takes a header off the front of a payload; what is left is what stands behind it.
@@ -173,6 +183,7 @@ void Router::forward(const session::ClientRequest& request) {
 void Router::begin(std::unique_ptr<Operation> operation, bool wide) {
   operation->wide = wide;
   Operation& begun = (wide ? wide_ : splits_).add(std::move(operation));
+  if (begun.blocks_client()) holds_.hold(begun.client(), {HoldCause::Kind::own_operation, begun.client()});
   begun.start(now_.mono);
   retire_if_finished(begun);
 }
@@ -196,9 +207,14 @@ void Router::release_holds() {
       case HoldCause::Kind::parked_bytes:
         return dispatcher_.parked_bytes() <= static_cast<size_t>(settings_.number(Setting::parked_bytes_max)) / 4 * 3;
       case HoldCause::Kind::operations: return wide_.size() <= kWideOperationsMax / 2;
+      case HoldCause::Kind::own_operation:
+        return wide_.none_of([&](const Operation& operation) {
+          return operation.blocks_client() && !operation.answered() && operation.client() == cause.which;
+        });
       case HoldCause::Kind::lane: break;
     }
-    const Lane* const lane = cause.member == kNoMember ? &links_.leader() : links_.member_lane(cause.member);
+    const auto member = static_cast<MemberId>(cause.which);
+    const Lane* const lane = member == kNoMember ? &links_.leader() : links_.member_lane(member);
     return lane == nullptr || lane->unsent() <= kLaneBacklogMax / 2;
   });
 }
@@ -257,10 +273,7 @@ void Router::on_reply(Lane& lane, std::string_view payload) {
   if (item == nullptr) return;  // given up
   if (item->kind != InFlight::Kind::request) return lose(*item);
   if (reply.status == protocol::ReplyStatus::not_leader) {
-    const size_t colon = std::min(body.rfind(':'), body.size());
-    const std::optional<uint64_t> port = parse_uint(body.substr(std::min(colon + 1, body.size())));
-    const bool known = port && *port <= UINT16_MAX;
-    links_.leader_is(known ? Address{std::string(body.substr(0, colon)), static_cast<uint16_t>(*port)} : Address{});
+    if (std::optional<Address> leader = parse_leader(body)) links_.leader_is(*std::move(leader));
   }
   dispatcher_.on_reply(static_cast<Outstanding&>(*item), reply, body, now_.mono);
 }

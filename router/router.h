@@ -1,13 +1,14 @@
 // A router: one thread of it, one event loop, one sender of requests (R20). To its clients it is one big Redis.
 //
-// It finds the place of each request (route.h), sends the request's own bytes on (dispatcher.h), and hands the node's own
-// bytes back in the client's order. What takes more than one request to answer is an Operation. It follows the
+// It finds the place of each request (route.h), sends the request's own bytes on (dispatcher.h), and hands the node's
+// own bytes back in the client's order. What takes more than one request to answer is an Operation. It follows the
 // coordinators' tables by itself. It holds no data: all that it keeps are requests that are not answered yet.
 //
 // Owns no socket, file, clock or thread: those are behind Transport, Random and the turn's `now`.
 // Thread-safety: none; all calls come from one event loop. Transport, Random and Log are not owned and outlive it.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,6 +64,10 @@ class Router final : public Process,
     template <class Visit>
     void for_each(Visit&& visit) {
       for (size_t i = items_.size(); i-- > 0;) visit(*items_[i]);
+    }
+    template <class Test>
+    [[nodiscard]] bool none_of(Test&& test) const {
+      return std::none_of(items_.begin(), items_.end(), [&test](const auto& one) { return test(*one); });
     }
     [[nodiscard]] Micros next_tick() const;
 

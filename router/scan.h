@@ -1,8 +1,9 @@
-// SCAN: a walk over the slots in their order, then over the lock keyspace. The cursor is slot and position (engine/cursor.h),
-// which mean the same on every member, so that the walk goes on when a slot has moved (R22).
+// SCAN: a walk over the slots in their order, then over the lock keyspace. The cursor is slot and position
+// (engine/cursor.h), which mean the same on every member, so that the walk goes on when a slot has moved (R22).
 //
 // One call of a client goes on from head to head until one of them has done the work that COUNT asks for, or as many
-// elements were found, or kScanHopsMax heads were asked: a small keyspace over many ranges is not one round trip for each.
+// elements were found, or kScanHopsMax heads were asked: so a small keyspace in many ranges does not cost its client a
+// round trip for each.
 // Thread-safety: none.
 #pragma once
 

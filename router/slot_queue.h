@@ -1,9 +1,9 @@
 // The requests of one place that are not answered yet: their order, their numbers, and whether they wait (R10, R20).
 //
-// A place is *flowing*: requests leave as they come; or *parked*: they wait. It is parked from the first request that did not
-// come to an end (a bounce, a broken link, an answer of an older epoch) until its head has answered a request that was sent
-// after that. While parked, and when nothing is out any more, the first request alone is sent, as a probe: when it
-// is answered, all others follow in their order.
+// A place is *flowing*: requests leave as they come; or *parked*: they wait. It is parked from the first request that
+// did not come to an end (a bounce, a broken link, an answer of an older epoch) until its head has answered a request
+// that was sent after that. While parked, and when nothing is out any more, the first request alone is sent, as a
+// probe: when it is answered, all others follow in their order.
 //
 // Pure state: decides nothing about time and sends nothing.
 // Thread-safety: none. Ownership: the requests are the caller's and must stay until they are removed.

@@ -134,7 +134,8 @@ rc::Gen<std::string> a_key() {
 TEST_CASE("route: agrees with a twin that takes the rules word by word") {
   rc::prop("keys of any shape", [] {
     const auto keys = *rc::gen::nonEmpty(rc::gen::container<std::vector<std::string>>(a_key()));
-    const std::string name = *rc::gen::element<std::string>("MGET", "DEL", "EXISTS", "TOUCH", "UNLINK", "MSET", "MSETNX");
+    const std::string name =
+        *rc::gen::element<std::string>("MGET", "DEL", "EXISTS", "TOUCH", "UNLINK", "MSET", "MSETNX");
     const bool pairs = name.starts_with("MSET");
     std::vector<std::string> words = {name};
     for (const std::string& key : keys) {

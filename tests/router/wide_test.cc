@@ -168,22 +168,58 @@ TEST_CASE("Router: when nobody answers, reads are CLUSTERDOWN, and a FLUSHALL th
 TEST_CASE("Router: too many cluster-wide commands of one client wait their turn") {
   Pair pair;
   std::string pipeline;
-  for (int i = 0; i < 1000; ++i) pipeline += "FLUSHDB\r\n";
+  for (int i = 0; i < 1000; ++i) pipeline += "DBSIZE\r\n";
   pair.rig.send(pair.client, pipeline);
   size_t answered = 0;
   for (int round = 0; round < 100 && answered < 2000; ++round) {
+    for (const auto& asked : pair.rig.requests(kNoMember)) pair.rig.reply(kNoMember, asked.header.id, ":0\r\n", 0);
     for (const MemberId node : {1u, 2u}) {
       const auto calls = pair.rig.calls(node);
       CHECK(calls.size() <= 256);
-      for (const ArrivedCall& call : calls) pair.rig.answer(node, call, "+OK\r\n");
+      for (const ArrivedCall& call : calls) pair.rig.answer(node, call, ":1\r\n");
       answered += calls.size();
     }
     pair.rig.advance(2);
   }
   CHECK(answered == 2000);
   std::string expected;
-  for (int i = 0; i < 1000; ++i) expected += "+OK\r\n";
+  for (int i = 0; i < 1000; ++i) expected += ":2\r\n";
   CHECK(pair.rig.read(pair.client) == expected);
+}
+
+TEST_CASE("Router.FLUSHALL: nothing that its client asks for behind it overtakes it") {
+  Pair pair;
+  pair.rig.send(pair.client, concat("FLUSHALL\r\nSET ", key_in(0), " 1\r\n"));
+  CHECK(pair.rig.requests(1).empty());
+  pair.rig.answer(1, pair.call(1), "+OK\r\n");
+  pair.rig.answer(2, pair.call(2), "*0\r\n", {{}});
+  CHECK(pair.rig.requests(1).empty());
+  pair.rig.advance(10);
+  pair.rig.answer(2, pair.call(2), "+OK\r\n");
+  pair.rig.advance(2);
+  const auto arrived = pair.rig.requests(1);
+  REQUIRE(arrived.size() == 1);
+  pair.rig.reply(1, arrived[0].header.id, "+OK\r\n");
+  CHECK(pair.rig.read(pair.client) == "+OK\r\n+OK\r\n");
+}
+
+TEST_CASE("Router.FLUSHALL: does not overtake what waits for its slot") {
+  Pair pair;
+  pair.rig.request(pair.client, {"SET", key_in(0), "1"});
+  pair.rig.bounce(1, pair.rig.requests(1)[0].header.id);
+  pair.rig.request(pair.client, {"FLUSHALL"});
+  const ArrivedCall others = pair.call(1);
+  CHECK(others.header.slots == std::vector<SlotRange>{{1, 8191}});
+  pair.rig.answer(1, others, "+OK\r\n");
+  pair.rig.answer(2, pair.call(2), "+OK\r\n");
+  pair.rig.advance(20);
+  const auto retried = pair.rig.requests(1);
+  REQUIRE(retried.size() == 1);
+  CHECK(pair.rig.calls(1).empty());
+  pair.rig.reply(1, retried[0].header.id, "+OK\r\n");
+  pair.rig.advance(50);
+  pair.rig.answer(1, pair.call(1), "+OK\r\n");
+  CHECK(pair.rig.read(pair.client) == "+OK\r\n+OK\r\n");
 }
 
 // ---- INFO
