@@ -15,6 +15,11 @@ namespace {
 
 using Args = std::span<const std::string_view>;
 
+// A request of a few bytes for each name is answered with kilobytes for each: this bounds the reply.
+constexpr size_t kNamesMax = 1024;
+// Names are short; a longer pattern only costs time.
+constexpr size_t kPatternBytesMax = 1024;
+
 constexpr std::pair<uint32_t, std::string_view> kFlagNames[] = {
     {kWrite, "write"},       {kReadonly, "readonly"}, {kDenyOom, "denyoom"},         {kAdmin, "admin"},
     {kPubSub, "pubsub"},     {kNoScript, "noscript"}, {kBlocking, "blocking"},       {kLoading, "loading"},
@@ -163,7 +168,15 @@ void write_info(const CommandSpec& command, ReplyWriter& reply) {
   for (const CommandSpec& sub : inside) write_info(sub, reply);
 }
 
+// False, with an error written, for more names than are answered at once.
+bool accept_names(Args names, ReplyWriter& reply) {
+  if (names.size() <= kNamesMax) return true;
+  reply.error(concat("ERR at most ", kNamesMax, " command names at once"));
+  return false;
+}
+
 void answer_info(Args names, ReplyWriter& reply) {
+  if (!accept_names(names, reply)) return;
   if (names.empty()) {
     const std::vector<const CommandSpec*> commands = top_level_commands();
     reply.array(commands.size());
@@ -271,6 +284,7 @@ void write_docs(const CommandSpec& command, ReplyWriter& reply) {
 }
 
 void answer_docs(Args names, ReplyWriter& reply) {
+  if (!accept_names(names, reply)) return;
   std::vector<const CommandSpec*> commands;
   if (names.empty()) commands = top_level_commands();
   for (const std::string_view name : names) {
@@ -293,7 +307,7 @@ void answer_list(Args args, ReplyWriter& reply) {
   };
   if (args.size() == 2) {
     list_if([](const CommandSpec& row) { return !is_subcommand(row); });
-  } else if (args.size() != 5 || !equals_ignoring_case(args[2], "FILTERBY")) {
+  } else if (args.size() != 5 || !equals_ignoring_case(args[2], "FILTERBY") || args[4].size() > kPatternBytesMax) {
     return reply.error(errors::kSyntax);
   } else if (equals_ignoring_case(args[3], "ACLCAT")) {
     const std::string category = to_lower(args[4]);

@@ -12,7 +12,7 @@
 
 namespace chainring::protocol {
 
-// Answers COMMAND and all of its subcommands, as Redis 7.2 does.
+// Answers COMMAND and all of its subcommands, as Redis 7.2 does; of at most 1024 names at once.
 // REQUIRES: `command` is what find_command(args) said, is COMMAND or one of its subcommands, and its arity fits.
 void answer_command(const CommandSpec& command, std::span<const std::string_view> args, ReplyWriter& reply);
 

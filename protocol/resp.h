@@ -15,7 +15,8 @@ namespace chainring::protocol {
 
 enum class RespVersion : uint8_t { resp2 = 2, resp3 = 3 };
 
-// Redis' own limits (networking.c of 7.2); a client that passes one gets the same error text and is closed.
+// Redis' own limits (networking.c); a client that passes one gets the same error text and is closed. args_max is that
+// of Redis up to 6; later ones let a client declare 2^31.
 struct RequestLimits {
   uint64_t bulk_bytes_max = 512ULL * 1024 * 1024;  // proto-max-bulk-len
   uint64_t args_max = 1024 * 1024;

@@ -97,6 +97,19 @@ TEST_CASE("COMMAND LIST: by pattern, by category, by module") {
   CHECK(answer({"COMMAND", "LIST", "x"}).text == "ERR syntax error");
 }
 
+TEST_CASE("COMMAND: names and patterns without end are refused") {
+  for (const std::string_view subcommand : {"INFO", "DOCS"}) {
+    Args args(2 + 1024, "get");
+    args[0] = "COMMAND";
+    args[1] = subcommand;
+    CHECK(answer(args).kind != Kind::error);
+    args.push_back("get");
+    CHECK(answer(args).text == "ERR at most 1024 command names at once");
+  }
+  const std::string pattern(1025, '*');
+  CHECK(answer({"COMMAND", "LIST", "FILTERBY", "PATTERN", pattern}).text == "ERR syntax error");
+}
+
 TEST_CASE("COMMAND GETKEYS: keys, and what happens to them") {
   CHECK(names(answer({"COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2"})) == Strings{"a", "b"});
   CHECK(names(answer({"COMMAND", "GETKEYS", "OBJECT", "FREQ", "a"})) == Strings{"a"});
