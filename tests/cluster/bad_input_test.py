@@ -123,6 +123,7 @@ class Commands(unittest.TestCase):
     def test_a_port_in_use(self):
         base = free_base_port()
         with socket.socket() as taken, tempfile.TemporaryDirectory() as directory:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken.bind(("127.0.0.1", base + 22))
             taken.listen()
             run = self.run_binary("up", "--port", base, "--dir", directory)

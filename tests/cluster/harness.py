@@ -155,8 +155,17 @@ class Cluster:
         return found
 
     def pid(self, name):
-        with open(os.path.join(self.directory, name, "pid"), encoding="ascii") as file:
-            return int(file.read())
+        """None while the process is between two lives."""
+        try:
+            with open(os.path.join(self.directory, name, "pid"), encoding="ascii") as file:
+                return int(file.read() or 0) or None
+        except FileNotFoundError:
+            return None
+
+    def new_pid(self, name, before):
+        """The pid of its next life."""
+        return wait_for(f"{name} to be started again",
+                        lambda: self.pid(name) != before and alive(self.pid(name)) and self.pid(name), 15)
 
     def pids(self):
         return [self.pid(name) for name in self.endpoints()]
@@ -202,6 +211,8 @@ class Cluster:
 
 
 def alive(pid):
+    if not pid:
+        return False
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
