@@ -6,7 +6,7 @@
 //     nothing rested on it. A broken record that a later one proves to have been synced is damage: ErrorCode::corrupt.
 //     (Damage to the very last write cannot be told from a torn one.) So is anything broken in an earlier segment,
 //     because a segment is begun only when the one before it is synced.
-//   - a new segment without its whole header, or a snapshot not yet renamed: removed.
+//   - a new segment without its whole header and first record, or a snapshot not yet renamed: removed.
 //   - a snapshot from the leader that is newer than the log, or contradicts it: the log's entries are dropped.
 //   - deleted files that come back, because a directory was not synced: deleted again.
 //   - bytes that can be read although they were never synced, because only the process died: the last segment, the only

@@ -15,6 +15,11 @@ Status damaged(std::string_view file, std::string_view what) {
   return {ErrorCode::corrupt, concat(file, ": ", what, "; remove this server and add it again with an empty directory")};
 }
 
+// Whether a crash cut the file off here: no whole record, and none that was synced.
+bool is_torn_at(std::string_view file, uint64_t number, uint64_t position) {
+  return !read_record(file, number, position) && !was_synced(file, number, position);
+}
+
 }  // namespace
 
 Status Log::Recovery::run() {
@@ -73,16 +78,16 @@ Status Log::Recovery::load_segment(uint64_t number, bool is_last) {
   auto file = disk_.read(name);
   if (!file) return file.status();
   const auto header = read_segment_header(*file);
-  if (!header || header->number != number) {
-    if (!is_last || was_synced(*file, number, 0)) return damaged(name, "damaged header");
-    return remove(name);
-  }
+  const bool begun = header && header->number == number;
+  if (!begun && (!is_last || was_synced(*file, number, 0))) return damaged(name, "damaged header");
+  // Without its first record, the hard state, it cannot stand for the segments before it.
+  if (is_last && (!begun || is_torn_at(*file, number, kSegmentHeaderBytes))) return remove(name);
   if (Status status = begin_segment(*header); !status) return status;
   uint64_t position = kSegmentHeaderBytes;
   while (position < file->size()) {
     const auto record = read_record(*file, number, position);
     if (!record) {
-      if (is_last && !was_synced(*file, number, position)) break;  // a torn tail
+      if (is_last && is_torn_at(*file, number, position)) break;
       return damaged(name, concat("damaged record at ", position));
     }
     if (Status status = replay(*record); !status) return status;

@@ -77,6 +77,7 @@ Result<std::unique_ptr<Replica>> Replica::open(const ReplicaOptions& options, Di
 bool Replica::founded() const { return state_->core.has_value(); }
 
 Status Replica::found(const Configuration& configuration, Micros now) {
+  if (!state_->failure.ok()) return state_->failure;  // a second sync would prove nothing
   if (founded()) return {ErrorCode::already_exists, "the disk holds a group already"};
   if (!is_valid(configuration) || !is_member(configuration, state_->options.id)) {
     return {ErrorCode::invalid_argument, "a group is founded by its members"};
@@ -94,6 +95,7 @@ Status Replica::found(const Configuration& configuration, Micros now) {
 }
 
 Status Replica::join_blank(Micros now) {
+  if (!state_->failure.ok()) return state_->failure;
   if (founded()) return {ErrorCode::already_exists, "the disk holds a group already"};
   state_->log->put(HardState{});
   if (Status status = state_->log->sync(); !status) return state_->failure = status;

@@ -129,7 +129,10 @@ bool Simulation::edit(Configuration& configuration) {
     return true;
   }
   if (!server.up()) return false;
-  if (!server.replica->founded() && !server.replica->join_blank(now_).ok()) return false;
+  if (!server.replica->founded() && !server.replica->join_blank(now_).ok()) {
+    crash(server, true);
+    return false;
+  }
   insert_sorted(learners, server.id);
   return true;
 }
