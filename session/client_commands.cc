@@ -25,7 +25,9 @@ std::optional<ClientType> parse_type(std::string_view text) {
   return std::nullopt;
 }
 
-std::string unknown_type(std::string_view text) { return concat("ERR Unknown client type '", text, "'"); }
+std::string unknown_type(std::string_view text) {
+  return concat("ERR Unknown client type '", text, "'");
+}
 
 std::optional<bool> parse_switch(std::string_view text, std::string_view on, std::string_view off) {
   if (equals_ignoring_case(text, on)) return true;
@@ -60,15 +62,18 @@ void append_description(Session& session, const Client& client, std::string& out
   append_text(out, "id=", client.id, " addr=", transport.peer_name(client.conn), " laddr=", local_name(session),
               " fd=-1 name=", client.name, " age=", (now - client.created_at) / kMicrosPerSecond,
               " idle=", (now - client.active_at) / kMicrosPerSecond, " flags=", flags_of(client), " db=", client.db,
-              " sub=0 psub=0 ssub=0 multi=-1 qbuf=", input_bytes, " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=",
-              unsent_bytes, " oll=", client.replies.waiting_count(), " omem=", waiting_bytes,
+              " sub=0 psub=0 ssub=0 multi=-1 qbuf=", input_bytes,
+              " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=", unsent_bytes,
+              " oll=", client.replies.waiting_count(), " omem=", waiting_bytes,
               " tot-mem=", sizeof(Client) + input_bytes + unsent_bytes + waiting_bytes,
               " events=", client.stalled ? "" : "r", unsent_bytes > 0 ? "w" : "", " cmd=", last_command_name(client),
               " user=default redir=-1 resp=", static_cast<int>(client.resp), " lib-name=", client.library,
               " lib-ver=", client.library_version, '\n');
 }
 
-void id(Call& call) { call.reply.integer(static_cast<int64_t>(call.client.id)); }
+void id(Call& call) {
+  call.reply.integer(static_cast<int64_t>(call.client.id));
+}
 
 void getname(Call& call) {
   if (call.client.name.empty()) return call.reply.null();
@@ -262,7 +267,10 @@ void unblock(Call& call) {
   call.reply.integer(0);
 }
 
-void getredir(Call& call) { call.reply.integer(-1); }  // keys are not tracked
+// Keys are not tracked.
+void getredir(Call& call) {
+  call.reply.integer(-1);
+}
 
 void trackinginfo(Call& call) {
   call.reply.map(3);

@@ -33,9 +33,9 @@ struct Ticket {
 // A request that the session does not answer itself. Views live until the call returns.
 struct ClientRequest {
   Ticket ticket;
-  const protocol::CommandSpec* command;      // arity has been checked
+  const protocol::CommandSpec* command;  // arity has been checked
   std::span<const std::string_view> args;
-  std::string_view bytes;                    // the request as RESP, to forward (inline commands are rewritten)
+  std::string_view bytes;  // the request as RESP, to forward (inline commands are rewritten)
   uint8_t db;
   protocol::RespVersion resp;
 };
@@ -49,6 +49,7 @@ class InfoWriter {
   // What was written for a field that is a whole number; nothing when it was not written.
   [[nodiscard]] std::optional<int64_t> number(std::string_view name) const;
   std::string& out() { return out_; }
+
  private:
   std::string out_;
 };
@@ -62,9 +63,9 @@ class Backend {
   // Nobody waits for this client's tickets any more.
   virtual void client_gone(ClientId client) = 0;
   // INFO: adds the role's fields to a section ("memory", "stats", "replication", "keyspace", "chainring" ...). The
-  // session has written before: all of "server", "clients", "cpu", "persistence", "modules", "errorstats" and "cluster";
-  // of "memory" the settings maxmemory and maxmemory_policy and the process's rss; of "stats" connections, commands and
-  // network; of "replication" all that Redis tells. So the role adds used_memory, keyspace_hits, db0 ...
+  // session has written before: all of "server", "clients", "cpu", "persistence", "modules", "errorstats" and
+  // "cluster"; of "memory" the settings maxmemory and maxmemory_policy and the process's rss; of "stats" connections,
+  // commands and network; of "replication" all that Redis tells. So the role adds used_memory, keyspace_hits, db0 ...
   // mem_fragmentation_ratio comes from used_memory by itself.
   virtual void info(std::string_view section, InfoWriter& out) = 0;
   // CONFIG RESETSTAT: sets the counters that info() adds to "stats" back to 0.
@@ -84,15 +85,15 @@ struct ProcessFigures {
 
 // Facts of the role and its process. The views and `figures` outlive the Clients.
 struct RoleFacts {
-  std::string_view mode;        // "standalone" (router), "cluster" (node), "coordinator"
-  std::string_view role_name;   // "router", "node", "coordinator"
-  std::string run_id;           // 40 hex digits
+  std::string_view mode;       // "standalone" (router), "cluster" (node), "coordinator"
+  std::string_view role_name;  // "router", "node", "coordinator"
+  std::string run_id;          // 40 hex digits
   // For INFO; empty or 0 where nobody knows (the simulator).
   int64_t pid = 0;
   std::string os;
   std::string executable;
   std::string config_file;
-  Micros started_at = 0;        // monotonic
+  Micros started_at = 0;  // monotonic
   const ProcessFigures* figures = nullptr;
 };
 

@@ -70,8 +70,8 @@ void memory(Session& session, InfoWriter& out) {
 
 // There is no persistence of data. Clients and frameworks wait for loading:0.
 void persistence(Session&, InfoWriter& out) {
-  for (const std::string_view name : {"loading", "async_loading", "rdb_changes_since_last_save",
-                                      "rdb_bgsave_in_progress", "rdb_last_save_time"}) {
+  for (const std::string_view name :
+       {"loading", "async_loading", "rdb_changes_since_last_save", "rdb_bgsave_in_progress", "rdb_last_save_time"}) {
     out.field(name, 0);
   }
   out.field("rdb_last_bgsave_status", "ok");
@@ -137,7 +137,9 @@ void error_stats(Session& session, InfoWriter& out) {
   }
 }
 
-void cluster(Session& session, InfoWriter& out) { out.field("cluster_enabled", session.speaks_cluster() ? 1 : 0); }
+void cluster(Session& session, InfoWriter& out) {
+  out.field("cluster_enabled", session.speaks_cluster() ? 1 : 0);
+}
 
 void nothing(Session&, InfoWriter&) {}
 
@@ -152,7 +154,7 @@ void fragmentation(InfoWriter& out) {
 }
 
 struct Section {
-  std::string_view name;   // as asked for, and for the Backend
+  std::string_view name;  // as asked for, and for the Backend
   std::string_view title;
   void (*write)(Session&, InfoWriter&);
   bool by_default;
@@ -184,9 +186,13 @@ bool is_wanted(const Section& section, std::span<const std::string_view> asked) 
 
 }  // namespace
 
-void InfoWriter::field(std::string_view name, std::string_view value) { append_text(out_, name, ':', value, "\r\n"); }
+void InfoWriter::field(std::string_view name, std::string_view value) {
+  append_text(out_, name, ':', value, "\r\n");
+}
 
-void InfoWriter::field(std::string_view name, int64_t value) { append_text(out_, name, ':', value, "\r\n"); }
+void InfoWriter::field(std::string_view name, int64_t value) {
+  append_text(out_, name, ':', value, "\r\n");
+}
 
 std::optional<int64_t> InfoWriter::number(std::string_view name) const {
   const std::string start = concat('\n', name, ':');

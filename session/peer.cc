@@ -50,13 +50,16 @@ bool is_peer_id(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-Status refused(ErrorCode code, std::string_view why) { return Status(code, concat("ERR peer refused: ", why)); }
+Status refused(ErrorCode code, std::string_view why) {
+  return Status(code, concat("ERR peer refused: ", why));
+}
 
 // Of a PEER request or a welcome without its first word: wire version, cluster id, role, id, incarnation.
 Result<PeerIdentity> parse_identity(std::span<const std::string_view> words) {
   if (words[0] != concat(protocol::kWireVersion)) {
-    return refused(ErrorCode::invalid_argument, concat("wire version ", protocol::kWireVersion, " is spoken here, not '",
-                                                       words[0].substr(0, 16), "'; run the same release everywhere"));
+    return refused(ErrorCode::invalid_argument,
+                   concat("wire version ", protocol::kWireVersion, " is spoken here, not '", words[0].substr(0, 16),
+                          "'; run the same release everywhere"));
   }
   const auto cluster_id = parse_hex(words[1]);
   if (!cluster_id) return refused(ErrorCode::invalid_argument, "the cluster id is not a hexadecimal number");
@@ -104,9 +107,12 @@ Result<PeerIdentity> parse_welcome(std::string_view line) {
 
 std::string_view role_name(PeerRole role) {
   switch (role) {
-    case PeerRole::node: return "node";
-    case PeerRole::router: return "router";
-    case PeerRole::coordinator: return "coordinator";
+    case PeerRole::node:
+      return "node";
+    case PeerRole::router:
+      return "router";
+    case PeerRole::coordinator:
+      return "coordinator";
   }
   check_failed(__FILE__, __LINE__, "role", "a PeerRole is one of three");
 }
@@ -136,7 +142,9 @@ Status accept_peer(const PeerIdentity& ours, const PeerIdentity& theirs) {
   return Status();
 }
 
-std::string peer_welcome(const PeerIdentity& ours) { return concat("+PEER ", identity_text(ours), "\r\n"); }
+std::string peer_welcome(const PeerIdentity& ours) {
+  return concat("+PEER ", identity_text(ours), "\r\n");
+}
 
 bool consume_frames(Transport& transport, ConnId conn, const std::function<void(const protocol::Frame&)>& on_frame) {
   // One look at the input: what arrives later comes with a later event, so a turn cannot be kept here for ever.
@@ -194,7 +202,9 @@ void PeerLink::tick(Micros now, const PeerIdentity& ours) {
   }
 }
 
-Micros PeerLink::next_tick() const { return conn_ == kNoConn ? dial_at_ : give_up_at_; }
+Micros PeerLink::next_tick() const {
+  return conn_ == kNoConn ? dial_at_ : give_up_at_;
+}
 
 PeerLink::Change PeerLink::on_event(const NetEvent& event, Micros now, const PeerIdentity& ours) {
   CHECK(event.conn == conn_ && conn_ != kNoConn, "a link is given the events of its own connection");
@@ -219,7 +229,8 @@ PeerLink::Change PeerLink::on_event(const NetEvent& event, Micros now, const Pee
       return was_up ? Change::down : Change::none;
     }
     case NetEvent::Kind::accepted:
-    case NetEvent::Kind::drained: return Change::none;
+    case NetEvent::Kind::drained:
+      return Change::none;
   }
   return Change::none;
 }
@@ -252,7 +263,9 @@ bool PeerLink::frames(Micros now, const std::function<void(const protocol::Frame
   return false;
 }
 
-void PeerLink::drop(Micros now) { fail("dropped", now); }
+void PeerLink::drop(Micros now) {
+  fail("dropped", now);
+}
 
 void PeerLink::fail(std::string trouble, Micros now) {
   trouble_ = std::move(trouble);

@@ -1,8 +1,9 @@
 // Links between peers: the PEER handshake and frames after it (docs/wire.md).
 //
-// A dialled link says `PEER <wire version> <cluster id> <role> <id> <incarnation> <secret>` as a RESP request; the other end
-// answers "+PEER <wire version> <cluster id> <role> <id> <incarnation>\r\n" and from then on both send frames, or it answers
-// an error and closes. The wire version is decimal, cluster id and incarnation are hexadecimal. A cluster id of 0 means "not known yet": whoever says it learns it from the answer (R2).
+// A dialled link says `PEER <wire version> <cluster id> <role> <id> <incarnation> <secret>` as a RESP request; the
+// other end answers "+PEER <wire version> <cluster id> <role> <id> <incarnation>\r\n" and from then on both send
+// frames, or it answers an error and closes. The wire version is decimal, cluster id and incarnation are hexadecimal. A
+// cluster id of 0 means "not known yet": whoever says it learns it from the answer (R2).
 //
 // Thread-safety: none; one owner. The Transport is not owned and outlives these.
 #pragma once
@@ -29,9 +30,9 @@ enum class PeerRole : uint8_t { node, router, coordinator };
 struct PeerIdentity {
   uint64_t cluster_id = 0;  // 0: not known yet
   PeerRole role = PeerRole::node;
-  std::string id;           // the configured name
+  std::string id;  // the configured name
   Incarnation incarnation = 0;
-  std::string secret;       // compared in constant time; never logged
+  std::string secret;  // compared in constant time; never logged
 };
 
 // What a dialling peer said, parsed from the arguments of its PEER request. The error is the text to answer behind "-".
@@ -108,7 +109,7 @@ class PeerLink {
   PeerIdentity theirs_;
   std::string trouble_;
   BackOff back_off_;
-  Micros dial_at_ = 0;      // when down and not dialling
+  Micros dial_at_ = 0;          // when down and not dialling
   Micros give_up_at_ = kNever;  // while dialling or shaking hands
 };
 

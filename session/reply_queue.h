@@ -79,8 +79,8 @@ class ReplyQueue {
     return waiting_[index];
   }
 
-  uint64_t head_ = 0;  // the first place whose reply has not left
-  uint64_t next_ = 0;  // the place of the next request
+  uint64_t head_ = 0;      // the first place whose reply has not left
+  uint64_t next_ = 0;      // the place of the next request
   Fifo<Waiting> waiting_;  // of the places from head_ on, as far as there is something to keep
   size_t waiting_bytes_ = 0;
 };

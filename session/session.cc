@@ -27,7 +27,9 @@ constexpr size_t kKeptScratchBytesMax = 1024 * 1024;
 constexpr std::string_view kTooManyClients = "ERR max number of clients reached";
 
 // What a browser can be made to send to a port that is not HTTP's.
-bool is_http(std::string_view name) { return equals_ignoring_case(name, "post") || equals_ignoring_case(name, "host:"); }
+bool is_http(std::string_view name) {
+  return equals_ignoring_case(name, "post") || equals_ignoring_case(name, "host:");
+}
 
 std::string unknown_subcommand(std::string_view container, std::string_view name) {
   constexpr size_t kShownBytesMax = 128;  // as Redis cuts it
@@ -84,9 +86,12 @@ Clients::Outcome Session::on_event(const NetEvent& event, Now now) {
       client.output_bytes = transport_.unsent(client.conn);
       consider_resuming(client);
       break;
-    case NetEvent::Kind::closed: forget(client); break;
+    case NetEvent::Kind::closed:
+      forget(client);
+      break;
     case NetEvent::Kind::accepted:
-    case NetEvent::Kind::connected: break;
+    case NetEvent::Kind::connected:
+      break;
   }
   bury_dead();
   return outcome;
@@ -285,7 +290,9 @@ void Session::answer_error(Client& client, std::string_view text) {
   complete(client, open_place(client), scratch_);
 }
 
-uint64_t Session::open_place(Client& client) { return client.replies.open(client.replies_off || client.skip_this); }
+uint64_t Session::open_place(Client& client) {
+  return client.replies.open(client.replies_off || client.skip_this);
+}
 
 void Session::complete(Ticket ticket, std::string_view reply) {
   Client* client = find(ticket.client);
@@ -415,7 +422,9 @@ Micros Session::next_tick() const {
 
 // ---- state that commands change ---------------------------------------------------------------------------------
 
-bool Session::password_needed() const { return !settings_.text(Setting::requirepass).empty(); }
+bool Session::password_needed() const {
+  return !settings_.text(Setting::requirepass).empty();
+}
 
 protocol::RequestLimits Session::request_limits(bool authenticated) const {
   if (!authenticated) return protocol::kUnauthenticatedLimits;

@@ -4,6 +4,7 @@
 // Thread-safety: none. Re-entrancy: the Backend may call complete(), hold() and release() from within request().
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,8 +12,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "session/client.h"
 #include "session/clients.h"
@@ -123,8 +122,8 @@ class Session {
 
   Counters counters_;
   CommandRate rate_;
-  std::string scratch_;        // the reply of the session's own command that is being executed
-  std::string inline_bytes_;   // an inline command as RESP
+  std::string scratch_;       // the reply of the session's own command that is being executed
+  std::string inline_bytes_;  // an inline command as RESP
 };
 
 }  // namespace chainring::session

@@ -34,7 +34,8 @@ int64_t CommandRate::per_second() const {
 void Counters::count_error(std::string_view reply) {
   ++error_replies;
   reply.remove_prefix(1);
-  const std::string_view code = reply.substr(0, std::min({reply.find_first_of(" \r"), reply.size(), kErrorCodeBytesMax}));
+  const std::string_view code =
+      reply.substr(0, std::min({reply.find_first_of(" \r"), reply.size(), kErrorCodeBytesMax}));
   const auto known = errors_.find(code);
   if (known != errors_.end()) {
     ++known->second;

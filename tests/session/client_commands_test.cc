@@ -1,11 +1,10 @@
 // CLIENT and its subcommands.
+#include <catch2/catch.hpp>
 #include <string>
 
 #include "base/text.h"
 #include "protocol/resp.h"
 #include "tests/session/rig.h"
-
-#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
@@ -57,8 +56,12 @@ TEST_CASE("CLIENT INFO: every field of Redis 7.2, with what is true here") {
   const std::string line = text_of(rig.send(conn, asked));
   const std::string total = line.substr(line.find("tot-mem="), line.find(" events=") - line.find("tot-mem="));
   CHECK(line == concat("id=1 addr=127.0.0.1:50001 laddr=127.0.0.1:7379 fd=-1 name=me age=3 idle=0 flags=N db=2 sub=0 "
-                       "psub=0 ssub=0 multi=-1 qbuf=", asked.size(), " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 "
-                       "oll=0 omem=0 ", total, " events=r cmd=client|info user=default redir=-1 resp=2 "
+                       "psub=0 ssub=0 multi=-1 qbuf=",
+                       asked.size(),
+                       " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 "
+                       "oll=0 omem=0 ",
+                       total,
+                       " events=r cmd=client|info user=default redir=-1 resp=2 "
                        "lib-name=redis-py lib-ver=5.0.1\n"));
 }
 
@@ -165,7 +168,8 @@ TEST_CASE("CLIENT REPLY: OFF, ON and SKIP, as Redis orders them") {
                            request("PING x")) == bulk("x"));
   CHECK(rig.send(conn, request("CLIENT REPLY SKIP") + request("CLIENT REPLY ON")) == kOk);
   CHECK(rig.send(conn, request("CLIENT REPLY OFF") + request("GET a") + request("FOO") + request("PING") +
-                           request("CLIENT REPLY SKIP")).empty());
+                           request("CLIENT REPLY SKIP"))
+            .empty());
   CHECK(rig.send(conn, request("CLIENT REPLY ON") + request("GET c")) == concat(kOk, bulk("c")));
 }
 
@@ -196,8 +200,8 @@ TEST_CASE("CLIENT PAUSE, UNBLOCK, NO-EVICT, NO-TOUCH, GETREDIR, TRACKINGINFO") {
   CHECK(rig.ask(conn, "CLIENT NO-EVICT maybe") == kSyntax);
   CHECK(rig.ask(conn, "CLIENT NO-TOUCH maybe") == kSyntax);
   CHECK(rig.ask(conn, "CLIENT GETREDIR") == ":-1\r\n");
-  CHECK(rig.ask(conn, "CLIENT TRACKINGINFO") ==
-        concat("*6\r\n", bulk("flags"), "*1\r\n", bulk("off"), bulk("redirect"), ":-1\r\n", bulk("prefixes"), "*0\r\n"));
+  CHECK(rig.ask(conn, "CLIENT TRACKINGINFO") == concat("*6\r\n", bulk("flags"), "*1\r\n", bulk("off"), bulk("redirect"),
+                                                       ":-1\r\n", bulk("prefixes"), "*0\r\n"));
 }
 
 TEST_CASE("CLIENT HELP: lists what there is") {

@@ -1,10 +1,9 @@
 // HELLO, AUTH, PING, ECHO, SELECT, RESET, QUIT, and requests that are refused.
+#include <catch2/catch.hpp>
 #include <string>
 
 #include "base/text.h"
 #include "tests/session/rig.h"
-
-#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
@@ -172,8 +171,8 @@ TEST_CASE("CLUSTER: a router is no cluster to its clients") {
   Rig rig;
   const ConnId conn = rig.connect();
   constexpr std::string_view kDisabled = "-ERR This instance has cluster support disabled\r\n";
-  for (const std::string_view words : {"CLUSTER INFO", "CLUSTER SLOTS", "CLUSTER NODES", "CLUSTER LINKS", "READONLY",
-                                       "READWRITE", "ASKING"}) {
+  for (const std::string_view words :
+       {"CLUSTER INFO", "CLUSTER SLOTS", "CLUSTER NODES", "CLUSTER LINKS", "READONLY", "READWRITE", "ASKING"}) {
     INFO(words);
     CHECK(rig.ask(conn, words) == kDisabled);
   }

@@ -1,14 +1,14 @@
 // Staying in touch with the Raft group's leader.
+#include "session/coordinator_link.h"
+
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
 #include "protocol/messages.h"
-#include "session/coordinator_link.h"
 #include "tests/support/fake_transport.h"
-
-#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
@@ -69,9 +69,9 @@ struct Group {
   PeerIdentity ours{0, PeerRole::node, "n1", 0x11, ""};
   CoordinatorLink link;
   Micros now = 1000;
-  Address leader;             // who grants
-  Address named;              // whom the others name
-  std::vector<Address> down;  // refuse connections
+  Address leader;               // who grants
+  Address named;                // whom the others name
+  std::vector<Address> down;    // refuse connections
   std::vector<Address> silent;  // do not even refuse
   std::vector<FrameType> frames;
 };

@@ -1,4 +1,5 @@
 // INFO: sections, fields that clients and frameworks read, and that the numbers are true.
+#include <catch2/catch.hpp>
 #include <map>
 #include <string>
 #include <string_view>
@@ -6,8 +7,6 @@
 #include "base/text.h"
 #include "protocol/resp.h"
 #include "tests/session/rig.h"
-
-#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
@@ -61,16 +60,37 @@ TEST_CASE("INFO: what clients read on connect") {
   const ConnId conn = rig.connect();
   rig.pass(90'000 * kMicrosPerSecond);
   const std::string text = info(rig, conn);
-  const std::map<std::string, std::string> expected = {
-      {"redis_version", "7.2.5"}, {"redis_mode", "standalone"}, {"os", "Linux 6.1 x86_64"}, {"arch_bits", "64"},
-      {"process_id", "4711"}, {"run_id", std::string(40, 'a')}, {"tcp_port", "7379"}, {"uptime_in_seconds", "90005"},
-      {"uptime_in_days", "1"}, {"executable", "/usr/bin/chainring"}, {"chainring_version", "0.1.0"},
-      {"connected_clients", "1"}, {"blocked_clients", "0"}, {"maxclients", "10000"}, {"used_memory", "1536"},
-      {"used_memory_human", "1.50K"}, {"used_memory_rss_human", "3.00M"}, {"mem_fragmentation_ratio", "2048.00"}, {"maxmemory", "0"},
-      {"maxmemory_human", "0B"}, {"maxmemory_policy", "noeviction"}, {"loading", "0"}, {"rdb_bgsave_in_progress", "0"},
-      {"aof_enabled", "0"}, {"role", "master"}, {"connected_slaves", "2"}, {"master_repl_offset", "0"},
-      {"used_cpu_sys", "0.250000"}, {"used_cpu_user", "1.500000"}, {"cluster_enabled", "0"},
-      {"db0", "keys=1,expires=0,avg_ttl=0"}};
+  const std::map<std::string, std::string> expected = {{"redis_version", "7.2.5"},
+                                                       {"redis_mode", "standalone"},
+                                                       {"os", "Linux 6.1 x86_64"},
+                                                       {"arch_bits", "64"},
+                                                       {"process_id", "4711"},
+                                                       {"run_id", std::string(40, 'a')},
+                                                       {"tcp_port", "7379"},
+                                                       {"uptime_in_seconds", "90005"},
+                                                       {"uptime_in_days", "1"},
+                                                       {"executable", "/usr/bin/chainring"},
+                                                       {"chainring_version", "0.1.0"},
+                                                       {"connected_clients", "1"},
+                                                       {"blocked_clients", "0"},
+                                                       {"maxclients", "10000"},
+                                                       {"used_memory", "1536"},
+                                                       {"used_memory_human", "1.50K"},
+                                                       {"used_memory_rss_human", "3.00M"},
+                                                       {"mem_fragmentation_ratio", "2048.00"},
+                                                       {"maxmemory", "0"},
+                                                       {"maxmemory_human", "0B"},
+                                                       {"maxmemory_policy", "noeviction"},
+                                                       {"loading", "0"},
+                                                       {"rdb_bgsave_in_progress", "0"},
+                                                       {"aof_enabled", "0"},
+                                                       {"role", "master"},
+                                                       {"connected_slaves", "2"},
+                                                       {"master_repl_offset", "0"},
+                                                       {"used_cpu_sys", "0.250000"},
+                                                       {"used_cpu_user", "1.500000"},
+                                                       {"cluster_enabled", "0"},
+                                                       {"db0", "keys=1,expires=0,avg_ttl=0"}};
   for (const auto& [name, value] : expected) {
     INFO(name);
     CHECK(field(text, name) == value);

@@ -1,22 +1,24 @@
 // The PEER handshake and links that are kept.
+#include "session/peer.h"
+
+#include <catch2/catch.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
 #include "protocol/messages.h"
-#include "session/peer.h"
 #include "session/secret.h"
 #include "tests/session/link_rig.h"
-
-#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
 
 using protocol::FrameType;
 
-Result<PeerIdentity> parse(std::vector<std::string_view> args) { return parse_peer_request(args); }
+Result<PeerIdentity> parse(std::vector<std::string_view> args) {
+  return parse_peer_request(args);
+}
 
 std::string refusal(std::vector<std::string_view> args) {
   const auto parsed = parse(std::move(args));
@@ -26,7 +28,8 @@ std::string refusal(std::vector<std::string_view> args) {
 }  // namespace
 
 TEST_CASE("secrets_equal: as ==, for all lengths") {
-  const std::vector<std::string> texts = {"", "a", "b", "aa", "ab", "secret", "secret ", "secre", "secretsecret", std::string(1, '\0')};
+  const std::vector<std::string> texts = {"",       "a",       "b",     "aa",           "ab",
+                                          "secret", "secret ", "secre", "secretsecret", std::string(1, '\0')};
   for (const std::string& expected : texts) {
     for (const std::string& given : texts) {
       INFO(expected << " / " << given);
@@ -49,13 +52,15 @@ TEST_CASE("parse_peer_request: refusals say what is wrong") {
   CHECK(refusal({"PEER"}).starts_with("ERR peer refused: expected PEER <wire version>"));
   CHECK(refusal({"PEER", "2", "0", "node", "n", "1", ""}) ==
         "ERR peer refused: wire version 1 is spoken here, not '2'; run the same release everywhere");
-  CHECK(refusal({"PEER", "1", "xyz", "node", "n", "1", ""}) == "ERR peer refused: the cluster id is not a hexadecimal number");
+  CHECK(refusal({"PEER", "1", "xyz", "node", "n", "1", ""}) ==
+        "ERR peer refused: the cluster id is not a hexadecimal number");
   CHECK(refusal({"PEER", "1", "11112222333344445", "node", "n", "1", ""}) ==
         "ERR peer refused: the cluster id is not a hexadecimal number");
   CHECK(refusal({"PEER", "1", "0", "boss", "n", "1", ""}) ==
         "ERR peer refused: the role is none of node, router, coordinator");
   const std::string long_id(129, 'n');
-  for (const std::string_view id : {std::string_view(""), std::string_view("a b"), std::string_view("a\r\nb"), std::string_view(long_id)}) {
+  for (const std::string_view id :
+       {std::string_view(""), std::string_view("a b"), std::string_view("a\r\nb"), std::string_view(long_id)}) {
     CHECK(refusal({"PEER", "1", "0", "node", id, "1", ""}) ==
           "ERR peer refused: the id must be 1 to 128 printable characters without spaces");
   }

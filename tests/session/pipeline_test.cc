@@ -1,13 +1,12 @@
 // Requests in, replies out: order, streaming, and bytes that are no requests.
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
 #include "protocol/resp.h"
 #include "tests/session/rig.h"
-
-#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
@@ -140,7 +139,8 @@ TEST_CASE("Clients: a protocol error is told in its turn and closes the connecti
 TEST_CASE("Clients: a bulk of 2 GB is refused by its header alone") {
   Rig rig;
   const ConnId conn = rig.connect();
-  CHECK(rig.send(conn, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2147483648\r\n") == "-ERR Protocol error: invalid bulk length\r\n");
+  CHECK(rig.send(conn, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2147483648\r\n") ==
+        "-ERR Protocol error: invalid bulk length\r\n");
   CHECK_FALSE(rig.open(conn));
   CHECK(rig.clients.count() == 0);
 }

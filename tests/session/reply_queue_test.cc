@@ -1,14 +1,15 @@
+#include "session/reply_queue.h"
+
+#include <rapidcheck.h>
+#include <rapidcheck/catch.h>
+
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
-#include "session/reply_queue.h"
-
-#include <catch2/catch.hpp>
-#include <rapidcheck.h>
-#include <rapidcheck/catch.h>
 
 namespace chainring::session {
 namespace {

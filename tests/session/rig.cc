@@ -1,9 +1,9 @@
 #include "tests/session/rig.h"
 
+#include <catch2/catch.hpp>
+
 #include "base/text.h"
 #include "protocol/resp.h"
-
-#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
@@ -47,8 +47,7 @@ void FakeBackend::info(std::string_view section, InfoWriter& out) {
   if (section == "keyspace") out.field("db0", "keys=1,expires=0,avg_ttl=0");
 }
 
-Rig::Rig(std::string_view mode)
-    : clients(settings, transport, random, log, backend, facts_of(mode, figures)) {
+Rig::Rig(std::string_view mode) : clients(settings, transport, random, log, backend, facts_of(mode, figures)) {
   backend.clients = &clients;
 }
 
@@ -64,7 +63,9 @@ std::string Rig::send(ConnId conn, std::string_view bytes) {
   return transport.take_output(conn);
 }
 
-std::string Rig::ask(ConnId conn, std::string_view words) { return send(conn, request(words)); }
+std::string Rig::ask(ConnId conn, std::string_view words) {
+  return send(conn, request(words));
+}
 
 void Rig::turn() {
   for (const NetEvent& event : transport.take_events()) {
@@ -101,6 +102,8 @@ std::string request(std::initializer_list<std::string_view> args) {
   return out;
 }
 
-std::string bulk(std::string_view bytes) { return concat('$', bytes.size(), "\r\n", bytes, "\r\n"); }
+std::string bulk(std::string_view bytes) {
+  return concat('$', bytes.size(), "\r\n", bytes, "\r\n");
+}
 
 }  // namespace chainring::session

@@ -1,5 +1,6 @@
 // CONFIG, TIME, ROLE, WAIT, COMMAND, LOLWUT.
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,8 +8,6 @@
 #include "base/text.h"
 #include "protocol/resp.h"
 #include "tests/session/rig.h"
-
-#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
@@ -59,7 +58,8 @@ TEST_CASE("CONFIG SET: what is live, all or nothing") {
   CHECK(rig.settings.number(Setting::timeout) == 30);
   CHECK(rig.settings.number(Setting::maxclients) == 50);
   CHECK(rig.ask(conn, "CONFIG SET proto-max-bulk-len 2mb") == kOk);
-  CHECK(rig.ask(conn, "CONFIG GET proto-max-bulk-len") == concat("*2\r\n", bulk("proto-max-bulk-len"), bulk("2097152")));
+  CHECK(rig.ask(conn, "CONFIG GET proto-max-bulk-len") ==
+        concat("*2\r\n", bulk("proto-max-bulk-len"), bulk("2097152")));
   CHECK(rig.send(conn, "*2\r\n$4\r\nECHO\r\n$2097153\r\n") == "-ERR Protocol error: invalid bulk length\r\n");
 
   const ConnId other = rig.connect();
