@@ -1,0 +1,89 @@
+#include "base/bytes.h"
+#include "coordinator/answers.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+namespace chainring::coordinator {
+namespace {
+
+using Verdict = Answers::Verdict;
+
+LockReply reply(std::string text) { return {std::move(text), 0, 0}; }
+
+TEST_CASE("Answers.find: fresh, known, expired (R20)") {
+  Answers answers;
+  REQUIRE(answers.find(7, 1).verdict == Verdict::fresh);
+  answers.record(7, 1, 0, 10, reply("a"));
+  answers.record(7, 2, 0, 11, reply("b"));
+  REQUIRE(answers.find(7, 1).answer->resp == "a");
+  REQUIRE(answers.find(8, 1).verdict == Verdict::fresh);
+  answers.record(7, 5, 2, 12, reply("e"));
+  REQUIRE(answers.find(7, 1).verdict == Verdict::expired);
+  REQUIRE(answers.find(7, 2).answer->resp == "b");
+  REQUIRE(answers.find(7, 3).verdict == Verdict::fresh);
+  answers.record(7, 6, 6, 13, reply("f"));
+  REQUIRE(answers.find(7, 5).verdict == Verdict::expired);
+  REQUIRE(answers.find(7, 6).verdict == Verdict::known);
+}
+
+TEST_CASE("Answers.record: what its sender says never goes back") {
+  Answers answers;
+  answers.record(7, 9, 9, 1, reply("x"));
+  answers.record(7, 10, 3, 2, reply("y"));
+  REQUIRE(answers.find(7, 5).verdict == Verdict::expired);
+}
+
+TEST_CASE("Answers.record: bounded by number and by bytes; what is forgotten is refused") {
+  Answers answers;
+  for (uint64_t number = 1; number <= Answers::kAnswersMax + 1; ++number) answers.record(7, number, 0, number, reply("x"));
+  REQUIRE(answers.find(7, 1).verdict == Verdict::expired);
+  REQUIRE(answers.find(7, 2).verdict == Verdict::known);
+  const std::string big(Answers::kAnswerBytesMax / 2 + 1, 'x');
+  answers.record(8, 1, 0, 10'000, reply(big));
+  answers.record(8, 2, 0, 10'001, reply(big));
+  REQUIRE(answers.find(8, 1).verdict == Verdict::expired);
+  REQUIRE(answers.find(8, 2).verdict == Verdict::known);
+  answers.record(8, 3, 0, 10'002, reply(big + big));
+  REQUIRE(answers.find(8, 3).verdict == Verdict::known);  // the last one is kept whatever its size
+}
+
+TEST_CASE("Answers.record: the sender that wrote longest ago is forgotten first") {
+  Answers answers;
+  uint64_t index = 0;
+  for (Incarnation sender = 1; sender <= Answers::kSendersMax; ++sender) answers.record(sender, 1, 0, ++index, reply("x"));
+  answers.record(1, 2, 0, ++index, reply("y"));
+  answers.record(999'999, 1, 0, ++index, reply("z"));
+  REQUIRE(answers.senders() == Answers::kSendersMax);
+  REQUIRE(answers.find(1, 1).verdict == Verdict::known);
+  REQUIRE(answers.find(2, 1).verdict == Verdict::fresh);
+}
+
+TEST_CASE("Answers.write: what it writes is what it reads") {
+  Answers answers;
+  answers.record(7, 5, 3, 1, reply("five"));
+  answers.record(7, 6, 3, 2, {{}, 99, 1234});
+  answers.record(2, 1, 0, 3, reply(""));
+  std::string bytes;
+  ByteWriter writer(bytes);
+  answers.write(writer);
+  Answers read;
+  ByteReader reader(bytes);
+  read.read(reader);
+  REQUIRE(reader.complete());
+  std::string again;
+  ByteWriter second(again);
+  read.write(second);
+  REQUIRE(again == bytes);
+  REQUIRE(read.find(7, 6).answer->token == 99);
+  REQUIRE(read.find(7, 2).verdict == Verdict::expired);
+}
+
+TEST_CASE("LockReply.render: validity is what is left when the reply leaves (R25)") {
+  const LockReply grant{{}, 42, 1000};
+  REQUIRE(grant.render(protocol::RespVersion::resp2, 400) == "*2\r\n:42\r\n:600\r\n");
+  REQUIRE(grant.render(protocol::RespVersion::resp3, 5000) == "*2\r\n:42\r\n:0\r\n");
+  REQUIRE(reply("+OK\r\n").render(protocol::RespVersion::resp2, 5000) == "+OK\r\n");
+}
+
+}  // namespace
+}  // namespace chainring::coordinator

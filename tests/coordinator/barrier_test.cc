@@ -1,0 +1,251 @@
+// The barrier as docs/conversations.md has it (R14, R15), played by hand.
+
+#include <set>
+
+#include "coordinator/barrier.h"
+#include "tests/coordinator/ring_fixture.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+namespace chainring::coordinator {
+namespace {
+
+constexpr Micros kRepeat = 100'000;
+
+// A ring, a barrier over it, and members whose leases the test lets lapse.
+struct BarrierFixture : RingFixture {
+  explicit BarrierFixture(int members) : RingFixture(members) {}
+
+  Epoch change(std::vector<IntendedRun> runs, bool from_empty = false) {
+    const Epoch epoch = intend(std::move(runs), from_empty);
+    barrier.follow(ring.ranges());
+    return epoch;
+  }
+  void state(MemberId member, Epoch epoch, Slot first, std::vector<Sequence> applied) {
+    barrier.stated({member, epoch, {{first, std::move(applied)}}});
+  }
+  Barrier::Advice advance() {
+    return barrier.advance(now, [&](MemberId member) { return lapsed.contains(member); });
+  }
+  [[nodiscard]] std::vector<Epoch> activations() { return advance().activate; }
+
+  Barrier barrier{kRepeat};
+  std::set<MemberId> lapsed;
+};
+
+TEST_CASE("Barrier.advance: the first table is active when all its members have stated that they hold nothing") {
+  BarrierFixture f(2);
+  const Epoch epoch = f.change({{0, kSlotCount - 1, {1, 2}}}, true);
+  REQUIRE(f.activations().empty());
+  f.state(1, epoch, 0, std::vector<Sequence>(kSlotCount, 0));
+  REQUIRE(f.activations().empty());
+  f.state(2, epoch, 0, std::vector<Sequence>(kSlotCount - 1, 0));
+  REQUIRE(f.activations().empty());  // one slot is missing
+  f.state(2, epoch, kSlotCount - 1, {0});
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+  f.activate(epoch);
+  f.barrier.follow(f.ring.ranges());
+  REQUIRE_FALSE(f.barrier.open());
+  REQUIRE(f.activations().empty());
+}
+
+// Chains {1, 2, 3}; slots 0 and 1 change; what the three have applied is 9, 7, 5 and 4, 4, 4.
+struct LossFixture : BarrierFixture {
+  LossFixture() : BarrierFixture(3) { place({1, 2, 3}); }
+  Epoch lose(MemberId dead, const Chain& rest) {
+    lapsed.insert(dead);
+    const Epoch epoch = change({{0, 1, rest}});
+    for (const MemberId member : rest) state_all(member, epoch);
+    return epoch;
+  }
+  void state_all(MemberId member, Epoch epoch) {
+    const std::vector<Sequence> of[] = {{}, {9, 4}, {7, 4}, {5, 4}};
+    state(member, epoch, 0, of[member]);
+  }
+};
+
+TEST_CASE("Barrier.advance: the head dies; the rest is levelled to the highest of the rest") {
+  LossFixture f;
+  const Epoch epoch = f.lose(1, {2, 3});
+  Barrier::Advice advice = f.advance();
+  REQUIRE(advice.activate.empty());
+  REQUIRE(advice.levels.size() == 1);
+  REQUIRE(advice.levels[0].first == 2);
+  REQUIRE(advice.levels[0].second.epoch == epoch);
+  REQUIRE(advice.levels[0].second.items.size() == 1);
+  const protocol::LevelItem& item = advice.levels[0].second.items[0];
+  REQUIRE((item.slot == 0 && item.to == 3 && item.after == 5 && item.through == 7));
+  f.state(3, epoch, 0, {7, 4});
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.advance: the middle dies") {
+  LossFixture f;
+  const Epoch epoch = f.lose(2, {1, 3});
+  Barrier::Advice advice = f.advance();
+  REQUIRE(advice.levels.size() == 1);
+  REQUIRE(advice.levels[0].first == 1);
+  REQUIRE(advice.levels[0].second.items[0].through == 9);
+  f.state(3, epoch, 0, {9});
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.advance: the tail dies") {
+  LossFixture f;
+  const Epoch epoch = f.lose(3, {1, 2});
+  REQUIRE(f.advance().levels.size() == 1);
+  f.state(2, epoch, 0, {8});
+  REQUIRE(f.activations().empty());
+  f.state(2, epoch, 0, {9});
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.advance: an old member that has neither stated nor lapsed holds everything up") {
+  LossFixture f;
+  f.lapsed.clear();
+  const Epoch epoch = f.change({{0, 1, {2, 3}}});
+  f.state_all(2, epoch);
+  f.state(3, epoch, 0, {7, 4});
+  REQUIRE(f.activations().empty());
+  SECTION("until it states: what it holds counts, though it leaves") {
+    f.state_all(1, epoch);
+    Barrier::Advice advice = f.advance();
+    REQUIRE(advice.activate.empty());
+    REQUIRE(advice.levels.size() == 1);
+    REQUIRE(advice.levels[0].first == 1);
+    REQUIRE(advice.levels[0].second.items.size() == 2);
+    f.state(2, epoch, 0, {9});
+    f.state(3, epoch, 0, {9});
+    REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+  }
+  SECTION("until it lapses: what it alone holds was never committed") {
+    f.lapsed.insert(1);
+    REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+  }
+}
+
+TEST_CASE("Barrier.advance: a donor that lapses while it levels is not waited for") {
+  LossFixture f;
+  f.lapsed.clear();
+  const Epoch epoch = f.change({{0, 1, {2, 3}}});
+  for (const MemberId member : {1u, 2u, 3u}) f.state_all(member, epoch);
+  REQUIRE(f.advance().levels.at(0).first == 1);
+  f.state(2, epoch, 0, {8});  // one of two records came
+  f.lapsed.insert(1);
+  f.now += kRepeat;
+  Barrier::Advice advice = f.advance();
+  REQUIRE(advice.levels.size() == 1);
+  REQUIRE(advice.levels[0].first == 2);
+  REQUIRE(advice.levels[0].second.items[0].through == 8);
+  f.state(3, epoch, 0, {8});
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.advance: without any statement of an old member nothing is activated (R15)") {
+  BarrierFixture f(3);
+  f.place({1, 2});
+  f.lapsed = {1, 2};
+  const Epoch epoch = f.change({{0, 0, {3}}});
+  f.state(3, epoch, 0, {0});
+  REQUIRE(f.activations().empty());
+}
+
+TEST_CASE("Barrier.advance: when no old member is left, less than what one of them stated is not enough") {
+  BarrierFixture f(2);
+  f.place({1});
+  const Epoch epoch = f.change({{0, 0, {2}}});
+  f.state(1, epoch, 0, {10});
+  f.state(2, epoch, 0, {9});
+  f.lapsed = {1};
+  REQUIRE(f.activations().empty());
+  f.state(2, epoch, 0, {10});  // the record had been on its way
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.advance: a blank member of the new chain states its number too") {
+  BarrierFixture f(3);
+  f.place({1, 2});
+  const Epoch epoch = f.change({{0, 0, {1, 2, 3}}});
+  f.state(1, epoch, 0, {0});
+  f.state(2, epoch, 0, {0});
+  REQUIRE(f.activations().empty());
+  f.state(3, epoch, 0, {0});
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.follow: a higher intention has to be promised anew, the rest of the lower one goes on") {
+  LossFixture f;
+  const Epoch lower = f.lose(1, {2, 3});
+  f.state(3, lower, 0, {7, 4});
+  // Member 2 dies, too; slot 0 is to go on with 3 alone.
+  const Epoch higher = f.change({{0, 0, {3}}});
+  REQUIRE(f.activations() == std::vector<Epoch>{lower});  // slot 1
+  f.lapsed.insert(2);
+  f.state(3, lower, 0, {7});
+  REQUIRE(f.activations() == std::vector<Epoch>{lower});
+  f.state(3, higher, 0, {7});
+  REQUIRE(f.activations() == std::vector<Epoch>{lower, higher});
+  f.activate(lower);
+  f.barrier.follow(f.ring.ranges());
+  REQUIRE(f.activations() == std::vector<Epoch>{higher});
+}
+
+TEST_CASE("Barrier.follow: the old chain as it was") {
+  LossFixture f;
+  const Epoch lower = f.lose(1, {2, 3});
+  f.lapsed.clear();
+  const Epoch again = f.change({{0, 1, {1, 2, 3}}});
+  for (const MemberId member : {2u, 3u}) f.state_all(member, lower);  // late ones
+  REQUIRE(f.activations().empty());
+  for (const MemberId member : {1u, 2u, 3u}) f.state_all(member, again);
+  REQUIRE(f.advance().levels.at(0).first == 1);
+  f.state(2, again, 0, {9});
+  f.state(3, again, 0, {9});
+  REQUIRE(f.activations() == std::vector<Epoch>{again});
+}
+
+TEST_CASE("Barrier.clear: a new leader knows nothing and asks again (R14)") {
+  LossFixture f;
+  const Epoch epoch = f.lose(1, {2, 3});
+  f.state(3, epoch, 0, {7, 4});
+  f.barrier.clear();
+  REQUIRE(f.activations().empty());
+  f.barrier.follow(f.ring.ranges());
+  REQUIRE(f.activations().empty());
+  f.state(2, epoch, 0, {7, 4});
+  f.state(3, epoch, 0, {7, 4});
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.advance: donors are asked again when nothing came of it, and not before") {
+  LossFixture f;
+  const Epoch epoch = f.lose(1, {2, 3});
+  REQUIRE(f.barrier.next_repeat() == kNever);
+  REQUIRE(f.advance().levels.size() == 1);
+  REQUIRE(f.barrier.next_repeat() == f.now + kRepeat);
+  REQUIRE(f.advance().levels.empty());
+  f.now += kRepeat;
+  REQUIRE(f.advance().levels.size() == 1);
+  f.state(3, epoch, 0, {7});
+  REQUIRE(f.advance().levels.empty());
+  REQUIRE(f.barrier.next_repeat() == kNever);
+}
+
+TEST_CASE("Barrier.stated: what cannot be is ignored") {
+  LossFixture f;
+  const Epoch epoch = f.lose(1, {2, 3});
+  const auto nothing = [&] { REQUIRE(f.activations().empty()); };
+  f.barrier.stated({3, epoch, {{kSlotCount - 1, {1, 2, 3}}}});
+  nothing();
+  f.barrier.stated({3, epoch, {{0, {}}}});
+  nothing();
+  f.barrier.stated({77, epoch, {{0, {7, 4}}}});
+  nothing();
+  f.barrier.stated({3, epoch + 1, {{0, {7, 4}}}});
+  nothing();
+  f.barrier.stated({3, epoch, {{0, {7}}, {1, {4, 4, 4, 4}}}});  // more than is asked, in two runs
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+}
+
+}  // namespace
+}  // namespace chainring::coordinator
