@@ -1,10 +1,11 @@
 // CLIENT and its subcommands.
-#include <catch2/catch.hpp>
 #include <string>
 
 #include "base/text.h"
 #include "protocol/resp.h"
 #include "tests/session/rig.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

@@ -1,9 +1,10 @@
 // HELLO, AUTH, PING, ECHO, SELECT, RESET, QUIT, and requests that are refused.
-#include <catch2/catch.hpp>
 #include <string>
 
 #include "base/text.h"
 #include "tests/session/rig.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

@@ -2,13 +2,14 @@
 #include "session/coordinator_link.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
 #include "protocol/messages.h"
 #include "tests/support/fake_transport.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

@@ -1,5 +1,4 @@
 // INFO: sections, fields that clients and frameworks read, and that the numbers are true.
-#include <catch2/catch.hpp>
 #include <map>
 #include <string>
 #include <string_view>
@@ -7,6 +6,8 @@
 #include "base/text.h"
 #include "protocol/resp.h"
 #include "tests/session/rig.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

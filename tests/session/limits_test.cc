@@ -1,10 +1,11 @@
 // What a client may not do to others: take all places, never read, ask without end, sit idle.
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
 #include "tests/session/rig.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

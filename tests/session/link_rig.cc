@@ -1,9 +1,10 @@
 #include "tests/session/link_rig.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "protocol/resp.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 

@@ -1,7 +1,6 @@
 // The PEER handshake and links that are kept.
 #include "session/peer.h"
 
-#include <catch2/catch.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +9,8 @@
 #include "protocol/messages.h"
 #include "session/secret.h"
 #include "tests/session/link_rig.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

@@ -1,15 +1,15 @@
 #include "session/reply_queue.h"
 
-#include <rapidcheck.h>
-#include <rapidcheck/catch.h>
-
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
+
+#include <rapidcheck.h>
+#include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

@@ -1,9 +1,9 @@
 #include "tests/session/rig.h"
 
-#include <catch2/catch.hpp>
-
 #include "base/text.h"
 #include "protocol/resp.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

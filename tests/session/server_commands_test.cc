@@ -1,6 +1,5 @@
 // CONFIG, TIME, ROLE, WAIT, COMMAND, LOLWUT.
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +7,8 @@
 #include "base/text.h"
 #include "protocol/resp.h"
 #include "tests/session/rig.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {

@@ -7,7 +7,6 @@
 //   <~ start             the reply begins with this; the rest is another test's affair
 //
 // CHAINRING_REWRITE=1 session_test "transcripts*"  writes down what is answered now. Read the diff.
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +20,8 @@
 #include "base/text.h"
 #include "protocol/resp.h"
 #include "tests/session/rig.h"
+
+#include <catch2/catch.hpp>
 
 namespace chainring::session {
 namespace {
