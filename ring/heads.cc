@@ -56,7 +56,7 @@ void HeadBalancer::place(const std::vector<bool>& settled) {
 void HeadBalancer::hand_over(Limit limit) {
   const bool fair = limit == Limit::fair_share;
   const auto room_until = [&](uint32_t member) { return fair ? shares_[member].fair_ceil : shares_[member].greatest; };
-  const auto spares_above = [&](uint32_t member) { return fair ? shares_[member].fair_ceil : shares_[member].least; };
+  const auto spares_above = [&](uint32_t member) { return fair ? shares_[member].fair_floor : shares_[member].least; };
   const auto raised_to = [&](uint32_t member) { return fair ? shares_[member].fair_floor : shares_[member].least; };
   std::vector<bool> lacks(shares_.size());
   for (uint32_t member = 0; member < shares_.size(); ++member) lacks[member] = heads_[member] < shares_[member].least;
@@ -86,10 +86,8 @@ void HeadBalancer::shift_rest() {
             }
             return slots;
           },
-      .can_replace =
-          [&](uint32_t slot, uint32_t, uint32_t with) {
-            return std::find(chains_[slot].begin(), chains_[slot].end(), with) != chains_[slot].end();
-          },
+      .takers = [&](uint32_t slot) { return std::span<const uint32_t>(chains_[slot]); },
+      .can_replace = [&](uint32_t slot, uint32_t member, uint32_t) { return chains_[slot].front() == member; },
       .replace = [&](uint32_t slot, uint32_t, uint32_t with) { change_head(slot, with); },
   };
   shift_into_bounds(shares_, heads_, rules);

@@ -11,6 +11,7 @@ struct Step {
   uint32_t giver = 0;
   uint32_t slot = 0;
   bool is_source = false;
+  bool is_reached = false;
 };
 
 class PathSearch {
@@ -22,27 +23,22 @@ class PathSearch {
   std::optional<uint32_t> find(IsSource is_source, IsSink is_sink) {
     const SlotsByMember slots = rules_.slots_by_member();
     std::deque<uint32_t> queue;
-    std::vector<uint32_t> unreached;
     for (uint32_t member = 0; member < steps_.size(); ++member) {
-      steps_[member].is_source = is_source(member);
-      if (steps_[member].is_source) {
-        queue.push_back(member);
-      } else {
-        unreached.push_back(member);
-      }
+      steps_[member].is_source = steps_[member].is_reached = is_source(member);
+      if (steps_[member].is_source) queue.push_back(member);
     }
-    for (; !queue.empty(); queue.pop_front()) {
+    size_t unreached = steps_.size() - queue.size();
+    for (; !queue.empty() && unreached > 0; queue.pop_front()) {
       const uint32_t giver = queue.front();
       for (const uint32_t slot : slots[giver]) {
-        std::optional<uint32_t> sink;
-        std::erase_if(unreached, [&](uint32_t member) {
-          if (sink || !rules_.can_replace(slot, giver, member)) return false;
-          steps_[member] = {.giver = giver, .slot = slot, .is_source = false};
-          queue.push_back(member);
-          if (is_sink(member)) sink = member;
-          return true;
-        });
-        if (sink) return sink;
+        for (const uint32_t taker : rules_.takers(slot)) {
+          if (steps_[taker].is_reached || !rules_.can_replace(slot, giver, taker)) continue;
+          steps_[taker] = {.giver = giver, .slot = slot, .is_source = false, .is_reached = true};
+          if (is_sink(taker)) return taker;
+          queue.push_back(taker);
+          --unreached;
+        }
+        if (unreached == 0) break;
       }
     }
     return std::nullopt;

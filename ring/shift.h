@@ -15,7 +15,8 @@ namespace chainring::ring {
 using SlotsByMember = std::vector<std::vector<uint32_t>>;
 
 struct ShiftRules {
-  std::function<SlotsByMember()> slots_by_member;  // those that count as its load
+  std::function<SlotsByMember()> slots_by_member;                  // those that count as its load
+  std::function<std::span<const uint32_t>(uint32_t slot)> takers;  // who may be asked; can_replace has the last word
   std::function<bool(uint32_t slot, uint32_t member, uint32_t with)> can_replace;
   std::function<void(uint32_t slot, uint32_t member, uint32_t with)> replace;  // also counts `loads` anew
 };

@@ -187,11 +187,11 @@ void TargetBuilder::raise(uint32_t member) {
   }
 }
 
-// Who of the slot's chain can best be replaced by `taker`.
+// Who of the slot's chain can best be replaced by `taker` and keeps its fair share.
 std::optional<uint32_t> TargetBuilder::giver(uint32_t slot, uint32_t taker, std::optional<uint32_t> favourite) const {
   std::optional<uint32_t> best;
   for (const uint32_t member : chains_[slot]) {
-    if (surplus(member) <= 0 || !can_replace(slot, member, taker)) continue;
+    if (loads_[member] <= shares_[member].fair_floor || !can_replace(slot, member, taker)) continue;
     if (member == favourite) return member;
     if (!best || surplus(member) >= surplus(*best)) best = member;
   }
@@ -231,6 +231,7 @@ void TargetBuilder::shift_rest() {
             }
             return slots;
           },
+      .takers = [&](uint32_t slot) { return std::span<const uint32_t>(preference(slot)); },
       .can_replace = [&](uint32_t slot, uint32_t member, uint32_t with) { return can_replace(slot, member, with); },
       .replace = [&](uint32_t slot, uint32_t member, uint32_t with) { replace(slot, member, with); },
   };
