@@ -26,6 +26,7 @@ Dispatcher::Dispatcher(Links& links, Receiver& receiver)
     : links_(links),
       receiver_(receiver),
       queues_(kPlaceCount),
+      parking_(kPlaceCount),
       not_run_reply_(error_reply(protocol::errors::kClusterDown)),
       unknown_reply_(error_reply(protocol::errors::kOutcomeUnknown)) {}
 
@@ -82,19 +83,21 @@ void Dispatcher::wait_again(SlotQueue& queue, Outstanding& request) {
 void Dispatcher::park(SlotQueue& queue, Micros retry_at) {
   if (queue.parked()) return;
   queue.park();
-  queue.retry_at = retry_at;
-  queue.back_off = kRetryFirst;
-  parked_.push_back(queue);
+  Parking& parking = parking_of(queue);
+  parking.retry_at = retry_at;
+  parking.back_off = kRetryFirst;
+  parked_.push_back(parking);
 }
 
 void Dispatcher::flow(SlotQueue& queue) {
   queue.flow();
-  parked_.erase(parked_.iterator_to(queue));
+  parked_.erase(parked_.iterator_to(parking_of(queue)));
 }
 
 void Dispatcher::schedule_retry(SlotQueue& queue, Micros now) {
-  queue.retry_at = now + queue.back_off;
-  queue.back_off = std::min(queue.back_off * 2, kRetryMax);
+  Parking& parking = parking_of(queue);
+  parking.retry_at = now + parking.back_off;
+  parking.back_off = std::min(parking.back_off * 2, kRetryMax);
 }
 
 void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, std::string_view body, Micros now) {
@@ -145,12 +148,12 @@ void Dispatcher::go_on(SlotQueue& queue, Micros now) {
       parked_bytes_ -= request.cost();
       send(queue, request, lane);
     }
-  } else if (now >= queue.retry_at) {
+  } else if (const Micros retry_at = parking_of(queue).retry_at; now >= retry_at) {
     Outstanding& probe = queue.requests().front();
     parked_bytes_ -= probe.cost();
     send(queue, probe, lane);
   } else {
-    next_retry_ = std::min(next_retry_, queue.retry_at);
+    next_retry_ = std::min(next_retry_, retry_at);
   }
 }
 
@@ -168,10 +171,10 @@ void Dispatcher::finish(SlotQueue& queue, Outstanding& request, Ending ending, s
 
 void Dispatcher::retry_all(Micros now) {
   for (auto place = parked_.begin(); place != parked_.end();) {
-    SlotQueue& queue = *place++;  // go_on() may take it off the list
-    queue.retry_at = now;
-    queue.back_off = kRetryFirst;
-    go_on(queue, now);
+    Parking& parking = *place++;  // go_on() may take it off the list
+    parking.retry_at = now;
+    parking.back_off = kRetryFirst;
+    go_on(queue_of(parking), now);
   }
 }
 
@@ -218,7 +221,10 @@ void Dispatcher::tick(Micros now) {
 
 void Dispatcher::retry_due(Micros now) {
   next_retry_ = kNever;
-  for (auto place = parked_.begin(); place != parked_.end();) go_on(*place++, now);  // which may take it off the list
+  for (auto place = parked_.begin(); place != parked_.end();) {
+    Parking& parking = *place++;  // go_on() may take it off the list
+    go_on(queue_of(parking), now);
+  }
 }
 
 Micros Dispatcher::next_tick() const {

@@ -73,11 +73,20 @@ class Dispatcher {
       boost::intrusive::list<Outstanding,
                              boost::intrusive::member_hook<Outstanding, ListHook, &Outstanding::deadline_hook>,
                              boost::intrusive::constant_time_size<false>>;
-  using Parked =
-      boost::intrusive::list<SlotQueue, boost::intrusive::member_hook<SlotQueue, ListHook, &SlotQueue::parked_hook>,
-                             boost::intrusive::constant_time_size<false>>;
+  // When a parked place is probed next.
+  struct Parking {
+    ListHook hook;
+    Micros retry_at = 0;
+    Micros back_off = 0;
+  };
+  using Parked = boost::intrusive::list<Parking, boost::intrusive::member_hook<Parking, ListHook, &Parking::hook>,
+                                        boost::intrusive::constant_time_size<false>>;
 
   [[nodiscard]] Place place_of(const SlotQueue& queue) const { return static_cast<Place>(&queue - queues_.data()); }
+  [[nodiscard]] Parking& parking_of(const SlotQueue& queue) { return parking_[place_of(queue)]; }
+  [[nodiscard]] SlotQueue& queue_of(const Parking& parking) {
+    return queues_[static_cast<size_t>(&parking - parking_.data())];
+  }
   Outstanding& keep(const Submission& submission);
   void discard(SlotQueue& queue, Outstanding& request);
   void send(SlotQueue& queue, Outstanding& request, Lane& lane);
@@ -94,7 +103,8 @@ class Dispatcher {
 
   Links& links_;
   Receiver& receiver_;
-  std::vector<SlotQueue> queues_;  // one for each place; never resized
+  std::vector<SlotQueue> queues_;  // one for each place; never resized, as parking_
+  std::vector<Parking> parking_;
   Parked parked_;
   Micros next_retry_ = kNever;  // not after the first retry_at of those that can be probed
   ByDeadline by_deadline_;

@@ -5,7 +5,8 @@
 // that was sent after that. While parked, and when nothing is out any more, the first request alone is sent, as a
 // probe: when it is answered, all others follow in their order.
 //
-// Pure state: decides nothing about time and sends nothing.
+// Pure state: decides nothing about time and sends nothing. One cache line each: requests of a pipeline go to slots all
+// over the table.
 // Thread-safety: none. Ownership: the requests are the caller's and must stay until they are removed.
 #pragma once
 
@@ -18,7 +19,7 @@
 
 namespace chainring::router {
 
-class SlotQueue {
+class alignas(64) SlotQueue {
  public:
   using Requests =
       boost::intrusive::list<Outstanding,
@@ -61,11 +62,6 @@ class SlotQueue {
   [[nodiscard]] uint64_t answered_below() const { return answered_below_; }
   [[nodiscard]] Requests& requests() { return requests_; }
 
-  // Of the owner: when a parked place is probed next.
-  ListHook parked_hook;
-  Micros retry_at = 0;
-  Micros back_off = 0;
-
  private:
   Requests requests_;
   uint64_t next_number_ = 1;
@@ -76,5 +72,6 @@ class SlotQueue {
   bool parked_ = false;
   bool serving_ = false;
 };
+static_assert(sizeof(SlotQueue) == 64);
 
 }  // namespace chainring::router
