@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "cli/redis_client.h"
-#include "cli/status_report.h"
 #include "io/entropy.h"
 
 namespace chainring::cli {
@@ -30,28 +29,29 @@ Status try_key(RedisClient& client) {
   return client.command({"DEL", key}).status();
 }
 
-Status ask_router(const RedisEndpoint& router, int nodes, std::string& missing) {
+Result<Awaited> ask_router(const RedisEndpoint& router, int nodes) {
   Result<RedisClient> client = RedisClient::connect(router, kProbeTimeout);
   if (!client) return client.status();
   const auto answer = client->command({"RING", "STATUS", "JSON"});
   if (!answer) return answer.status();
   const Result<StatusReport> report = parse_status(answer->text);
   if (!report) return report.status();
-  missing = what_is_missing(*report, nodes);
-  return missing.empty() ? try_key(*client) : Status();
+  Awaited awaited = what_is_missing(*report, nodes);
+  if (!awaited.what.empty()) return awaited;
+  if (Status tried = try_key(*client); !tried.ok()) return tried;
+  return awaited;
 }
 
 }  // namespace
 
-std::string what_is_awaited(const ClusterPlan& plan, const std::string& password) {
+Awaited what_is_awaited(const ClusterPlan& plan, const std::string& password) {
   for (const PlannedProcess& process : plan.processes) {
     if (process.role != kRouterRole) continue;
-    std::string missing;
-    const Status asked = ask_router(endpoint(plan, process, password), plan.shape.nodes, missing);
-    if (!asked.ok()) return concat("router ", process.name, " does not serve yet: ", first_line(asked.message()));
-    if (!missing.empty()) return missing;
+    const Result<Awaited> asked = ask_router(endpoint(plan, process, password), plan.shape.nodes);
+    if (!asked) return {concat("router ", process.name, " does not serve yet: ", first_line(asked.status().message()))};
+    if (!asked->what.empty()) return *asked;
   }
-  return "";
+  return {};
 }
 
 Status announce_shutdown(const ClusterPlan& plan, const std::string& password) {

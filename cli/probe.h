@@ -4,12 +4,13 @@
 #include <string>
 
 #include "cli/cluster_plan.h"
+#include "cli/status_report.h"
 
 namespace chainring::cli {
 
-// What the cluster still waits for; empty when all nodes are up, all slots are served, every router answers, and a
+// What the cluster still waits for: nothing when all nodes are up, all slots are served, every router answers, and a
 // key could be written, read and removed.
-[[nodiscard]] std::string what_is_awaited(const ClusterPlan& plan, const std::string& password);
+[[nodiscard]] Awaited what_is_awaited(const ClusterPlan& plan, const std::string& password);
 
 // Tells the cluster that all of it stops now (R32), by a router, or else a coordinator that answers.
 [[nodiscard]] Status announce_shutdown(const ClusterPlan& plan, const std::string& password);

@@ -16,7 +16,7 @@ struct StatusReport {
     int64_t port = 0;
     std::string state;  // leader, follower, unreachable
     int64_t applied = 0;
-    int64_t last_heard_ms = 0;
+    int64_t last_heard_ms = 0;  // -1: never
   };
   struct Member {
     int64_t id = 0;
@@ -56,7 +56,11 @@ struct StatusReport {
 // As tables, for people.
 [[nodiscard]] std::string to_text(const StatusReport& report);
 
-// In one line what a cluster that starts still waits for; empty when every node is up and every slot served.
-[[nodiscard]] std::string what_is_missing(const StatusReport& report, int nodes);
+// What a cluster that starts still waits for.
+struct Awaited {
+  std::string what;                 // in one line; empty: every node is up and every slot is served
+  bool needs_the_operator = false;  // waiting longer does not help
+};
+[[nodiscard]] Awaited what_is_missing(const StatusReport& report, int nodes);
 
 }  // namespace chainring::cli

@@ -41,7 +41,7 @@ std::string address(const std::string& host, int64_t port) {
 }
 
 std::string ago(int64_t ms) {
-  return concat(ms, " ms ago");
+  return ms < 0 ? "never" : concat(ms, " ms ago");
 }
 
 std::string chain_text(const std::vector<std::string>& chain) {
@@ -127,13 +127,22 @@ std::string to_text(const StatusReport& report) {
   return out;
 }
 
-std::string what_is_missing(const StatusReport& report, int nodes) {
-  const auto up = std::count_if(report.members.begin(), report.members.end(),
-                                [](const auto& member) { return member.state == "up"; });
-  if (report.leader.empty()) return "the coordinators elect a leader";
-  if (up < nodes) return concat(up, " of ", nodes, " nodes are up");
-  if (report.slots_served < kSlotCount) return concat(report.slots_served, " of ", kSlotCount, " slots are served");
-  return "";
+Awaited what_is_missing(const StatusReport& report, int nodes) {
+  if (report.leader.empty()) return {"the coordinators elect a leader"};
+  const auto count = [&](auto&&... states) {
+    return std::count_if(report.members.begin(), report.members.end(),
+                         [&](const auto& member) { return ((member.state == states) || ...); });
+  };
+  // Whoever could bring back what was lost would have registered by now, and not as a new node.
+  if (report.slots_lost > 0 && count("joining", "up") >= nodes) {
+    return {concat("every copy of ", report.slots_lost,
+                   " slots is lost, because the nodes that held them did not stop in order; to begin again with those "
+                   "slots empty (locks are kept), start with --on-loss empty"),
+            true};
+  }
+  if (count("up") < nodes) return {concat(count("up"), " of ", nodes, " nodes are up")};
+  if (report.slots_served < kSlotCount) return {concat(report.slots_served, " of ", kSlotCount, " slots are served")};
+  return {};
 }
 
 }  // namespace chainring::cli

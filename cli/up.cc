@@ -97,15 +97,19 @@ void print_endpoints(const ClusterPlan& plan, bool has_password) {
 // The children from their start to their end.
 class Run {
  public:
-  Run(LocalCluster& cluster, Signals& signals, std::string password)
-      : cluster_(cluster), signals_(signals), password_(std::move(password)) {}
+  Run(LocalCluster& cluster, Signals& signals, const Settings& settings)
+      : cluster_(cluster),
+        signals_(signals),
+        password_(settings.text(Setting::requirepass)),
+        losses_wait_(settings.text(Setting::on_loss) == "wait") {}
 
   int go() {
     Status status = cluster_.start_all(io::read_mono());
     if (status.ok()) status = await_ready();
     if (status.ok() && signals_.stops() == 0) status = serve();
+    const int exit_status = status.ok() ? kDone : fail(status);
     stop(status.ok());
-    return status.ok() ? kDone : fail(status);
+    return exit_status;
   }
 
  private:
@@ -114,19 +118,20 @@ class Run {
     std::string told;
     while (signals_.stops() == 0) {
       if (Status tended = cluster_.tend(io::read_mono()); !tended.ok()) return tended;
-      const std::string awaited = what_is_awaited(cluster_.plan(), password_);
-      if (awaited.empty()) {
+      const Awaited awaited = what_is_awaited(cluster_.plan(), password_);
+      if (awaited.needs_the_operator && losses_wait_) return Status(ErrorCode::unavailable, awaited.what);
+      if (awaited.what.empty()) {
         cluster_.set_ready();
         ready_ = true;
         print_endpoints(cluster_.plan(), !password_.empty());
         return {};
       }
-      if (awaited != told) say(concat("waiting: ", awaited));
-      told = awaited;
+      if (awaited.what != told) say(concat("waiting: ", awaited.what));
+      told = awaited.what;
       if (io::read_mono() > give_up_at) {
         return Status(ErrorCode::unavailable,
                       concat("the cluster did not come to serve within ", kReadyTimeout / kMicrosPerSecond, " s (",
-                             awaited, "); the logs are in its directory"));
+                             awaited.what, "); the logs are in its directory"));
       }
       signals_.wait(kProbeEvery);
     }
@@ -175,6 +180,7 @@ class Run {
   LocalCluster& cluster_;
   Signals& signals_;
   const std::string password_;
+  const bool losses_wait_;  // for the operator's word; else the coordinators mend them
   bool ready_ = false;
 };
 
@@ -200,7 +206,7 @@ int run_up(const UpCommand& command) {
   if (!*remembered) {  // only now, so that a start that could not work leaves nothing to contradict
     if (Status written = write_file(memory, to_toml(*shape)); !written.ok()) return fail(written);
   }
-  return Run(cluster, signals, std::string(command.settings.text(Setting::requirepass))).go();
+  return Run(cluster, signals, command.settings).go();
 }
 
 }  // namespace chainring::cli

@@ -93,13 +93,24 @@ TEST_CASE("to_text: of very many moves some are shown and the rest counted") {
 
 TEST_CASE("what_is_missing: leader, then nodes, then slots, then nothing") {
   StatusReport report = example();
-  CHECK(what_is_missing(report, 3) == "2 of 3 nodes are up");
+  report.slots_lost = 0;
+  CHECK(what_is_missing(report, 3).what == "2 of 3 nodes are up");
   report.members[1].state = "up";
-  CHECK(what_is_missing(report, 3) == "16368 of 16384 slots are served");
+  CHECK(what_is_missing(report, 3).what == "16368 of 16384 slots are served");
   report.slots_served = 16384;
-  CHECK(what_is_missing(report, 3).empty());
+  CHECK(what_is_missing(report, 3).what.empty());
   report.leader.clear();
-  CHECK(what_is_missing(report, 3) == "the coordinators elect a leader");
+  CHECK(what_is_missing(report, 3).what == "the coordinators elect a leader");
+  CHECK_FALSE(what_is_missing(report, 3).needs_the_operator);
+}
+
+TEST_CASE("what_is_missing: slots that are lost need the operator once all nodes are there") {
+  StatusReport report = example();  // n2 is absent and could bring back what it held
+  CHECK(what_is_missing(report, 3).what == "2 of 3 nodes are up");
+  report.members[1].state = "joining";
+  CHECK(what_is_missing(report, 3).needs_the_operator);
+  CHECK(contains(what_is_missing(report, 3).what, "every copy of 1 slots is lost"));
+  CHECK(contains(what_is_missing(report, 3).what, "--on-loss empty"));
 }
 
 }  // namespace chainring::cli
