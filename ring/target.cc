@@ -140,7 +140,7 @@ uint32_t TargetBuilder::choose(uint32_t slot, uint32_t short_chains) const {
 }
 
 bool TargetBuilder::can_replace(uint32_t slot, uint32_t member, uint32_t with) const {
-  if (is_in(slot, with)) return false;
+  if (!is_in(slot, member) || is_in(slot, with)) return false;
   Places changed = chains_[slot];
   std::replace(changed.begin(), changed.end(), member, with);
   return domains_.allows(changed);
