@@ -62,7 +62,8 @@ class Decisions(unittest.TestCase):
     IO = '#include "io/loop.h"\n'
 
     def test_finds_a_branch_on_a_lease(self):
-        for condition in ("if (now > lease_end)", "while (term < 3)", "if constexpr (kChainMax > 2)", "switch (epochOf())"):
+        branches = ("if (now > lease_end)", "while (term < 3)", "if constexpr (kChainMax > 2)", "switch (epochOf(x))")
+        for condition in branches:
             files = {"cli/a.cc": self.IO + "void f() { " + condition + " g(); }\n", "io/loop.h": ""}
             self.assertEqual(found("decisions", files), ["cli/a.cc"], condition)
 
