@@ -1,6 +1,6 @@
 // What a command's handler sees: its arguments, its keys by the clock of this execution, its reply, and the changes it
 // can make. Every change goes into the store and into the effects in one step, so that the two cannot disagree; a
-// handler therefore never touches the store itself.
+// handler may look into the store, and never changes it itself.
 //
 // Thread-safety: none. Lifetime: one execution.
 #pragma once

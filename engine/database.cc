@@ -30,7 +30,7 @@ struct Database::State {
   explicit State(uint64_t hash_seed) : store(hash_seed) {}
   Store store;
   Statistics statistics;
-  Slot expire_from = 0;  // where the next expire() begins, so that no slot waits for ever behind busier ones
+  Slot expire_from = 0;  // where the next expire() begins: behind the last slot served, so that none waits for ever
 };
 
 Database::Database(DatabaseOptions options) : state_(std::make_unique<State>(options.hash_seed)) {}
@@ -64,7 +64,7 @@ size_t Database::expire(std::span<const protocol::SlotRange> slots, Millis now, 
       store.remove({key.text, key.hash, key.slot, db});
       ++removed;
       ++state_->statistics.expired;
-      state_->expire_from = *due;
+      state_->expire_from = static_cast<Slot>((*due + 1) % kSlotCount);
     }
   };
   const Slot from = state_->expire_from;

@@ -160,6 +160,7 @@ void Table::extract(uint64_t hash, const Entry* entry) {
     last = last->next();
   }
   CHECK(at != nullptr, "the entry to take out is in the table");
+  CHECK(home->keys > 0, "a segment counts its keys");
   // The last entry of the list fills the hole; an overflow bucket that this empties goes.
   --last->count;
   at->tags[place] = last->tags[last->count];

@@ -1,5 +1,6 @@
 // Effects of any bytes: applying them never does more than refuse, leaves the sums right, and is the same everywhere.
-// effects_fuzz_test.cc runs it over mutations of real effects; CHAINRING_FUZZ builds it for libFuzzer (tests/fuzz/README.md).
+// effects_fuzz_test.cc runs it over mutations of real effects; CHAINRING_FUZZ builds it for libFuzzer
+// (tests/fuzz/README.md).
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

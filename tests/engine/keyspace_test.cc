@@ -129,6 +129,26 @@ TEST_CASE("Database.memory_bytes: grows with what is kept and goes back to nothi
   CHECK(session.database.memory_bytes() == 0);
 }
 
+TEST_CASE("Database.memory_bytes: what comes and goes leaves the sum as it was") {
+  Session session;
+  session.Line("set {s}stays v");
+  const uint64_t before = session.database.memory_bytes();
+  for (const std::string_view line :
+       {"set {s} 1", "incr {s}", "append {s} a-text-that-is-kept-next-to-its-key-no-more", "setrange {s} 500 x",
+        "pexpire {s} 100", "rename {s} {s}2", "copy {s}2 {s}3", "persist {s}2", "set {s}2 short", "set {s}2 7 px 50",
+        "getset {s}2 long-enough-not-to-fit-next-to-the-key-in-its-entry", "del {s}2", "getdel {s}3"}) {
+    session.Line(line);
+    CHECK(session.database.memory_bytes() >= before);
+  }
+  CHECK(session.Line("dbsize") == ":1\r\n");
+  // The heap of deadlines keeps its room.
+  const uint64_t heap_bytes_max = 4 * 16;
+  CHECK(session.database.memory_bytes() <= before + heap_bytes_max);
+  session.Line("flushall");
+  session.Line("set {s}stays v");
+  CHECK(session.database.memory_bytes() == before);
+}
+
 TEST_CASE("MEMORY USAGE: counts key, value and deadline") {
   Session session;
   session.Line("set k 1");
