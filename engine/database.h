@@ -29,7 +29,7 @@ struct ExecContext {
   Millis now = 0;            // wall time of this execution; never less than at an earlier execution on the same slots
   Random* random = nullptr;  // not owned; RANDOMKEY
   uint8_t db = 0;
-  // For commands of Routing::all_slots and `scan`: the slots to answer for, ascending. Others find theirs from their keys.
+  // For commands of Routing::all_slots and `scan`: the slots to answer for, ascending; others find theirs by key.
   // What SCAN answers when these slots end is in engine/cursor.h.
   std::span<const protocol::SlotRange> slots;
 };
