@@ -1,0 +1,282 @@
+// A whole group: founding, leases, fail-over with a change of leader in the midst of it, an orderly stop (R1, R2, R4, R14,
+// R18, R32).
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "tests/coordinator/group.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+namespace chainring::coordinator {
+namespace {
+
+constexpr Micros kSecond = kMicrosPerSecond;
+constexpr Micros kLease = 450 * kMicrosPerMilli, kMargin = 20 * kMicrosPerMilli;
+
+// Three coordinators and three nodes that serve.
+struct Serving : Group {
+  explicit Serving(const Options& options = {}) : Group(options) {
+    start_coordinators();
+    for (const char* name : {"n1", "n2", "n3"}) node(name);
+    REQUIRE(within(5 * kSecond, [&] { return all_served(); }));
+  }
+};
+
+TEST_CASE("Group: founds itself once, whatever the order of starting") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 6));
+  CAPTURE(seed);
+  Group group({.seed = seed});
+  group.start(seed % 3);
+  group.pass(kSecond);
+  REQUIRE(group.leader() == nullptr);
+  group.start((seed + 1) % 3);
+  group.pass(kSecond);
+  REQUIRE(group.leader() == nullptr);
+  group.start((seed + 2) % 3);
+  REQUIRE(group.has_leader());
+  group.pass(kSecond);
+  const uint64_t cluster = group.leader()->state().ring().cluster_id();
+  REQUIRE(cluster != 0);
+  for (size_t i = 0; i < 3; ++i) REQUIRE(group.coordinator(i)->state().ring().cluster_id() == cluster);
+  for (size_t i = 0; i < 3; ++i) group.kill(i);
+  group.start(0);
+  group.start(1);
+  REQUIRE(group.has_leader());
+  REQUIRE(group.leader()->state().ring().cluster_id() == cluster);
+}
+
+TEST_CASE("Group: a crash at any moment of the founding does not found twice") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 40));
+  CAPTURE(seed);
+  Group group({.seed = seed});
+  group.start_coordinators();  // which makes the identities
+  group.disk(seed % 3).cut_power_after(seed / 3);
+  group.pass(kSecond / 2);
+  group.kill(seed % 3);
+  group.start(seed % 3);
+  REQUIRE(group.within(5 * kSecond, [&] {
+    uint64_t cluster = 0;
+    for (size_t i = 0; i < 3; ++i) {
+      const uint64_t own = group.coordinator(i)->state().ring().cluster_id();
+      if (own == 0 || (cluster != 0 && cluster != own)) return false;
+      cluster = own;
+    }
+    return true;
+  }));
+}
+
+TEST_CASE("Group: one whose disk was lost does not vote (R2)") {
+  Group group({});
+  group.start_coordinators();
+  REQUIRE(group.has_leader());
+  group.pass(kSecond);
+  group.kill(2);
+  group.replace_disk(2);
+  group.start(2);
+  group.pass(kSecond);
+  REQUIRE(group.leader() != nullptr);
+  // With one of the two others gone there is no majority left: the blank one counts for nobody.
+  group.kill(group.leader_index());
+  group.pass(3 * kSecond);
+  REQUIRE(group.leader() == nullptr);
+}
+
+TEST_CASE("Group: a single coordinator is a group") {
+  Group group({.coordinators = 1});
+  group.start_coordinators();
+  REQUIRE(group.has_leader());
+  REQUIRE(group.ask("LOCK ACQUIRE lock:a me TTL 1000").starts_with("*2\r\n:1099511627777"));
+}
+
+TEST_CASE("Group: the first table, leases that are renewed, and nothing changes while nothing happens") {
+  Serving group;
+  const TableVersion version = group.leader()->state().ring().version();
+  group.pass(2 * kSecond);
+  REQUIRE(group.leader()->state().ring().version() == version);
+  REQUIRE(group.all_served());
+  REQUIRE(group.chain_of(0).size() == 3);
+  REQUIRE(group.running("n1").grants() > 15);
+}
+
+TEST_CASE("Group: chains go on without a node that died; its next life is another, idle member (R1)") {
+  Serving group;
+  const MemberId first = group.running("n2").self();
+  group.kill_node("n2");
+  REQUIRE(group.within(kSecond, [&] { return group.chain_of(0).size() == 2 && group.all_served(); }));
+  FakeNode& again = group.node("n2");
+  REQUIRE(group.within(2 * kSecond, [&] { return again.self() != kNoMember; }));
+  REQUIRE(again.self() != first);
+  group.pass(kSecond);
+  REQUIRE(group.chain_of(0).size() == 2);
+  const RingState& ring = group.leader()->state().ring();
+  REQUIRE(ring.member(again.self())->listed.state == protocol::MemberState::joining);
+  REQUIRE(ring.member(first)->gone());
+  REQUIRE(group.all_served());
+}
+
+TEST_CASE("Group: a node that restarts within its lease is not waited for longer, and not mistaken for itself") {
+  Serving group;
+  group.kill_node("n1");
+  FakeNode& again = group.node("n1");
+  group.pass(kLease / 2);
+  REQUIRE_FALSE(group.all_served());  // the old incarnation's lease has to run out
+  REQUIRE(group.within(kSecond, [&] { return group.all_served(); }));
+  for (const protocol::TableRange& range : group.leader()->state().ring().ranges()) {
+    REQUIRE_FALSE(contains(range.chain, again.self()));
+  }
+}
+
+TEST_CASE("Group: the survivors are levelled before the new chain serves (R15)") {
+  Serving group;
+  const std::vector<std::string> chain = group.chain_of(77);
+  group.running(chain[0]).hold(77, 9);
+  group.running(chain[1]).hold(77, 7);
+  group.running(chain[2]).hold(77, 5);
+  group.kill_node(chain[0]);
+  REQUIRE(group.within(kSecond, [&] { return group.all_served(); }));
+  REQUIRE(group.running(chain[1]).levels().size() == 1);
+  REQUIRE(group.running(chain[2]).applied(77) == 7);
+}
+
+TEST_CASE("Group: a node that does not stop is waited for until its lease is over, and not a moment less (R4)") {
+  Serving group;
+  const std::vector<std::string> chain = group.chain_of(0);
+  // The tail dies; the head hears of the change and says nothing.
+  group.running(chain[0]).mute = true;
+  group.kill_node(chain[2]);
+  while (group.chain_of(0) == chain) {
+    const bool may_serve = group.running(chain[0]).has_lease(group.world.local_now(group.node_host(chain[0])).mono);
+    group.pass(kMicrosPerMilli);
+    if (group.chain_of(0) != chain) REQUIRE_FALSE(may_serve);
+  }
+  REQUIRE(group.chain_of(0) == std::vector<std::string>{chain[1]});
+}
+
+TEST_CASE("Group: two in a row, and the last one stays (R18)") {
+  Serving group;
+  group.kill_node("n1");
+  REQUIRE(group.within(kSecond, [&] { return group.all_served(); }));
+  group.kill_node("n3");
+  REQUIRE(group.within(kSecond, [&] { return group.all_served(); }));
+  REQUIRE(group.chain_of(0) == std::vector<std::string>{"n2"});
+  group.world.pause(group.node_host("n2"), kSecond);
+  group.pass(kSecond / 2);
+  REQUIRE(group.chain_of(0) == std::vector<std::string>{"n2"});
+  REQUIRE(group.within(2 * kSecond, [&] { return group.all_served(); }));
+}
+
+TEST_CASE("Group: all nodes are cut off together and come back together; no chain is the shorter for it") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 8));
+  CAPTURE(seed);
+  Serving group({.seed = seed});
+  for (const char* name : {"n1", "n2", "n3"}) group.world.pause(group.node_host(name), 2 * kSecond);
+  group.pass(kSecond);
+  REQUIRE_FALSE(group.all_served());
+  REQUIRE(group.within(3 * kSecond, [&] { return group.all_served(); }));
+  group.pass(kSecond);
+  REQUIRE(group.chain_of(0).size() == 3);
+}
+
+TEST_CASE("Group: the leader dies in the midst of a change; the next one finishes it (R14)") {
+  const Micros moment = GENERATE(range<Micros>(0, 20)) * 5 * kMicrosPerMilli + kLease - 30 * kMicrosPerMilli;
+  CAPTURE(moment);
+  Serving group;
+  const std::vector<std::string> chain = group.chain_of(5);
+  group.running(chain[1]).hold(5, 4);
+  group.kill_node(chain[0]);
+  group.pass(moment);
+  group.kill(group.leader_index());
+  REQUIRE(group.within(3 * kSecond, [&] { return group.all_served() && group.leader() != nullptr; }));
+  REQUIRE(group.chain_of(5).size() == 2);
+  REQUIRE(group.running(chain[2]).applied(5) == 4);
+}
+
+TEST_CASE("Group: a new leader counts nobody as lapsed before a whole lease (R4)") {
+  Serving group;
+  group.kill_node("n1");
+  group.pass(kLease - 50 * kMicrosPerMilli);
+  group.kill(group.leader_index());
+  REQUIRE(group.has_leader());
+  const Micros led_at = group.world.now();
+  REQUIRE(group.within(2 * kSecond, [&] { return group.all_served(); }));
+  REQUIRE(group.world.now() - led_at >= kLease + kMargin - 2 * kMicrosPerMilli);
+}
+
+TEST_CASE("Group: one leader or none grants leases; a leader that is cut off grants nothing that the next one overlooks") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 6));
+  CAPTURE(seed);
+  Serving group({.seed = seed});
+  const size_t old = group.leader_index();
+  for (size_t i = 0; i < 3; ++i) {
+    if (i == old) continue;
+    group.world.cut(group.host(i), group.host(old), true);
+    group.world.cut(group.host(old), group.host(i), true);
+  }
+  for (int step = 0; step < 3000; ++step) {
+    group.pass(kMicrosPerMilli);
+    for (const Slot slot : {Slot{0}, Slot{9000}}) {
+      int servers = 0;
+      for (const char* name : {"n1", "n2", "n3"}) {
+        servers += group.running(name).serves(slot, group.world.local_now(group.node_host(name)).mono) ? 1 : 0;
+      }
+      REQUIRE(servers <= 1);
+    }
+  }
+  REQUIRE(group.leader_index() != old);
+  REQUIRE(group.all_served());
+}
+
+TEST_CASE("Group: after an orderly stop it begins with empty slots at new epochs, and with the locks (R32)") {
+  Serving group;
+  group.ask("SET lock:kept me");
+  Epoch before = 0;
+  for (const auto& range : group.leader()->state().ring().ranges()) before = std::max(before, range.epoch);
+  REQUIRE(group.ask("RING SHUTDOWN") == "+OK\r\n");
+  for (const char* name : {"n1", "n2", "n3"}) group.kill_node(name);
+  for (size_t i = 0; i < 3; ++i) group.kill(i);
+  group.pass(kSecond);
+  group.start_coordinators();
+  for (const char* name : {"n1", "n2", "n3"}) group.node(name);
+  REQUIRE(group.within(4 * kSecond, [&] { return group.all_served(); }));
+  for (const auto& range : group.leader()->state().ring().ranges()) {
+    REQUIRE(range.epoch > before);
+    REQUIRE(range.chain.size() == 3);
+  }
+  REQUIRE(group.ask("GET lock:kept") == "$2\r\nme\r\n");
+}
+
+TEST_CASE("Group: without an orderly stop, lost slots wait for a word, or begin empty when that was said before (R18)") {
+  const bool empty = GENERATE(false, true);
+  Serving group({.settings = {{Setting::on_loss, empty ? "empty" : "wait"}}});
+  for (const char* name : {"n1", "n2", "n3"}) group.kill_node(name);
+  for (const char* name : {"n1", "n2", "n3"}) group.node(name);
+  group.pass(3 * kSecond);
+  REQUIRE(group.all_served() == empty);
+  if (!empty) REQUIRE(group.ask("RING STATUS JSON").find("\"lost\":16384") != std::string::npos);
+}
+
+TEST_CASE("Group: a disk that fails ends the process (R2)") {
+  Serving group;
+  const size_t index = group.leader_index();
+  group.disk(index).fail_sync_after(0);
+  const size_t call = group.router().call("SET lock:a me");
+  REQUIRE(group.within(kSecond, [&] { return !group.world.running(group.host(index)); }));
+  REQUIRE(group.within(5 * kSecond, [&] { return group.router().calls(call).reply.has_value(); }));
+}
+
+TEST_CASE("Group: RING STATUS tells what there is") {
+  Serving group;
+  const std::string json = group.ask("RING STATUS JSON");
+  for (const char* part : {"\"served\":16384", "\"changing\":0", "\"name\":\"n3\"", "\"state\":\"leader\"",
+                           "\"state\":\"follower\"", "\"routers\":[{\"name\":\"r1\"", "\"copies\":3"}) {
+    CAPTURE(part, json);
+    REQUIRE(json.find(part) != std::string::npos);
+  }
+  REQUIRE(group.ask("RING STATUS").find("16384 served") != std::string::npos);
+  REQUIRE(group.ask("RING HELP").starts_with("*"));
+  REQUIRE(group.ask("RING STATUS XML").starts_with("-ERR syntax"));
+}
+
+}  // namespace
+}  // namespace chainring::coordinator

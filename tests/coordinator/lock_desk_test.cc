@@ -1,0 +1,261 @@
+// Requests at the leader's desk, with a log that commits when the test says so (R20, R25, R30).
+
+#include <map>
+#include <set>
+
+#include "coordinator/lock_desk.h"
+#include "tests/coordinator/lock_fixture.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+namespace chainring::coordinator {
+namespace {
+
+using protocol::ReplyStatus;
+
+struct DeskFixture : LockDesk::Log, LockDesk::Sink {
+  DeskFixture() {
+    REQUIRE(state.apply(1, encode_entry(found_entry())).ok());
+    desk.lead(0, now);
+  }
+
+  Result<uint64_t> propose(std::string entry) override {
+    if (!accepting) return Status(refusal, "not now");
+    log.push_back(std::move(entry));
+    return first_index + log.size() - 1;
+  }
+  void answer(const Origin& origin, ReplyStatus status, std::string_view body) override {
+    REQUIRE_FALSE(answers.contains(origin.request));
+    answers[origin.request] = {status, std::string(body)};
+  }
+  void outcome_unknown(const Origin& origin) override { unknown.insert(origin.request); }
+
+  // Commits what was proposed, in order.
+  void commit(size_t entries = SIZE_MAX) {
+    for (; committed < log.size() && entries > 0; ++committed, --entries) {
+      const uint64_t index = first_index + committed;
+      const Result<Applied> applied = state.apply(index, log[committed]);
+      REQUIRE(applied.ok());
+      desk.applied(index, *applied);
+    }
+  }
+  void confirm() { desk.confirmed(desk.take_waiting()); }
+
+  // Hands a command in; the id names its answer.
+  uint64_t submit(std::string_view line, uint64_t number = 0, uint64_t answered_below = 0) {
+    const std::vector<std::string> owned = words(line);
+    const std::vector<std::string_view> args(owned.begin(), owned.end());
+    LockRequest request({5, ++requests, {}}, *protocol::find_command(args), args);
+    if (number != 0) request.sender = 77;
+    request.number = number;
+    request.answered_below = answered_below;
+    desk.submit(std::move(request));
+    return requests;
+  }
+  std::string run(std::string_view line, uint64_t number = 0) {
+    const uint64_t id = submit(line, number);
+    confirm();
+    commit();
+    REQUIRE(answers.contains(id));
+    REQUIRE(answers[id].first == ReplyStatus::done);
+    return answers[id].second;
+  }
+  void pass(Millis ms) {
+    now.mono += ms * kMicrosPerMilli;
+    now.wall += ms;
+    desk.tick(now);
+  }
+
+  State state;
+  SeededRandom random{1};
+  LockDesk desk{state, *this, *this, random};
+  Now now{10'000'000, 1'700'000'000'000};
+  std::vector<std::string> log;
+  uint64_t first_index = 2;
+  size_t committed = 0;
+  bool accepting = true;
+  ErrorCode refusal = ErrorCode::resource_exhausted;
+  uint64_t requests = 0;
+  std::map<uint64_t, std::pair<ReplyStatus, std::string>> answers;
+  std::set<uint64_t> unknown;
+};
+
+TEST_CASE("LockDesk.submit: a write is answered when its entry is committed") {
+  DeskFixture f;
+  const uint64_t id = f.submit("SET lock:a me NX PX 1000");
+  REQUIRE(f.log.size() == 1);
+  f.confirm();
+  REQUIRE_FALSE(f.answers.contains(id));
+  f.commit();
+  REQUIRE(f.answers[id] == std::pair(ReplyStatus::done, std::string("+OK\r\n")));
+}
+
+TEST_CASE("LockDesk.submit: reads, and what would change nothing, wait for a round and leave no entry (R30)") {
+  DeskFixture f;
+  f.run("SET lock:a me NX PX 1000");
+  const size_t entries = f.log.size();
+  const uint64_t get = f.submit("GET lock:a"), refused = f.submit("SET lock:a you NX PX 1000", 1);
+  REQUIRE(f.answers.size() == 1);
+  f.confirm();
+  REQUIRE(f.answers[get].second == "$2\r\nme\r\n");
+  REQUIRE(f.answers[refused].second == "$-1\r\n");
+  REQUIRE(f.log.size() == entries);
+}
+
+TEST_CASE("LockDesk.confirmed: what has come free in the meantime is proposed after all") {
+  DeskFixture f;
+  f.run("SET lock:a me");
+  const uint64_t id = f.submit("SET lock:a you NX");
+  f.submit("DEL lock:a");
+  f.commit();
+  f.confirm();
+  f.commit();
+  REQUIRE(f.answers[id].second == "+OK\r\n");
+}
+
+TEST_CASE("LockDesk: an answer that rests on an expiry first commits the time (R25)") {
+  DeskFixture f;
+  f.run("SET lock:a me PX 100");
+  f.now.mono += 150 * kMicrosPerMilli;  // no tick yet that would move the time on by itself
+  f.accepting = false;
+  f.desk.tick(f.now);
+  f.accepting = true;
+  const uint64_t get = f.submit("GET lock:a"), poll = f.submit("SET lock:a you NX PX 50"), other = f.submit("GET lock:b");
+  f.confirm();
+  REQUIRE(f.answers.contains(other));
+  REQUIRE_FALSE(f.answers.contains(get));
+  REQUIRE_FALSE(f.answers.contains(poll));
+  f.commit();
+  REQUIRE(f.answers[get].second == "$-1\r\n");
+  f.commit();
+  REQUIRE(f.answers[poll].second == "+OK\r\n");
+  REQUIRE(f.state.locks().find(0, "lock:a")->owner == "you");
+}
+
+TEST_CASE("LockDesk.tick: locks that nobody asks for expire, too, in one entry for many") {
+  DeskFixture f;
+  for (int i = 0; i < 50; ++i) f.run(concat("SET lock:", i, " me PX ", 100 + i % 3));
+  const size_t entries = f.log.size();
+  REQUIRE(f.desk.next_tick() > f.now.mono);
+  f.pass(99);
+  REQUIRE(f.log.size() == entries);
+  f.pass(5);
+  f.commit();
+  REQUIRE(f.log.size() == entries + 1);
+  REQUIRE(f.state.locks().count() == 0);
+  REQUIRE(f.desk.next_tick() == kNever);
+}
+
+TEST_CASE("LockDesk: the remaining time is reckoned when the reply leaves (R25)") {
+  DeskFixture f;
+  const uint64_t id = f.submit("LOCK ACQUIRE lock:a me TTL 1000");
+  f.pass(300);
+  f.commit();
+  REQUIRE(f.answers[id].second.ends_with(":700\r\n"));
+  f.pass(200);
+  REQUIRE(f.run("PTTL lock:a") == ":500\r\n");
+  REQUIRE(f.run("PEXPIRETIME lock:a") == concat(":", f.now.wall + 500, "\r\n"));
+}
+
+TEST_CASE("LockDesk.lead: time begins at the greatest that is known, and steps of the wall clock do not matter") {
+  DeskFixture f;
+  f.run("SET lock:a me PX 1000");
+  f.pass(400);
+  f.desk.resign();
+  const Millis noted = f.desk.time();
+  f.now.mono += 60 * kMicrosPerSecond;  // nobody led
+  f.now.wall -= 3'600'000;
+  f.desk.lead(noted, f.now);
+  REQUIRE(f.run("PTTL lock:a") == ":600\r\n");
+  f.desk.resign();
+  f.desk.lead(0, f.now);  // one that has heard nothing knows the state's time at least
+  REQUIRE(f.desk.time() == f.state.locks().time());
+}
+
+TEST_CASE("LockDesk.submit: a write that is sent again while it is under way is answered once, on the new link (R20)") {
+  DeskFixture f;
+  const uint64_t first = f.submit("INCR lock:n", 1), again = f.submit("INCR lock:n", 1);
+  REQUIRE(f.log.size() == 1);
+  f.commit();
+  REQUIRE_FALSE(f.answers.contains(first));
+  REQUIRE(f.answers[again].second == ":1\r\n");
+  REQUIRE(f.run("INCR lock:n", 1) == ":1\r\n");
+  REQUIRE(f.run("GET lock:n") == "$1\r\n1\r\n");
+}
+
+TEST_CASE("LockDesk: a grant that is asked for again is not judged by what its own first run has done") {
+  DeskFixture f;
+  const uint64_t first = f.submit("SET lock:a me NX PX 1000", 1);
+  const uint64_t again = f.submit("SET lock:a me NX PX 1000", 1);
+  f.commit();
+  REQUIRE_FALSE(f.answers.contains(first));
+  REQUIRE(f.answers[again].second == "+OK\r\n");
+  REQUIRE(f.run("SET lock:a me NX PX 1000", 1) == "+OK\r\n");
+  REQUIRE(f.run("SET lock:a me NX PX 1000", 2) == "$-1\r\n");
+}
+
+TEST_CASE("LockDesk: a number that was called answered is refused and does not run") {
+  DeskFixture f;
+  f.submit("INCR lock:n", 1);
+  f.submit("INCR lock:n", 2, 2);
+  const uint64_t late = f.submit("INCR lock:n", 1);
+  f.commit();
+  const uint64_t later = f.submit("INCR lock:n", 1);
+  f.commit();
+  REQUIRE(f.answers[late].second == ":1\r\n");  // it was the first one's answer, on the new link
+  REQUIRE(f.answers[later].first == ReplyStatus::expired);
+  REQUIRE(f.run("GET lock:n") == "$1\r\n2\r\n");
+}
+
+TEST_CASE("LockDesk.resign: everything is answered as what has become of it") {
+  DeskFixture f;
+  f.run("SET lock:a me PX 100");
+  const uint64_t numbered = f.submit("INCR lock:n", 1), plain = f.submit("INCR lock:m"), read = f.submit("GET lock:n");
+  f.desk.resign();
+  REQUIRE(f.answers[numbered].first == ReplyStatus::not_leader);
+  REQUIRE(f.answers[read].first == ReplyStatus::not_leader);
+  REQUIRE(f.unknown == std::set<uint64_t>{plain});
+  REQUIRE(f.desk.take_waiting().empty());
+  f.desk.lead(0, f.now);
+  f.commit();  // they were committed all the same; nobody is told twice
+  REQUIRE(f.run("INCR lock:n", 1) == ":1\r\n");
+}
+
+TEST_CASE("LockDesk.submit: what the log does not take is not lost") {
+  DeskFixture f;
+  f.accepting = false;
+  REQUIRE(f.answers[f.submit("SET lock:a me")].first == ReplyStatus::bounced);
+  f.refusal = ErrorCode::unavailable;
+  REQUIRE(f.answers[f.submit("SET lock:a me")].first == ReplyStatus::not_leader);
+}
+
+TEST_CASE("LockDesk.submit: the desk has a size") {
+  DeskFixture f;
+  for (size_t i = 0; i < LockDesk::kRequestsMax; ++i) f.submit("GET lock:a");
+  REQUIRE(f.answers.empty());
+  REQUIRE(f.answers[f.submit("GET lock:a")].first == ReplyStatus::bounced);
+  f.confirm();
+  f.submit("GET lock:a");
+  REQUIRE(f.answers.size() == LockDesk::kRequestsMax + 1);
+}
+
+TEST_CASE("LockDesk.submit: keys that are no locks, and commands that do not run on locks, are refused at once") {
+  DeskFixture f;
+  for (const char* line : {"GET cache", "MSET lock:a 1 cache 2", "FLUSHALL", "LOCK TOKEN cache me", "PING"}) {
+    const uint64_t id = f.submit(line);
+    REQUIRE(f.answers[id].second.starts_with("-ERR"));
+  }
+  REQUIRE(f.log.empty());
+}
+
+TEST_CASE("LockClock.when: the inverse of at(), without overflow") {
+  LockClock clock;
+  clock.begin(1000, 5'000'000);
+  REQUIRE(clock.at(5'000'999) == 1000);
+  REQUIRE(clock.at(clock.when(1234)) == 1234);
+  REQUIRE(clock.when(5) == 5'000'000);
+  REQUIRE(clock.when(INT64_MAX) == kNever);
+}
+
+}  // namespace
+}  // namespace chainring::coordinator

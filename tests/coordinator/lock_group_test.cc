@@ -1,0 +1,184 @@
+// Locks in a whole group: they outlive leaders, keep their time, and are granted once (R20, R25, R26, R30).
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "tests/coordinator/direct_client.h"
+#include "tests/coordinator/group.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+namespace chainring::coordinator {
+namespace {
+
+constexpr Micros kSecond = kMicrosPerSecond;
+
+struct Locking : Group {
+  explicit Locking(const Options& options = {}) : Group(options) {
+    start_coordinators();
+    REQUIRE(has_leader());
+  }
+  void kill_leader() {
+    const size_t index = leader_index();
+    kill(index);
+    REQUIRE(has_leader());
+    start(index);
+  }
+};
+
+uint64_t token_of(std::string_view reply) {
+  protocol::ReplyValue value;
+  REQUIRE(protocol::parse_reply(reply, value).state == protocol::ReplyExtent::State::ready);
+  REQUIRE(value.items.size() == 2);
+  return static_cast<uint64_t>(value.items[0].integer);
+}
+
+TEST_CASE("Locks in a group: the death of the leader leaves a lock held, and its time runs on") {
+  Locking group;
+  const uint64_t token = token_of(group.ask("LOCK ACQUIRE lock:a me TTL 4000"));
+  const Micros taken = group.world.now();
+  group.kill_leader();
+  REQUIRE(group.ask("LOCK ACQUIRE lock:a you TTL 1000") == "$-1\r\n");
+  REQUIRE(group.ask("LOCK TOKEN lock:a me") == concat(":", token, "\r\n"));
+  REQUIRE(group.within(10 * kSecond, [&] { return group.ask("SET lock:a you NX PX 1000") == "+OK\r\n"; }));
+  const Micros held = group.world.now() - taken;
+  REQUIRE(held >= 4 * kSecond - 10 * kMicrosPerMilli);
+  REQUIRE(held <= 6 * kSecond);  // only the time without a leader was not counted
+}
+
+TEST_CASE("Locks in a group: no change of leader makes a lock shorter") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 6));
+  CAPTURE(seed);
+  Locking group({.seed = seed});
+  group.ask("SET lock:a me NX PX 3000");
+  const Micros taken = group.world.now() - 50 * kMicrosPerMilli;  // when it was asked for, at the latest
+  for (int i = 0; i < 4; ++i) {
+    group.pass(300 * kMicrosPerMilli);
+    group.kill_leader();
+    const std::string reply = group.ask("PTTL lock:a");
+    const Micros elapsed = group.world.now() - taken;
+    CAPTURE(reply, elapsed);
+    REQUIRE(std::stoll(reply.substr(1)) * kMicrosPerMilli >= 3 * kSecond - elapsed - 10 * kMicrosPerMilli);
+  }
+}
+
+TEST_CASE("Locks in a group: a restart of everybody keeps locks; their time stood still meanwhile") {
+  Locking group;
+  group.ask("SET lock:a me NX PX 3000");
+  group.pass(kSecond);
+  for (size_t i = 0; i < 3; ++i) group.kill(i);
+  group.pass(60 * kSecond);
+  group.start_coordinators();
+  REQUIRE(group.has_leader());
+  REQUIRE(group.ask("GET lock:a") == "$2\r\nme\r\n");
+  REQUIRE(group.within(5 * kSecond, [&] { return group.ask("EXISTS lock:a") == ":0\r\n"; }));
+}
+
+TEST_CASE("Locks in a group: writes that are sent again run once, whoever leads (R20)") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 9));
+  CAPTURE(seed);
+  Locking group({.seed = seed});
+  FakeRouter& router = group.router();
+  router.forget_answers = seed % 2 == 0;
+  std::vector<size_t> calls;
+  SeededRandom random(seed);
+  for (int i = 0; i < 60; ++i) {
+    calls.push_back(router.call("INCR lock:n"));
+    group.pass(static_cast<Micros>(random.below(20'000)));
+    if (random.percent(15)) router.send_again();
+    if (i % 20 == 10) group.kill_leader();
+  }
+  REQUIRE(group.within(10 * kSecond, [&] {
+    return std::all_of(calls.begin(), calls.end(), [&](size_t call) { return router.calls(call).reply.has_value(); });
+  }));
+  std::set<std::string> replies;
+  for (const size_t call : calls) replies.insert(*router.calls(call).reply);
+  REQUIRE(replies.size() == calls.size());
+  REQUIRE(group.ask("GET lock:n") == "$2\r\n60\r\n");
+}
+
+TEST_CASE("Locks in a group: tokens grow over changes of leader (R26)") {
+  Locking group;
+  uint64_t last = 0;
+  for (int i = 0; i < 4; ++i) {
+    const uint64_t token = token_of(group.ask(concat("LOCK ACQUIRE lock:", i, " me TTL 60000")));
+    REQUIRE(token > last);
+    last = token;
+    group.kill_leader();
+  }
+  REQUIRE(group.ask("LOCK LIST").starts_with("*4"));
+}
+
+TEST_CASE("Locks in a group: polling for a lock that is held leaves no entry in the log (R30)") {
+  Locking group;
+  group.ask("SET lock:a me NX PX 60000");
+  const raft::Index before = group.leader()->replica()->applied();
+  for (int i = 0; i < 20; ++i) REQUIRE(group.ask("SET lock:a you NX PX 60000") == "$-1\r\n");
+  REQUIRE(group.leader()->replica()->applied() == before);
+}
+
+TEST_CASE("Locks in a group: a leader that was deposed answers nothing") {
+  Locking group;
+  group.ask("SET lock:a old");
+  const size_t deposed = group.leader_index();
+  DirectClient& client = DirectClient::connect(group.world, group.coordinator(deposed)->port());
+  REQUIRE(client.ask(group.world, "GET lock:a") == "$3\r\nold\r\n");
+  for (size_t i = 0; i < 3; ++i) {
+    if (i == deposed) continue;
+    group.world.cut(group.host(i), group.host(deposed), true);
+    group.world.cut(group.host(deposed), group.host(i), true);
+  }
+  client.send("GET lock:a");
+  REQUIRE(group.within(2 * kSecond, [&] {
+    return group.leader() != nullptr && group.leader_index() != deposed;
+  }));
+  // It learns by silence that it leads no more, and then says so.
+  REQUIRE(group.within(2 * kSecond, [&] { return !client.received().empty(); }));
+  REQUIRE(client.received().starts_with("-NOTLEADER"));
+}
+
+TEST_CASE("Locks in a group: all coordinators hold the same after it is over") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 4));
+  CAPTURE(seed);
+  Locking group({.seed = seed, .settings = {{Setting::snapshot_entries, "100"}}});
+  FakeRouter& router = group.router();
+  SeededRandom random(seed);
+  for (int i = 0; i < 600; ++i) {
+    router.call(concat("LOCK ACQUIRE lock:", random.below(20), " o", random.below(5), " TTL ", 1 + random.below(500)));
+    if (i % 10 == 0) group.pass(static_cast<Micros>(random.below(30'000)));
+    if (i % 200 == 100) group.kill_leader();
+  }
+  const bool quiet = group.within(10 * kSecond, [&] {
+    return group.leader()->replica()->applied() > 200 && group.leader()->state().locks().count() == 0;
+  });
+  REQUIRE(quiet);
+  group.pass(kSecond);
+  for (size_t i = 0; i < 3; ++i) {
+    REQUIRE(group.coordinator(i)->replica()->applied() == group.leader()->replica()->applied());
+    REQUIRE(group.coordinator(i)->state().snapshot() == group.leader()->state().snapshot());
+  }
+}
+
+TEST_CASE("Clients of a coordinator: what it is, who leads, and what it refuses") {
+  Locking group;
+  group.pass(kSecond);
+  const size_t leader = group.leader_index();
+  DirectClient& at_leader = DirectClient::connect(group.world, group.coordinator(leader)->port());
+  DirectClient& elsewhere = DirectClient::connect(group.world, group.coordinator((leader + 1) % 3)->port());
+  REQUIRE(at_leader.ask(group.world, "PING") == "+PONG\r\n");
+  REQUIRE(at_leader.ask(group.world, "INFO chainring").find("chainring_coordinator_state:leader") != std::string::npos);
+  REQUIRE(elsewhere.ask(group.world, "INFO chainring").find("chainring_coordinator_state:follower") != std::string::npos);
+  REQUIRE(at_leader.ask(group.world, "LOCK ACQUIRE lock:a me TTL 500").starts_with("*2\r\n"));
+  REQUIRE(elsewhere.ask(group.world, "GET lock:a") ==
+          concat("-NOTLEADER this coordinator does not lead; ask 127.0.0.1:", 7301 + leader, "\r\n"));
+  REQUIRE(at_leader.ask(group.world, "GET cache").starts_with("-ERR 'cache' is not a lock key"));
+  REQUIRE(at_leader.ask(group.world, "FLUSHALL").starts_with("-ERR"));
+  REQUIRE(at_leader.ask(group.world, "RING NONSENSE").starts_with("-ERR unknown subcommand"));
+  REQUIRE(at_leader.ask(group.world, "LOCK NONSENSE").starts_with("-ERR unknown subcommand"));
+  REQUIRE(at_leader.ask(group.world, "SELECT 3") == "+OK\r\n");
+  REQUIRE(at_leader.ask(group.world, "GET lock:a") == "$-1\r\n");
+}
+
+}  // namespace
+}  // namespace chainring::coordinator
