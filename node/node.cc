@@ -63,6 +63,7 @@ Status Node::start(Now now) {
       {std::string(settings_.text(Setting::bind)), static_cast<uint16_t>(settings_.number(Setting::port))});
   if (!port.ok()) return port.status();
   port_ = *port;
+  clients_.set_port(port_);
   coordinator_heard_ = now.mono;
   coordinator_.tick(now.mono, identity_);
   return Status();
@@ -74,12 +75,12 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
     on_event(event);
     if (finished_) return;
   }
+  clients_.flush(now);  // may execute requests that were held back, so what follows sees their effects
   expire_keys();
   tend_links();
   talk_to_coordinator();
   send_chain_messages();
   mind_the_door();
-  clients_.flush(now);
   if (!store_.chains().broken().ok()) end(store_.chains().broken());
   if (stopping_) finished_ = true;
 }

@@ -93,9 +93,7 @@ void Node::info(std::string_view section, session::InfoWriter& out) {
   const engine::Database* database = store_.database();
   const Chains& chains = store_.chains();
   if (equals_ignoring_case(section, "memory")) {
-    out.field("used_memory", static_cast<int64_t>(database == nullptr ? 0 : database->memory_bytes()));
-    out.field("maxmemory", settings_.number(Setting::maxmemory));
-    out.field("maxmemory_policy", settings_.text(Setting::maxmemory_policy));
+    out.bytes("used_memory", static_cast<int64_t>(database == nullptr ? 0 : database->memory_bytes()));
   } else if (equals_ignoring_case(section, "stats") && database != nullptr) {
     out.field("expired_keys", static_cast<int64_t>(database->statistics().expired));
     out.field("evicted_keys", 0);
