@@ -158,7 +158,7 @@ TEST_CASE("Core.step: a candidate follows the leader of its term", "[paper]") {
 }
 
 // 3.4: "Raft uses randomized election timeouts", drawn anew each time.
-TEST_CASE("Core.next_tick: election timeouts lie in [election, 2 election)", "[paper]") {
+TEST_CASE("Core.next_tick: election timeouts lie between the shortest and twice that", "[paper]") {
   SeededRandom random(7);
   EntryLog log = log_of(voters({1, 2, 3}), {1});
   Core core(CoreOptions{1, kHeartbeatUs, kElectionUs, {}}, random, HardState{1, kNobody}, log, 0);

@@ -53,6 +53,7 @@ bool parse(int argc, char** argv, Options& options) {
 void print(const Statistics& s, uint64_t seeds) {
   std::printf("%llu seeds: %llu turns, %llu messages (%llu lost, %llu doubled, %llu late), %llu partitions,\n"
               "  %llu crashes, %llu kills, %llu disk faults, %llu pauses, %llu changes of members, %llu transfers,\n"
+              "  %llu leaders cut off at once,\n"
               "  %llu elections, %llu entries committed, %llu snapshots restored, %llu reads answered, %llu failed\n",
               static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(s.turns),
               static_cast<unsigned long long>(s.messages), static_cast<unsigned long long>(s.lost),
@@ -60,7 +61,7 @@ void print(const Statistics& s, uint64_t seeds) {
               static_cast<unsigned long long>(s.partitions), static_cast<unsigned long long>(s.crashes),
               static_cast<unsigned long long>(s.kills), static_cast<unsigned long long>(s.disk_faults),
               static_cast<unsigned long long>(s.pauses), static_cast<unsigned long long>(s.changes),
-              static_cast<unsigned long long>(s.transfers), static_cast<unsigned long long>(s.elections),
+              static_cast<unsigned long long>(s.transfers), static_cast<unsigned long long>(s.hunted), static_cast<unsigned long long>(s.elections),
               static_cast<unsigned long long>(s.committed), static_cast<unsigned long long>(s.snapshots_installed),
               static_cast<unsigned long long>(s.reads_answered), static_cast<unsigned long long>(s.reads_failed));
 }

@@ -279,7 +279,7 @@ TEST_CASE("Replica.open: a state that cannot be restored, or a damaged disk, is 
   CHECK(server.open().code() == ErrorCode::corrupt);
 }
 
-TEST_CASE("Replica: the state machine may propose while it applies; the next flush takes it") {
+TEST_CASE("Replica: the state machine may propose while it applies, and the next flush takes it") {
   Alone server;
   int left = 3;
   server.machine.on_apply = [&] {

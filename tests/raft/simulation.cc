@@ -24,6 +24,7 @@ void Statistics::add(const Statistics& other) {
   turns += other.turns, messages += other.messages, lost += other.lost, duplicated += other.duplicated;
   late += other.late, partitions += other.partitions, crashes += other.crashes, kills += other.kills;
   disk_faults += other.disk_faults, pauses += other.pauses, changes += other.changes, transfers += other.transfers;
+  hunted += other.hunted;
   snapshots_installed += other.snapshots_installed, elections += other.elections, committed += other.committed;
   reads_answered += other.reads_answered, reads_failed += other.reads_failed;
 }
@@ -50,6 +51,8 @@ void Simulation::draw_plan() {
   plan_.pauses = random_.percent(40);
   plan_.changes = random_.percent(50);
   plan_.transfers = random_.percent(50);
+  plan_.hunt_percent = maybe(static_cast<uint32_t>(random_.below(70)));
+  plan_.fault_mean_us = static_cast<Micros>(20'000 + random_.below(150'000));
 
   options_.heartbeat_us = kHeartbeat;
   options_.election_us = kElection;
@@ -83,7 +86,7 @@ std::string Simulation::run() {
   for (uint32_t place = 0; place < servers_.size(); ++place) schedule_turn(place, now_);
   repeat(EventKind::proposal, kProposalMean);
   repeat(EventKind::read, kReadMean);
-  repeat(EventKind::fault, kElection);
+  repeat(EventKind::fault, plan_.fault_mean_us);
   if (plan_.changes) repeat(EventKind::member_change, 2 * kElection);
   if (plan_.transfers) repeat(EventKind::transfer, 3 * kElection);
   run_until(kFaultTime);
@@ -145,7 +148,7 @@ void Simulation::handle(const Event& event) {
     case EventKind::restart: return servers_[event.subject]->life == event.life ? restart(event.subject) : void();
     case EventKind::proposal: propose(); return repeat(event.kind, kProposalMean);
     case EventKind::read: read(); return repeat(event.kind, kReadMean);
-    case EventKind::fault: inject_fault(); return repeat(event.kind, kElection);
+    case EventKind::fault: inject_fault(); return repeat(event.kind, plan_.fault_mean_us);
     case EventKind::member_change: change_members(); return repeat(event.kind, 2 * kElection);
     case EventKind::transfer:
       if (SimServer* leader = some_leader(); leader != nullptr && faults_) {
@@ -186,8 +189,10 @@ void Simulation::turn(uint32_t place) {
     ++statistics_.disk_faults;
     return crash(server, server.disk_fault == DiskFault::power || random_.percent(50));
   }
+  const bool led = server.leads;
   check_turn(server);
   if (!checker_.ok()) return;
+  if (!led && server.leads && hunt(server)) return;
   send(server);
   if (const Micros next = server.replica->next_tick(); next != kNever) schedule_turn(place, next);
 }
@@ -209,7 +214,8 @@ void Simulation::check_turn(SimServer& server) {
     ++statistics_.reads_answered;
   }
   for (const uint64_t context : notes.reads_failed) statistics_.reads_failed += reads_.erase(context);
-  if (core->role() == Role::leader) checker_.note_confirmed(server.replica->quorum_note());
+  server.leads = core->role() == Role::leader;
+  if (server.leads) checker_.note_confirmed(server.replica->quorum_note());
 }
 
 void Simulation::send(SimServer& from) {
@@ -270,7 +276,8 @@ SimServer* Simulation::some_leader() {
   const size_t first = random_.below(servers_.size());
   for (size_t i = 0; i < servers_.size(); ++i) {
     SimServer& server = *servers_[(first + i) % servers_.size()];
-    if (server.up() && server.replica->leading() && server.paused_until <= now_) return &server;
+    const Core* core = server.up() ? server.replica->core() : nullptr;
+    if (core != nullptr && core->role() == Role::leader && server.paused_until <= now_) return &server;
   }
   return nullptr;
 }

@@ -38,11 +38,14 @@ struct FaultPlan {
   bool pauses = false;
   bool changes = false;       // of the group's members
   bool transfers = false;
+  uint32_t hunt_percent = 0;  // of new leaders, which are cut off or crash before they have said a word
+  Micros fault_mean_us = 0;   // between two faults
 };
 
 struct Statistics {
   uint64_t turns = 0, messages = 0, lost = 0, duplicated = 0, late = 0, partitions = 0, crashes = 0, kills = 0;
-  uint64_t disk_faults = 0, pauses = 0, changes = 0, transfers = 0, snapshots_installed = 0, elections = 0;
+  uint64_t disk_faults = 0, pauses = 0, changes = 0, transfers = 0, hunted = 0, snapshots_installed = 0;
+  uint64_t elections = 0;
   uint64_t committed = 0, reads_answered = 0, reads_failed = 0;
   void add(const Statistics& other);
 };
@@ -86,11 +89,13 @@ class Simulation {
   void transmit(const Message& message);
   void deliver(uint32_t slot);
   [[nodiscard]] SimServer* server_of(ServerId id);
-  [[nodiscard]] SimServer* some_leader();
+  [[nodiscard]] SimServer* some_leader();  // whether or not it was told so yet
   [[nodiscard]] SimServer& some_server();
 
   // Faults.
   void inject_fault();
+  [[nodiscard]] bool hunt(SimServer& server);
+  void cut_off(size_t place, bool one_way);
   void cut_links();
   void heal_links();
   void crash(SimServer& server, bool power_loss);

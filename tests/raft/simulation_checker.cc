@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "raft/configuration.h"
 #include "raft/quorum.h"
@@ -88,6 +89,7 @@ void Checker::flushed(ServerId id, const Core& core) {
   Mirror& mirror = mirrors_[id];
   mirror.flushing = false;
   check_hard_state(id, mirror, core);
+  const bool cut = mirror.change.kept < mirror.terms.size();
   take_change(id, mirror, core);
   if (!ok()) return;
   check_leader(id, mirror, core);
@@ -96,6 +98,7 @@ void Checker::flushed(ServerId id, const Core& core) {
   mirror.note = core.note();
   mirror.was_leader = core.role() == Role::leader;
   if (++mirror.flushes % kFullComparisonEach == 0) compare_in_full(id, mirror, core);
+  if (cut || mirror.flushes % kFullComparisonEach == 0) check_configuration(id, core);
 }
 
 void Checker::check_hard_state(ServerId id, Mirror& mirror, const Core& core) {
@@ -214,6 +217,18 @@ void Checker::check_majority_has(ServerId id, const Core& core, Index index) {
   if (static_cast<size_t>(have) < majority_of(voters.size())) {
     fail(id, concat("entry ", index, " was committed while only ", have, " of ", voters.size(), " had it on disk"));
   }
+}
+
+// 4.1: the newest configuration in the log is the one in use, committed or not.
+void Checker::check_configuration(ServerId id, const Core& core) {
+  const EntryLog& log = core.log();
+  Index newest = log.last_index();
+  while (newest > log.base() && log.at(newest).kind != EntryKind::configuration) --newest;
+  if (newest == log.base()) newest = log.snapshot().index;
+  const Configuration& expected = newest <= log.snapshot().index
+                                      ? log.snapshot().configuration
+                                      : *decode<Configuration>(log.at(newest).data);
+  if (core.configuration() != expected) fail(id, "uses another configuration than the newest in its log");
 }
 
 void Checker::compare_in_full(ServerId id, const Mirror& mirror, const Core& core) {

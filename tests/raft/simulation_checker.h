@@ -93,6 +93,7 @@ class Checker {
   void take_commits(ServerId id, Mirror& mirror, const Core& core);
   void commit(ServerId id, const Core& core, Index index);
   void check_majority_has(ServerId id, const Core& core, Index index);
+  void check_configuration(ServerId id, const Core& core);
   void compare_in_full(ServerId id, const Mirror& mirror, const Core& core);
   [[nodiscard]] std::vector<Term> terms_of(const Core& core) const;
 

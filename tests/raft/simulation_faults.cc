@@ -42,6 +42,27 @@ void Simulation::inject_fault() {
   }
 }
 
+// What makes logs diverge: leaders that store entries of their term and are gone before anybody has them. Returns
+// whether the server is down.
+bool Simulation::hunt(SimServer& server) {
+  if (!faults_ || !random_.percent(plan_.hunt_percent)) return false;
+  ++statistics_.hunted;
+  if (plan_.crashes && random_.percent(30)) {
+    crash(server, true);
+    return true;
+  }
+  heal_links();
+  cut_off(server.id - 1, random_.percent(40));
+  return false;
+}
+
+void Simulation::cut_off(size_t place, bool one_way) {
+  for (size_t other = 0; other < kServersMax; ++other) {
+    cut_[place][other] = true;
+    cut_[other][place] = !one_way;
+  }
+}
+
 // Two halves, one server alone, or single links in one direction.
 void Simulation::cut_links() {
   ++statistics_.partitions;
@@ -52,13 +73,11 @@ void Simulation::cut_links() {
   const SimServer* leader = some_leader();
   const size_t alone = leader != nullptr && random_.percent(50) ? leader->id - 1 : random_.below(servers_.size());
   const bool one_way = random_.percent(40);
+  if (kind == 1) return cut_off(alone, one_way);
   for (size_t from = 0; from < kServersMax; ++from) {
     for (size_t to = 0; to < kServersMax; ++to) {
-      switch (kind) {
-        case 0: cut_[from][to] = one_way ? side[from] && !side[to] : side[from] != side[to]; break;
-        case 1: cut_[from][to] = from == alone || (to == alone && !one_way); break;
-        default: cut_[from][to] = random_.percent(30); break;
-      }
+      const bool halves = one_way ? side[from] && !side[to] : side[from] != side[to];
+      cut_[from][to] = kind == 0 ? halves : random_.percent(30);
     }
   }
 }

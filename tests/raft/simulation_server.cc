@@ -53,6 +53,7 @@ Status SimServer::start(const ReplicaOptions& options, Micros now) {
   if (!opened) return opened.status();
   replica = *std::move(opened);
   turn_at = kNever;
+  leads = false;
   paused_until = 0;
   disk_fault = DiskFault::none;
   return {};
