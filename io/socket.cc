@@ -80,7 +80,8 @@ Status listen_error(const Address& address, int error) {
     case EADDRINUSE:
       return Status(
           ErrorCode::already_exists,
-          concat(where, "another process has this port; stop it (`ss -ltnp` shows it) or choose another port"));
+          concat(where,
+                 "the port is in use by another process; stop that one (`ss -ltnp` shows it) or choose another port"));
     case EACCES:
       return Status(ErrorCode::permission_denied,
                     concat(where, "permission denied; ports below 1024 need privileges, choose another port"));

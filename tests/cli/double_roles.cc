@@ -12,9 +12,7 @@
 namespace chainring::cli {
 namespace {
 
-std::string bulk(std::string_view text) {
-  return concat('$', text.size(), "\r\n", text, "\r\n");
-}
+std::string bulk(std::string_view text) { return concat('$', text.size(), "\r\n", text, "\r\n"); }
 
 constexpr std::string_view kStatus =
     R"({"leader":"c1","members":[{"name":"n1","state":"up"},{"name":"n2","state":"up"},{"name":"n3","state":"up"}],)"

@@ -79,9 +79,7 @@ bool Program::until(const std::function<bool()>& holds) {
   return true;
 }
 
-void Program::signal(int number) {
-  REQUIRE(::kill(pid_, number) == 0);
-}
+void Program::signal(int number) { REQUIRE(::kill(pid_, number) == 0); }
 
 int Program::wait() {
   until([] { return false; });  // to the end of its outputs
@@ -117,8 +115,6 @@ bool eventually(const std::function<bool()>& holds) {
   return true;
 }
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 }  // namespace chainring::cli

@@ -57,9 +57,7 @@ std::vector<pid_t> children(const TempDirectory& directory) {
   return pids;
 }
 
-bool none_runs(const std::vector<pid_t>& pids) {
-  return std::none_of(pids.begin(), pids.end(), runs);
-}
+bool none_runs(const std::vector<pid_t>& pids) { return std::none_of(pids.begin(), pids.end(), runs); }
 
 }  // namespace
 
@@ -88,6 +86,25 @@ TEST_CASE("chainring up: prints the endpoints, a line to try, and ready; Ctrl-C 
   CHECK(all_free(static_cast<uint16_t>(p)));
   CHECK(pid_of(directory, "n1") == 0);                                          // the pid files have gone
   CHECK(read_file(directory.path() + "/data/r1/data/told-to-shut-down").ok());  // the stop was announced
+}
+
+TEST_CASE("chainring status --watch: shows it again and again until Ctrl-C") {
+  const TempDirectory directory;
+  const std::string port = free_port();
+  Program up(up_arguments(directory, port));
+  REQUIRE(until_ready(up));
+  Program watch({"status", "--watch", "--port", port});
+  const auto screens = [&] {
+    size_t count = 0;
+    for (size_t at = 0; (at = watch.out.find("\x1b[H\x1b[J", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  REQUIRE(watch.until([&] { return screens() >= 2; }));
+  CHECK(contains(watch.out, "slots: 16384 of 16384 served"));
+  watch.signal(SIGINT);
+  CHECK(watch.wait() == 0);
+  up.signal(SIGTERM);
+  CHECK(up.wait() == 0);
 }
 
 TEST_CASE("chainring up: a child that is killed is started again") {

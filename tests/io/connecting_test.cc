@@ -85,6 +85,7 @@ TEST_CASE("Network.listen: a port in use is named, with what to do") {
   REQUIRE_FALSE(again.ok());
   CHECK(again.status().code() == ErrorCode::already_exists);
   CHECK(contains(again.status().message(), "cannot listen on 127.0.0.1:" + std::to_string(port)));
+  CHECK(contains(again.status().message(), "in use by another process"));
   CHECK(contains(again.status().message(), "choose another port"));
 }
 
