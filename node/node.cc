@@ -216,9 +216,7 @@ void Node::mind_the_door() {
   const bool close = door_closed_ ? uncommitted > kUncommittedBytesMax / 2 : uncommitted > kUncommittedBytesMax;
   if (close == door_closed_) return;
   door_closed_ = close;
-  for (const auto& [conn, peer] : peers_) {
-    if (peer.who.role == session::PeerRole::router) transport_.set_reading(conn, !close);
-  }
+  for (const auto& [conn, peer] : peers_) tend_reading(conn, peer);
 }
 
 }  // namespace chainring::node

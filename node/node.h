@@ -51,6 +51,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   struct Peer {
     session::PeerIdentity who;
     std::unordered_map<Slot, uint32_t> bounced;  // the last attempt that was bounced (R10)
+    bool full = false;  // it does not take its replies as fast as it asks: no more is read from it (R11)
   };
 
   // ---- node.cc: life and coordinators
@@ -67,6 +68,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   // ---- node_peers.cc: links with members and routers
   void welcome_peer(ConnId conn);
   void on_peer_event(const NetEvent& event, Peer& peer);
+  [[nodiscard]] bool take_frames(ConnId conn, Peer& peer);  // false: malformed
+  void tend_reading(ConnId conn, const Peer& peer);
   void on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
   void on_request(ConnId conn, Peer& peer, std::string_view payload);
   void on_slots_request(ConnId conn, std::string_view payload);

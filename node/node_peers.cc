@@ -8,8 +8,8 @@
 namespace chainring::node {
 namespace {
 
-// A peer that takes so much less than it asks for is cut off; it dials again and asks again.
-constexpr size_t kPeerUnsentBytesMax = size_t{1} << 30;
+// Replies that may wait to leave on one router's link before no more of its requests are taken.
+constexpr size_t kReplyBacklogMax = size_t{4} << 20;
 
 protocol::RespVersion resp_of(uint8_t flags) {
   return (flags & protocol::kRequestResp3) != 0 ? protocol::RespVersion::resp3 : protocol::RespVersion::resp2;
@@ -87,17 +87,43 @@ void Node::drop_peer(ConnId conn) {
 }
 
 void Node::on_peer_event(const NetEvent& event, Peer& peer) {
-  if (event.kind == NetEvent::Kind::closed) return drop_peer(event.conn);
-  if (event.kind != NetEvent::Kind::input) return;
-  if (door_closed_ && peer.who.role == session::PeerRole::router) return transport_.set_reading(event.conn, false);
-  const bool intact = session::consume_frames(transport_, event.conn, [&](const protocol::Frame& frame) {
-    on_peer_frame(event.conn, peer, frame);
-  });
-  if (!intact || transport_.unsent(event.conn) > kPeerUnsentBytesMax) {
-    log_.warning(concat("link of ", role_name(peer.who.role), " ", peer.who.id, " closed: ",
-                        intact ? "it does not read its replies" : "it sent malformed bytes"));
+  switch (event.kind) {
+    case NetEvent::Kind::closed: return drop_peer(event.conn);
+    case NetEvent::Kind::drained:
+      peer.full = false;
+      return tend_reading(event.conn, peer);
+    case NetEvent::Kind::input: break;
+    default: return;
+  }
+  if (!take_frames(event.conn, peer)) {
+    log_.warning(concat("link of ", role_name(peer.who.role), " ", peer.who.id, " closed: it sent malformed bytes"));
     drop_peer(event.conn);
   }
+}
+
+// Chain links are always read to the end; requests only while there is room for their replies and effects (R11).
+bool Node::take_frames(ConnId conn, Peer& peer) {
+  const std::string_view input = transport_.input(conn);
+  size_t taken = 0;
+  protocol::FrameState state = protocol::FrameState::ready;
+  for (;;) {
+    if (peer.who.role == session::PeerRole::router) {
+      peer.full = transport_.unsent(conn) > kReplyBacklogMax;
+      if (peer.full || door_closed_) break;
+    }
+    protocol::Frame frame;
+    state = protocol::parse_frame(input.substr(taken), frame);
+    if (state != protocol::FrameState::ready) break;
+    on_peer_frame(conn, peer, frame);
+    taken += frame.size;
+  }
+  transport_.consume(conn, taken);
+  if (peer.full || door_closed_) tend_reading(conn, peer);
+  return state != protocol::FrameState::error;
+}
+
+void Node::tend_reading(ConnId conn, const Peer& peer) {
+  if (peer.who.role == session::PeerRole::router) transport_.set_reading(conn, !peer.full && !door_closed_);
 }
 
 void Node::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) {

@@ -15,9 +15,9 @@ using protocol::CommandSpec;
 using protocol::RequestParser;
 
 // A client with so many requests under way is read again when half of them have been answered.
-constexpr size_t kPendingRepliesMax = 16 * 1024;
+constexpr size_t kPendingRepliesMax = 1024;
 // A client that leaves so many bytes of replies unread gets nothing more executed until it reads.
-constexpr size_t kOutputBytesSoftMax = 1024 * 1024;
+constexpr size_t kOutputBytesSoftMax = size_t{32} * 1024 * 1024;
 // Connections beyond maxclients that may stay until their first request shows whether they are peers: a full table of
 // clients must not cut the cluster's own links.
 constexpr size_t kUnadmittedMax = 128;
@@ -321,10 +321,11 @@ void Session::complete(Client& client, uint64_t place, std::string_view reply) {
 // ---- limits -----------------------------------------------------------------------------------------------------
 
 void Session::check_output(Client& client) {
-  if (client.output_bytes + client.replies.waiting_bytes() <= kOutputBytesSoftMax) return;
+  const auto limit = static_cast<size_t>(settings_.number(Setting::client_output_limit));
+  if (client.output_bytes + client.replies.waiting_bytes() <= std::min(kOutputBytesSoftMax, limit)) return;
   client.output_bytes = transport_.unsent(client.conn);
   const size_t bytes = client.output_bytes + client.replies.waiting_bytes();
-  if (bytes <= static_cast<size_t>(settings_.number(Setting::client_output_limit)) || client.dead) return;
+  if (bytes <= limit || client.dead) return;
   log_.warning(concat("closed client ", client.id, " at ", transport_.peer_name(client.conn), ": it left ", bytes,
                       " bytes of replies unread, more than client-output-limit"));
   ++counters_.output_limit_closed;

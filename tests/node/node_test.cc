@@ -369,3 +369,33 @@ TEST_CASE("Node: a key whose time is over is removed by a record of its own (R12
   CHECK(records->records[0].sender == 0);
   CHECK(records->records[0].effects.find("del") != std::string_view::npos);
 }
+
+TEST_CASE("Node: a router that does not take its replies is not read, and goes on when it does (R11)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  scene.ask(router, 1, {"SET", "big", std::string(1 << 20, 'x')}, 1);
+  scene.replies(router);
+  std::string requests;
+  std::string command;
+  const std::string_view words[] = {"GET", "big"};
+  protocol::append_request(command, words);
+  for (uint64_t id = 2; id < 12; ++id) {
+    protocol::Request request;
+    request.id = id;
+    request.slot = protocol::slot_of("big");
+    protocol::append_frame(requests, protocol::FrameType::request, request, command);
+  }
+  scene.net.receive(router, requests);
+  scene.turn();
+  CHECK_FALSE(scene.net.reading(router));
+  size_t answered = scene.replies(router).size();
+  CHECK(answered == 4);  // the one that passes the bound of 4 MiB is the last
+  for (int turns = 0; turns < 10 && answered < 10; ++turns) {
+    scene.turn();
+    answered += scene.replies(router).size();
+  }
+  CHECK(answered == 10);
+  scene.turn();
+  CHECK(scene.net.reading(router));
+}

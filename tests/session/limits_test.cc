@@ -52,27 +52,27 @@ TEST_CASE("Clients: silent connections beyond maxclients are bounded in number a
 
 TEST_CASE("Clients: a client that does not read gets nothing more executed until it does") {
   Rig rig;
-  const std::string value(100'000, 'v');
+  const std::string value(4 * kMiB, 'v');
   rig.backend.answer = [&](const ClientRequest&) { return bulk(value); };
   const ConnId conn = rig.connect();
   std::string pipeline;
-  for (int i = 0; i < 100; ++i) pipeline += request("GET k");
+  for (int i = 0; i < 30; ++i) pipeline += request("GET k");
   rig.transport.receive(conn, pipeline);
   rig.turn();
   const size_t executed = rig.backend.seen.size();
-  CHECK(executed < 15);
+  CHECK(executed < 12);
   CHECK_FALSE(rig.transport.reading(conn));
   rig.pass(kMicrosPerSecond);
   CHECK(rig.backend.seen.size() == executed);
 
   size_t received = 0;
-  for (int turns = 0; turns < 100 && rig.backend.seen.size() < 100; ++turns) {
+  for (int turns = 0; turns < 100 && rig.backend.seen.size() < 30; ++turns) {
     received += rig.transport.take_output(conn).size();
     rig.turn();
   }
   received += rig.transport.take_output(conn).size();
-  CHECK(rig.backend.seen.size() == 100);
-  CHECK(received == 100 * bulk(value).size());
+  CHECK(rig.backend.seen.size() == 30);
+  CHECK(received == 30 * bulk(value).size());
   rig.turn();
   CHECK(rig.transport.reading(conn));
 }
@@ -106,14 +106,13 @@ TEST_CASE("Clients: a pipeline longer than the replies that may be pending is ex
   }
   rig.transport.receive(conn, pipeline);
   rig.turn();
-  CHECK(rig.backend.seen.size() >= 10'000);
-  CHECK(rig.backend.seen.size() < kRequests);
+  CHECK(rig.backend.seen.size() == 1024);
   CHECK_FALSE(rig.transport.reading(conn));
   size_t answered = 0;
   while (answered < rig.backend.seen.size()) {
     const FakeBackend::Seen seen = rig.backend.seen[answered++];
     rig.clients.complete(seen.ticket, bulk(seen.args[1]));
-    if (answered % 1000 == 0) {
+    if (answered % 100 == 0) {
       rig.turn();
       output += rig.transport.take_output(conn);
     }

@@ -245,6 +245,7 @@ void World::send(uint64_t stream, int from_side) {
   End& from = state.ends[from_side];
   End& to = state.ends[1 - from_side];
   std::string bytes = std::exchange(from.out, {});
+  if (bytes.size() > kOutputLowWater) event(from.host, {NetEvent::Kind::drained, conn_of(stream, from_side)});
   if (state.broken) return;
   if (faults_.breaks_per_100k > 0 && random_.below(100'000) < faults_.breaks_per_100k) return break_stream(stream);
   to.last_arrival = std::max(to.last_arrival + 1, now_ + delay());
