@@ -28,7 +28,7 @@ LockRequest::LockRequest(Origin from, const protocol::CommandSpec& command,
 void LockDesk::lead(Millis known_time, Now now) {
   now_ = now;
   clock_.begin(std::max(known_time, state_.locks().time()), now.mono);
-  proposed_time_ = 0;
+  time_index_ = 0;
   time_proposed_at_ = now.mono - kExpiryInterval;
 }
 
@@ -51,13 +51,13 @@ void LockDesk::resign() {
 
 void LockDesk::tick(Now now) {
   now_ = now;
-  if (state_.locks().earliest_deadline() > time() || proposed_time_ > state_.locks().time()) return;
-  if (now.mono - time_proposed_at_ >= kExpiryInterval) propose_time(time());
+  if (state_.locks().earliest_deadline() > time() || time_index_ != 0) return;
+  if (now.mono - time_proposed_at_ >= kExpiryInterval) propose_time();
 }
 
 Micros LockDesk::next_tick() const {
   const Millis deadline = state_.locks().earliest_deadline();
-  if (deadline == INT64_MAX || proposed_time_ > state_.locks().time()) return kNever;
+  if (deadline == INT64_MAX || time_index_ != 0) return kNever;
   return std::max(clock_.when(deadline), time_proposed_at_ + kExpiryInterval);
 }
 
@@ -112,7 +112,7 @@ void LockDesk::settle(LockRequest request) {
   }
   if (state_.locks().rests_on_expiry(command, time())) {
     awaiting_time_.push_back({std::move(request), time()});
-    if (proposed_time_ < time()) propose_time(time());
+    if (time_index_ == 0) propose_time();
     return;
   }
   answer_read(request);
@@ -155,10 +155,11 @@ void LockDesk::propose(LockRequest request) {
   if (request.numbered()) numbered_[identity] = *index;
 }
 
-void LockDesk::propose_time(Millis time) {
+// One at a time: what waits for a later one is looked at when this one is applied.
+void LockDesk::propose_time() {
   time_proposed_at_ = now_.mono;
   // When it is not accepted, a later tick tries again.
-  if (log_.propose(encode_entry(LockTimeEntry{time})).ok()) proposed_time_ = time;
+  if (const Result<uint64_t> index = log_.propose(encode_entry(LockTimeEntry{time()})); index.ok()) time_index_ = *index;
 }
 
 void LockDesk::applied(uint64_t index, const Applied& applied) {
@@ -174,10 +175,14 @@ void LockDesk::applied(uint64_t index, const Applied& applied) {
       sink_.answer(proposal.origin, protocol::ReplyStatus::done, applied.lock->reply.render(proposal.resp, time()));
     }
   }
-  if (awaiting_time_.empty()) return;
-  const auto due = std::stable_partition(awaiting_time_.begin(), awaiting_time_.end(), [&](const AwaitingTime& waiting) {
-    return waiting.time > state_.locks().time();
-  });
+  if (index == time_index_) time_index_ = 0;
+  if (!awaiting_time_.empty()) time_moved();
+}
+
+void LockDesk::time_moved() {
+  const Millis committed = state_.locks().time();
+  const auto due = std::stable_partition(awaiting_time_.begin(), awaiting_time_.end(),
+                                         [&](const AwaitingTime& waiting) { return waiting.time > committed; });
   std::vector<AwaitingTime> ready(std::make_move_iterator(due), std::make_move_iterator(awaiting_time_.end()));
   awaiting_time_.erase(due, awaiting_time_.end());
   for (AwaitingTime& waiting : ready) {
@@ -188,6 +193,7 @@ void LockDesk::applied(uint64_t index, const Applied& applied) {
       answer_read(waiting.request);
     }
   }
+  if (!awaiting_time_.empty() && time_index_ == 0) propose_time();
 }
 
 }  // namespace chainring::coordinator

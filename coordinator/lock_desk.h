@@ -128,9 +128,10 @@ class LockDesk {
   };
   void settle(LockRequest request);
   void propose(LockRequest request);
-  void propose_time(Millis time);
+  void propose_time();
   void answer_read(const LockRequest& request);
   void refuse(const LockRequest& request, std::string_view error);
+  void time_moved();
   void finished(size_t bytes);
 
   State& state_;
@@ -143,7 +144,7 @@ class LockDesk {
   std::vector<AwaitingTime> awaiting_time_;                       // for an expiry to be committed
   std::map<uint64_t, Proposal> proposals_;                        // by index
   std::map<std::pair<Incarnation, uint64_t>, uint64_t> numbered_;  // writes among them: their index
-  Millis proposed_time_ = 0;  // the latest that was proposed alone
+  uint64_t time_index_ = 0;  // of the entry that moves the time on, while it is not applied; else 0
   Micros time_proposed_at_ = 0;
   size_t requests_ = 0;
   size_t bytes_ = 0;

@@ -63,7 +63,8 @@ bool LockSpace::rests_on_expiry(const LockCommand& command, Millis now) const {
   if (earliest_deadline() > now) return false;
   const std::vector<std::string_view> keys = command.keys();
   return keys.empty() || std::any_of(keys.begin(), keys.end(), [&](std::string_view key) {
-    return find(command.db, key) != nullptr && deadline(command.db, key) <= now;
+    const Lock* lock = find(command.db, key);
+    return lock != nullptr && lock->deadline <= now;
   });
 }
 
@@ -136,14 +137,13 @@ std::string LockSpace::read_native(const LockCommand& command, Millis now) const
     writer.null();
     return out;
   }
-  const Millis until = deadline(command.db, command.args[2]);
   writer.map(4);
   writer.bulk("owner");
   writer.bulk(lock->owner);
   writer.bulk("token");
   writer.integer(static_cast<int64_t>(lock->token));
   writer.bulk("ttl_ms");
-  writer.integer(until == INT64_MAX ? -1 : until - now);
+  writer.integer(lock->deadline == INT64_MAX ? -1 : lock->deadline - now);
   writer.bulk("held_ms");
   writer.integer(std::max<Millis>(0, now - lock->granted_at));
   return out;
@@ -205,14 +205,13 @@ std::string LockSpace::random_key(const LockCommand& command, Random& random) co
 std::string LockSpace::expire_time(const LockCommand& command, const ReadContext& context) const {
   std::string out;
   ReplyWriter writer(out, command.resp);
-  const std::string_view key = command.args[1];
-  const Millis until = find(command.db, key) == nullptr ? -1 : deadline(command.db, key);
-  if (until < 0) {
+  const Lock* lock = find(command.db, command.args[1]);
+  if (lock == nullptr) {
     writer.integer(-2);
-  } else if (until == INT64_MAX) {
+  } else if (lock->deadline == INT64_MAX) {
     writer.integer(-1);
   } else {
-    const Millis when = context.wall + (until - context.now);
+    const Millis when = context.wall + (lock->deadline - context.now);
     const bool seconds = command.spec->id == CommandId::expiretime;
     writer.integer(seconds ? (when + kMillisPerSecond / 2) / kMillisPerSecond : when);
   }

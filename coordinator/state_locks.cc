@@ -14,7 +14,6 @@ using protocol::CommandId;
 using protocol::ReplyWriter;
 
 constexpr protocol::SlotRange kAllSlots[] = {{0, kSlotCount - 1}};
-constexpr size_t kExpireBatch = 1024;
 
 // Calls visit(db, args) for each effect.
 template <class Visit>
@@ -86,18 +85,28 @@ std::optional<std::string> LockSpace::value(uint8_t db, std::string_view key) co
 }
 
 void LockSpace::advance(Millis time) {
-  time_ = std::max(time_, time);
-  while (database_->earliest_deadline() <= time_) {
+  size_t removed = 0;
+  for (Millis due = earliest_deadline(); due <= time; due = earliest_deadline()) {
+    if (removed >= kExpiredPerEntryMax) {
+      time_ = std::max(time_, due - 1);
+      return;
+    }
     engine::Effects effects;
-    const size_t removed = database_->expire(kAllSlots, time_, kExpireBatch, effects);
+    const size_t gone = database_->expire(kAllSlots, due, SIZE_MAX, effects);
+    CHECK(gone > 0, "the engine's earliest deadline is exact; where the time stops depends on it");
+    removed += gone;
     take(effects);
-    if (removed < kExpireBatch) break;
   }
+  time_ = std::max(time_, time);
 }
 
 // What the engine changed becomes what is known of the locks.
 void LockSpace::take(const engine::Effects& effects) {
   for_each_effect(effects, [&](uint8_t db, const std::vector<std::string_view>& args) {
+    if (args[0] == "del") {
+      if (const auto known = locks_.find(std::pair(db, args[1])); known != locks_.end()) forget(known);
+      return;
+    }
     settle(db, args[1]);
     if (args[0] == "rename") settle(db, args[2]);
     if (args[0] == "copy") settle(static_cast<uint8_t>(parse_uint(args[4]).value_or(db)), args[2]);
@@ -112,11 +121,14 @@ void LockSpace::settle(uint8_t db, std::string_view key) {
     return;
   }
   if (known == locks_.end()) {
-    const auto added = locks_.emplace(Key(db, key), Lock{*owner, ++token_, ++place_, time_}).first;
+    const auto added = locks_.emplace(Key(db, key), Lock{*owner, ++token_, ++place_, time_, deadline(db, key)}).first;
     by_place_.emplace(place_, added);
     ++counts_[db];
     bytes_ += key.size() + owner->size();
-  } else if (known->second.owner != *owner) {
+    return;
+  }
+  known->second.deadline = deadline(db, key);
+  if (known->second.owner != *owner) {
     bytes_ += owner->size();
     bytes_ -= known->second.owner.size();
     known->second.owner = *owner;
@@ -221,7 +233,7 @@ void LockSpace::write(ByteWriter& out) const {
   out(hash_seed_, generation_, time_, token_, place_);
   out.varint(locks_.size());
   for (const auto& [key, lock] : locks_) {
-    out(key.first, key.second, lock.owner, lock.token, lock.place, lock.granted_at, deadline(key.first, key.second));
+    out(key.first, key.second, lock.owner, lock.token, lock.place, lock.granted_at, lock.deadline);
   }
 }
 
@@ -233,11 +245,10 @@ void LockSpace::read(ByteReader& in) {
   for (uint64_t left = in.varint(); left > 0 && !in.failed(); --left) {
     Key key;
     Lock lock;
-    Millis deadline = 0;
-    in(key.first, key.second, lock.owner, lock.token, lock.place, lock.granted_at, deadline);
-    if (in.failed() || key.first >= engine::kDatabaseCount || deadline <= time_) return in.fail();
+    in(key.first, key.second, lock.owner, lock.token, lock.place, lock.granted_at, lock.deadline);
+    if (in.failed() || key.first >= engine::kDatabaseCount || lock.deadline <= time_) return in.fail();
     engine::Effects effects;
-    set(key.first, key.second, lock.owner, deadline, effects);
+    set(key.first, key.second, lock.owner, lock.deadline, effects);
     ++counts_[key.first];
     bytes_ += key.second.size() + lock.owner.size();
     const uint64_t place = lock.place;

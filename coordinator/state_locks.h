@@ -29,6 +29,7 @@
 namespace chainring::coordinator {
 
 inline constexpr uint64_t kLockBytesMax = uint64_t{1} << 30;  // keys and values of all locks
+inline constexpr size_t kExpiredPerEntryMax = 2'000;  // about; those of one millisecond go together
 inline constexpr int kTokenGenerationShift = 40;  // tokens stay below 2^53 up to generation 8191 (R26)
 
 struct Lock {
@@ -36,6 +37,7 @@ struct Lock {
   uint64_t token = 0;
   uint64_t place = 0;     // grows with every lock that appears; SCAN walks in this order
   Millis granted_at = 0;  // in lock time
+  Millis deadline = INT64_MAX;  // in lock time; INT64_MAX: none
 };
 
 // How a read is answered. `now` is the leader's lock time, `wall` its wall clock, both when the reply leaves.
@@ -52,10 +54,11 @@ class LockSpace {
   [[nodiscard]] Millis time() const { return time_; }
   [[nodiscard]] uint64_t count() const { return locks_.size(); }
   [[nodiscard]] uint64_t last_token() const { return token_; }
-  // The earliest time at which a lock expires; INT64_MAX for never. May be earlier than true.
+  // The earliest time at which a lock expires; INT64_MAX for never.
   [[nodiscard]] Millis earliest_deadline() const { return database_->earliest_deadline(); }
 
-  // Moves the time on, never back, and removes all that has expired by it.
+  // Moves the time on, never back, and removes all that has expired by it, in the order of their deadlines. When very
+  // many have, the time stays behind, with what the rest is waiting for: locks then live a little longer.
   void advance(Millis time);
 
   // Runs a command that was committed, at time(). REQUIRES: refuse_lock_command() did not refuse it.
@@ -89,7 +92,7 @@ class LockSpace {
   // ---- state_locks.cc
   [[nodiscard]] std::string execute(const LockCommand& command, Millis now, engine::Effects& effects) const;
   [[nodiscard]] int64_t ask(std::string_view command, uint8_t db, std::string_view key) const;
-  [[nodiscard]] Millis deadline(uint8_t db, std::string_view key) const;  // INT64_MAX: for ever
+  [[nodiscard]] Millis deadline(uint8_t db, std::string_view key) const;  // INT64_MAX: none
   [[nodiscard]] std::optional<std::string> value(uint8_t db, std::string_view key) const;
   [[nodiscard]] std::string refuse_growth(const LockCommand& command, uint64_t lock_count_max) const;
   LockReply run_native(const LockCommand& command);

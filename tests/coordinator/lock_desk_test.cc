@@ -146,6 +146,24 @@ TEST_CASE("LockDesk.tick: locks that nobody asks for expire, too, in one entry f
   REQUIRE(f.desk.next_tick() == kNever);
 }
 
+TEST_CASE("LockDesk: when very many locks expire at once, no entry removes them all, and an answer waits for the last") {
+  DeskFixture f;
+  REQUIRE(f.state.apply(f.first_index++, encode_entry(SettingsEntry{{}, 100'000})).ok());
+  constexpr int kLocks = 3 * static_cast<int>(kExpiredPerEntryMax);
+  for (int i = 0; i < kLocks; ++i) f.submit(concat("SET lock:", i, " me PX ", 100 + i % 50));
+  f.commit();
+  f.pass(200);
+  const uint64_t size = f.submit("DBSIZE");
+  f.confirm();
+  f.commit(1);
+  REQUIRE(f.state.locks().count() > kLocks / 2);
+  REQUIRE(f.state.locks().time() < f.desk.time());
+  REQUIRE_FALSE(f.answers.contains(size));
+  f.commit();
+  REQUIRE(f.answers[size].second == ":0\r\n");
+  REQUIRE(f.state.locks().time() == f.desk.time());
+}
+
 TEST_CASE("LockDesk: the remaining time is reckoned when the reply leaves (R25)") {
   DeskFixture f;
   const uint64_t id = f.submit("LOCK ACQUIRE lock:a me TTL 1000");
