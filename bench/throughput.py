@@ -60,7 +60,8 @@ def run_benchmark(port, requests, pipeline):
 def environment():
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
                   if line.startswith("model name")), "unknown")
-    version = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    version = subprocess.run(["redis-server", "--version"], capture_output=True, text=True,
+                             check=True).stdout.split()[2]
     print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores ({model}), load {os.getloadavg()[0]:.1f}; "
           f"redis-server {version[2:]}, 50 connections, 64-byte values, 100,000 keys")
 

@@ -110,7 +110,8 @@ Sequence Chains::rests_on(Slot slot, std::span<const uint64_t> key_hashes) const
   Sequence last = key_hashes.empty() ? state.applied : state.whole_slot;
   for (const uint64_t hash : key_hashes) {
     // Two keys of different slots may share a hash; then the number means nothing here beyond what is applied.
-    if (const auto at = dirty_.find(hash); at != dirty_.end()) last = std::max(last, std::min(at->second, state.applied));
+    if (const auto at = dirty_.find(hash); at != dirty_.end())
+      last = std::max(last, std::min(at->second, state.applied));
   }
   return last > state.committed ? last : 0;
 }
@@ -248,8 +249,7 @@ void Chains::link_up(MemberId member) {
   }
 }
 
-void Chains::send_record(MemberId to, const SlotState& state, const StoredRecord& record,
-                         protocol::RecordKind kind) {
+void Chains::send_record(MemberId to, const SlotState& state, const StoredRecord& record, protocol::RecordKind kind) {
   CHECK(to != kNoMember, "records go to somebody");
   auto batch = std::find_if(batches_.begin(), batches_.end(), [&](const Batch& b) { return b.to == to; });
   if (batch == batches_.end()) batch = batches_.insert(batches_.end(), Batch{to, 0, {}});
@@ -306,8 +306,9 @@ std::vector<ChainMessage> Chains::take_messages() {
 
 Chains::View Chains::view(Slot slot) const {
   const SlotState& state = slots_[slot];
-  return {state.epoch,  state.promised, state.applied,
-          state.committed, state.member, state.member && state.predecessor == kNoMember, state.active()};
+  return {state.epoch,     state.promised, state.applied,
+          state.committed, state.member,   state.member && state.predecessor == kNoMember,
+          state.active()};
 }
 
 }  // namespace chainring::node

@@ -165,8 +165,7 @@ class Chains {
   void refresh_wanted_links();
 
   void accept(MemberId from, const protocol::RecordHead& head, std::string_view body, const protocol::Record& record);
-  void take(SlotState& state, const protocol::RecordHead& head, std::string_view body,
-            const protocol::Record& record);
+  void take(SlotState& state, const protocol::RecordHead& head, std::string_view body, const protocol::Record& record);
   void store(SlotState& state, const protocol::RecordHead& head, std::string body,
              std::span<const uint64_t> key_hashes);
   void forget(const StoredRecord& record);  // a record that is committed or dropped touches no key any more

@@ -20,8 +20,8 @@ Status Chains::obey(const ring::Table& table, MemberId self) {
     // A member of a chain in force has promised its epoch: the activation waited for that.
     for (uint32_t slot = range.first; holds(range.chain, self) && slot <= range.last; ++slot) {
       if (slots_[slot].promised < range.epoch) {
-        return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts epoch ", range.epoch, " of slot ", slot,
-                                                 " in force, which this member never promised"));
+        return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts epoch ", range.epoch, " of slot ",
+                                                 slot, " in force, which this member never promised"));
       }
     }
   }

@@ -19,9 +19,9 @@ namespace chainring::node {
 
 // Where a reply goes: to a request on a peer's link, or to a client connected to this node.
 struct Destination {
-  ConnId link = kNoConn;  // kNoConn: a client
-  uint64_t request = 0;   // of the link
-  session::Ticket ticket; // of the client
+  ConnId link = kNoConn;   // kNoConn: a client
+  uint64_t request = 0;    // of the link
+  session::Ticket ticket;  // of the client
 };
 
 class HeldReplies {

@@ -161,7 +161,8 @@ void Node::adopt_table(const protocol::TableMessage& message) {
   if (Status obeyed = store_.obey(table_, self_); !obeyed.ok()) return end(std::move(obeyed));
   heartbeat_due_ = true;  // says at once which table is obeyed: the lease may depend on it (R4)
   std::vector<Address> coordinators;
-  for (const protocol::CoordinatorAddress& known : message.coordinators) coordinators.push_back({known.host, known.port});
+  for (const protocol::CoordinatorAddress& known : message.coordinators)
+    coordinators.push_back({known.host, known.port});
   if (!coordinators.empty()) coordinator_.set_coordinators(std::move(coordinators), now_.mono);
 }
 

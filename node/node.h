@@ -112,7 +112,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   session::Clients clients_;
   session::CoordinatorLink coordinator_;
   std::unordered_map<ConnId, Peer> peers_;
-  std::unordered_map<Incarnation, ConnId> dialled_by_;  // accepted links, by who dialled them
+  std::unordered_map<Incarnation, ConnId> dialled_by_;            // accepted links, by who dialled them
   std::map<MemberId, std::unique_ptr<session::PeerLink>> links_;  // that we dial
   protocol::RequestParser parser_;
 

@@ -47,7 +47,8 @@ void Node::request(const session::ClientRequest& request) {
       break;
     case protocol::Routing::coordinator:
       return refuse("ERR a node does not answer this; ask a router");
-    case protocol::Routing::session: break;
+    case protocol::Routing::session:
+      break;
   }
   refuse(protocol::errors::unknown_command(request.args[0], request.args.data() + 1, request.args.size() - 1));
 }

@@ -88,12 +88,15 @@ void Node::drop_peer(ConnId conn) {
 
 void Node::on_peer_event(const NetEvent& event, Peer& peer) {
   switch (event.kind) {
-    case NetEvent::Kind::closed: return drop_peer(event.conn);
+    case NetEvent::Kind::closed:
+      return drop_peer(event.conn);
     case NetEvent::Kind::drained:
       peer.full = false;
       return tend_reading(event.conn, peer);
-    case NetEvent::Kind::input: break;
-    default: return;
+    case NetEvent::Kind::input:
+      break;
+    default:
+      return;
   }
   if (!take_frames(event.conn, peer)) {
     log_.warning(concat("link of ", role_name(peer.who.role), " ", peer.who.id, " closed: it sent malformed bytes"));
@@ -129,14 +132,17 @@ void Node::tend_reading(ConnId conn, const Peer& peer) {
 void Node::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) {
   const MemberId from = peer.who.role == session::PeerRole::node ? member_of(peer.who.incarnation) : kNoMember;
   switch (frame.type) {
-    case protocol::FrameType::request: return on_request(conn, peer, frame.payload);
-    case protocol::FrameType::slots_request: return on_slots_request(conn, frame.payload);
+    case protocol::FrameType::request:
+      return on_request(conn, peer, frame.payload);
+    case protocol::FrameType::slots_request:
+      return on_slots_request(conn, frame.payload);
     case protocol::FrameType::records:
       if (const Status taken = store_.chains().on_records(from, frame.payload); !taken.ok()) {
         log_.warning(concat("from node ", peer.who.id, ": ", taken.message()));
       }
       return;
-    default: return;  // a peer of a later version may say more
+    default:
+      return;  // a peer of a later version may say more
   }
 }
 
@@ -160,8 +166,10 @@ void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
   const Destination to{conn, request.id, {}};
   if (request.number != 0) {
     switch (store_.settle_again(request.slot, peer.who.incarnation, request.number, to)) {
-      case SenderLog::Verdict::fresh: break;
-      case SenderLog::Verdict::known: return;
+      case SenderLog::Verdict::fresh:
+        break;
+      case SenderLog::Verdict::known:
+        return;
       case SenderLog::Verdict::expired:
         return answer(conn, request.id, request.slot, protocol::ReplyStatus::expired, {});
     }
@@ -182,7 +190,8 @@ void Node::run_request(ConnId conn, const Peer& peer, const protocol::Request& r
   }
   const protocol::CommandSpec* spec = protocol::find_command(parser_.args());
   if (spec == nullptr || !engine::Database::runs(spec->id) || request.db >= engine::kDatabaseCount) {
-    return refuse(protocol::errors::unknown_command(parser_.args()[0], parser_.args().data() + 1, parser_.args().size() - 1));
+    return refuse(
+        protocol::errors::unknown_command(parser_.args()[0], parser_.args().data() + 1, parser_.args().size() - 1));
   }
   if (!protocol::arity_fits(*spec, parser_.args().size())) return refuse(protocol::errors::wrong_arity(spec->name));
 
@@ -269,7 +278,8 @@ void Node::release_all(const Destination& to, const std::vector<Slot>& settled, 
 
 void Node::tend_links() {
   const std::vector<MemberId>& wanted = store_.chains().wanted_links();
-  std::erase_if(links_, [&](const auto& link) { return !std::binary_search(wanted.begin(), wanted.end(), link.first); });
+  std::erase_if(links_,
+                [&](const auto& link) { return !std::binary_search(wanted.begin(), wanted.end(), link.first); });
   for (const MemberId member : wanted) {
     const protocol::TableMember* listed = table_.member(member);
     if (listed == nullptr) continue;
@@ -280,8 +290,8 @@ void Node::tend_links() {
 }
 
 bool Node::on_link_event(const NetEvent& event) {
-  const auto at = std::find_if(links_.begin(), links_.end(),
-                               [&](const auto& link) { return link.second->conn() == event.conn; });
+  const auto at =
+      std::find_if(links_.begin(), links_.end(), [&](const auto& link) { return link.second->conn() == event.conn; });
   if (at == links_.end()) return false;
   const MemberId member = at->first;
   session::PeerLink& link = *at->second;

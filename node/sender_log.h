@@ -17,8 +17,9 @@ namespace chainring::node {
 
 class SenderLog {
  public:
-  static constexpr size_t kSendersMax = 64;   // of one slot; the one that wrote longest ago is forgotten first
-  static constexpr size_t kAnswersMax = 16384;  // of one sender in one slot; the oldest is then refused, never run again
+  static constexpr size_t kSendersMax = 64;  // of one slot; the one that wrote longest ago is forgotten first
+  static constexpr size_t kAnswersMax =
+      16384;  // of one sender in one slot; the oldest is then refused, never run again
 
   struct Answer {
     uint64_t number = 0;

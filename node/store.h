@@ -1,5 +1,5 @@
-// The heart of a node: the database, its chains and the replies that wait. Executes commands at the head, applies records
-// elsewhere, lets go of replies when they are committed.
+// The heart of a node: the database, its chains and the replies that wait. Executes commands at the head, applies
+// records elsewhere, lets go of replies when they are committed.
 //
 // Pure: no network, no clock. Thread-safety: none; one owner. The sink and the random source outlive it.
 #pragma once

@@ -103,7 +103,8 @@ class Clients(unittest.TestCase):
 
 class Commands(unittest.TestCase):
     def run_binary(self, *words, **options):
-        return subprocess.run([BINARY, *map(str, words)], capture_output=True, text=True, timeout=60, check=False, **options)
+        return subprocess.run([BINARY, *map(str, words)], capture_output=True, text=True, timeout=60, check=False,
+                              **options)
 
     def test_an_unknown_option_is_used_wrongly(self):
         for words in (("up", "--no-such-option"), ("node", "--nope", "1"), ("frobnicate",), ()):

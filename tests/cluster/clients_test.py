@@ -61,8 +61,9 @@ class Tools(unittest.TestCase):
             self.assertEqual(client.call("DBSIZE"), 0)
 
     def test_benchmark_runs_without_an_error(self):
-        run = subprocess.run(["redis-benchmark", "-p", str(self.port), "-t", "set,get,incr,mset", "-n", "200000", "-c", "50",
-                              "-P", "16", "-q"], capture_output=True, text=True, timeout=300, check=False)
+        run = subprocess.run(["redis-benchmark", "-p", str(self.port), "-t", "set,get,incr,mset", "-n", "200000",
+                              "-c", "50", "-P", "16", "-q"],
+                             capture_output=True, text=True, timeout=300, check=False)
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
         self.assertEqual(run.stderr, "")
         self.assertNotRegex(run.stdout, "(?i)error|warning")

@@ -78,7 +78,8 @@ class KillNode(unittest.TestCase):
             # It comes back as another, empty member: told apart by its incarnation.
             def come_back():
                 status = cluster.status()
-                again = [m for m in status["members"] if m["name"] == "n1" and m["incarnation"] != before["n1"]["incarnation"]]
+                again = [member for member in status["members"]
+                         if member["name"] == "n1" and member["incarnation"] != before["n1"]["incarnation"]]
                 return again and again[0]["state"] in ("joining", "up") and again[0]
             again = wait_for("the restarted node to register", come_back, 20)
             self.assertNotEqual(again["id"], before["n1"]["id"])
@@ -126,6 +127,10 @@ class KillRouterAndCoordinators(unittest.TestCase):
                     return None
             self.assertEqual(wait_for("the router to answer", ask, 10), b"v")
 
+    @staticmethod
+    def is_whole(status):
+        return status and all(c["state"] in ("leader", "follower") for c in status["coordinators"])
+
     def test_data_is_served_while_each_coordinator_in_turn_is_killed(self):
         with Cluster() as cluster:
             with cluster.client() as client:
@@ -135,8 +140,7 @@ class KillRouterAndCoordinators(unittest.TestCase):
                     for i in range(200):
                         self.assertEqual(client.call("SET", f"{name}:{i}", i), "OK")
                     cluster.new_pid(name, victim)
-                    wait_for("the group to be whole", lambda: all(
-                        c["state"] in ("leader", "follower") for c in (cluster.status() or {"coordinators": [{"state": ""}]})["coordinators"]), 20)
+                    wait_for("the group to be whole", lambda: self.is_whole(cluster.status()), 20)
                 self.assertEqual(client.call("DBSIZE"), 600)
 
 

@@ -1,7 +1,7 @@
 """Real clusters for tests: `chainring up` in a directory and on ports of its own, and a small Redis client.
 
-Nothing here sleeps for a fixed time: everything waits for a condition, with a deadline. Only processes that were started
-here are ended, by pid.
+Nothing here sleeps for a fixed time: everything waits for a condition, with a deadline. Only processes that were
+started here are ended, by pid.
 """
 
 import contextlib
@@ -50,8 +50,8 @@ class RedisError(Exception):
 
 
 class Client:
-    """A blocking client, RESP2 by default. Errors of the server are returned as RedisError values by pipeline() and raised
-    by call()."""
+    """A blocking client, RESP2 by default. Errors of the server are returned as RedisError values by pipeline() and
+    raised by call()."""
 
     def __init__(self, port, timeout=20.0):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
@@ -135,8 +135,9 @@ class Cluster:
         self.lines = []
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                         start_new_session=True)
-        threading.Thread(target=self._collect, args=(self.process,), daemon=True).start()
-        wait_for("ready", lambda: "ready" in self.lines or self.process.poll() is not None, ready_within)
+        collector = threading.Thread(target=self._collect, args=(self.process,), daemon=True)
+        collector.start()
+        wait_for("ready", lambda: "ready" in self.lines or not collector.is_alive(), ready_within)
         if "ready" not in self.lines:
             raise AssertionError("`up` ended: " + "\n".join(self.lines))
         return self

@@ -326,7 +326,8 @@ TEST_CASE("Node: a cluster-wide command is answered for the slots that are heade
   std::string command;
   const std::string_view words[] = {"DBSIZE"};
   protocol::append_request(command, words);
-  scene.send(router, protocol::FrameType::slots_request, protocol::SlotsRequest{9, 0, 0, {{0, kSlotCount - 1}}}, command);
+  scene.send(router, protocol::FrameType::slots_request, protocol::SlotsRequest{9, 0, 0, {{0, kSlotCount - 1}}},
+             command);
   const auto frames = scene.frames(router);
   REQUIRE(frames.size() == 1);
   ByteReader reader(frames[0].payload);
@@ -341,7 +342,8 @@ TEST_CASE("Node: refuses peers of another cluster, and clients get MOVED for slo
   Scene scene;
   scene.serve({kOther, kSelf});
   const ConnId stranger = scene.net.accept("x:1");
-  scene.net.receive(stranger, "*7\r\n$4\r\nPEER\r\n$1\r\n1\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
+  scene.net.receive(stranger,
+                    "*7\r\n$4\r\nPEER\r\n$1\r\n1\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
   scene.turn();
   CHECK(scene.net.take_output(stranger).starts_with("-ERR peer refused: this is cluster 77, you said 78"));
   const ConnId client = scene.net.accept("y:1");

@@ -56,7 +56,8 @@ void Client::turn(Now now, std::span<const NetEvent> events) {
     transport_.consume(conn_, extent.size);
     if (open_.empty()) return complain("a reply that nobody asked for", reply);
     answered(reply);
-    if (open_.empty()) call_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.think_most)));
+    if (open_.empty())
+      call_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.think_most)));
   }
   if (up_ && calling_ && open_.empty() && now.mono >= call_at_) call_some();
 }
@@ -102,12 +103,24 @@ void Client::call_operation() {
                                    : Operation::Kind::del;
   }
   switch (operation.kind) {
-    case Operation::Kind::set: send({"SET", operation.key, operation.argument}); break;
-    case Operation::Kind::get: send({"GET", operation.key}); break;
-    case Operation::Kind::incr: send({"INCR", operation.key}); break;
-    case Operation::Kind::getdel: send({"GETDEL", operation.key}); break;
-    case Operation::Kind::del: send({"DEL", operation.key}); break;
-    case Operation::Kind::set_nx: send({"SET", operation.key, operation.argument, "NX"}); break;
+    case Operation::Kind::set:
+      send({"SET", operation.key, operation.argument});
+      break;
+    case Operation::Kind::get:
+      send({"GET", operation.key});
+      break;
+    case Operation::Kind::incr:
+      send({"INCR", operation.key});
+      break;
+    case Operation::Kind::getdel:
+      send({"GETDEL", operation.key});
+      break;
+    case Operation::Kind::del:
+      send({"DEL", operation.key});
+      break;
+    case Operation::Kind::set_nx:
+      send({"SET", operation.key, operation.argument, "NX"});
+      break;
     case Operation::Kind::set_ifeq: {
       operation.compare = "nothing";
       if (!notebook_.operations.empty()) {  // something that somebody wrote lately, perhaps to this key
@@ -151,8 +164,10 @@ void Client::answered(const protocol::ReplyValue& reply) {
   ++notebook_.answered;
   if (reply.kind == Kind::error) ++notebook_.errors;
   switch (open.what) {
-    case Open::What::operation: return answered_operation(notebook_.operations[open.index], reply);
-    case Open::What::acquire: return answered_acquire(open, reply);
+    case Open::What::operation:
+      return answered_operation(notebook_.operations[open.index], reply);
+    case Open::What::acquire:
+      return answered_acquire(open, reply);
     case Open::What::release:
       if (reply.kind != Kind::integer && reply.kind != Kind::error) complain("LOCK RELEASE", reply);
       return;
@@ -177,10 +192,15 @@ void Client::answered_operation(Operation& operation, const protocol::ReplyValue
       if (!null) operation.result = reply.text;
       break;
     case Operation::Kind::incr:
-    case Operation::Kind::del: operation.result = concat(reply.integer); break;
+    case Operation::Kind::del:
+      operation.result = concat(reply.integer);
+      break;
     case Operation::Kind::set_nx:
-    case Operation::Kind::set_ifeq: operation.result = null ? "0" : "1"; break;
-    case Operation::Kind::set: break;
+    case Operation::Kind::set_ifeq:
+      operation.result = null ? "0" : "1";
+      break;
+    case Operation::Kind::set:
+      break;
   }
 }
 
@@ -199,7 +219,8 @@ void Client::answered_acquire(const Open& open, const protocol::ReplyValue& repl
 }
 
 void Client::complain(std::string_view about, const protocol::ReplyValue& reply) {
-  notebook_.complaints.push_back(concat("client ", plan_.id, ": ", about, ": ", reply.text.empty() ? "(no text)" : reply.text));
+  notebook_.complaints.push_back(
+      concat("client ", plan_.id, ": ", about, ": ", reply.text.empty() ? "(no text)" : reply.text));
 }
 
 }  // namespace chainring::sim

@@ -31,7 +31,7 @@ struct Notebook {
   std::vector<Operation> operations;
   std::vector<Grant> grants;
   std::vector<std::string> complaints;  // replies that no client should ever see
-  uint64_t calls = 0;  // numbers them all, so that no two write the same value, in no life of a client
+  uint64_t calls = 0;                   // numbers them all, so that no two write the same value, in no life of a client
   uint64_t answered = 0;
   uint64_t errors = 0;
 };

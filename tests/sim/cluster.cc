@@ -38,8 +38,9 @@ Cluster::Cluster(const ClusterPlan& plan) : plan_(plan), world_(plan.seed, plan.
   add_clients();
   disturbed_until_.resize(clients_.back() + 1);
   world_.after_turn = [this](HostId host) { check_after(host); };
-  world_.on_end = [this](HostId host) { violate(concat(world_.name(host), " ended by itself: ",
-                                                       world_.process(host)->outcome().message())); };
+  world_.on_end = [this](HostId host) {
+    violate(concat(world_.name(host), " ended by itself: ", world_.process(host)->outcome().message()));
+  };
 }
 
 Cluster::~Cluster() = default;
@@ -125,8 +126,8 @@ bool Cluster::serves(HostId host, Slot slot) const {
 
 bool Cluster::all_served() const {
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-    const bool served = std::any_of(nodes_.begin(), nodes_.end(),
-                                    [&](HostId host) { return serves(host, static_cast<Slot>(slot)); });
+    const bool served =
+        std::any_of(nodes_.begin(), nodes_.end(), [&](HostId host) { return serves(host, static_cast<Slot>(slot)); });
     if (!served) return false;
   }
   return true;
@@ -156,7 +157,8 @@ RunReport Cluster::run() {
   end_faults();
   RunReport report;
   const Micros healed = world_.now();
-  if (violation_.empty() && !run_until(healed + kServedAgainWithin, [&] { return all_served(); }) && violation_.empty()) {
+  if (violation_.empty() && !run_until(healed + kServedAgainWithin, [&] { return all_served(); }) &&
+      violation_.empty()) {
     violate("faults stopped, and some slot is not served again");
   }
   report.served_after = world_.now() - healed;
@@ -250,7 +252,8 @@ void Cluster::inject_fault() {
     disks_[index]->disk->crash(random);
     restart_later(coordinators_[index]);
   } else if (choice < 65) {
-    world_.pause(coordinators_[random.below(coordinators_.size())], static_cast<Micros>(random.below(kMicrosPerSecond)));
+    world_.pause(coordinators_[random.below(coordinators_.size())],
+                 static_cast<Micros>(random.below(kMicrosPerSecond)));
   } else if (choice < 85) {  // a link is cut, one way or both
     std::vector<HostId> hosts = coordinators_;
     hosts.insert(hosts.end(), nodes_.begin(), nodes_.end());

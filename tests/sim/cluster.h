@@ -1,5 +1,5 @@
-// A whole cluster in one simulated world: coordinators, nodes, a router and clients, all of them production code but for
-// the clients; faults by seed; invariants after every turn; histories at the end.
+// A whole cluster in one simulated world: coordinators, nodes, a router and clients, all of them production code but
+// for the clients; faults by seed; invariants after every turn; histories at the end.
 //
 // Thread-safety: none.
 #pragma once
@@ -35,7 +35,7 @@ struct RunReport {
   uint64_t grants = 0;
   uint64_t unjudged_keys = 0;  // the search for a linearization was cut off
   FaultCounts faults;
-  Micros served_after = 0;     // from the end of the faults until every slot was served again
+  Micros served_after = 0;  // from the end of the faults until every slot was served again
 };
 
 class Cluster {
@@ -80,7 +80,7 @@ class Cluster {
   std::vector<std::unique_ptr<Disk>> disks_;
   std::vector<Slot> watched_;
   std::map<std::pair<Slot, Epoch>, std::vector<MemberId>> chains_;  // seen in force
-  std::vector<Micros> disturbed_until_;  // by host: it may be lapsed until then
+  std::vector<Micros> disturbed_until_;                             // by host: it may be lapsed until then
   uint64_t turns_ = 0;
   bool faults_on_ = false;
 };

@@ -75,12 +75,12 @@ int main(int argc, char** argv) {
     total.faults.pauses += report.faults.pauses;
     total.faults.partitions += report.faults.partitions;
     if ((i + 1) % 20 == 0 || i + 1 == options->seeds) {
-      std::printf("%s\n", concat(i + 1, " seeds: ", total.operations, " operations, ", total.answered, " answered, ",
-                                 total.errors, " errors, ", total.grants, " locks granted; ", total.faults.kills,
-                                 " kills, ", total.faults.pauses, " pauses, ", total.faults.partitions, " cuts, ",
-                                 total.faults.broken_streams, " broken streams; ", total.unjudged_keys,
-                                 " keys unjudged")
-                              .c_str());
+      std::printf("%s\n",
+                  concat(i + 1, " seeds: ", total.operations, " operations, ", total.answered, " answered, ",
+                         total.errors, " errors, ", total.grants, " locks granted; ", total.faults.kills, " kills, ",
+                         total.faults.pauses, " pauses, ", total.faults.partitions, " cuts, ",
+                         total.faults.broken_streams, " broken streams; ", total.unjudged_keys, " keys unjudged")
+                      .c_str());
       std::fflush(stdout);
     }
   }

@@ -20,7 +20,8 @@ bool run(const Operation& op, State& state) {
     case Operation::Kind::set:
       state = op.argument;
       return true;
-    case Operation::Kind::get: return matches(state);
+    case Operation::Kind::get:
+      return matches(state);
     case Operation::Kind::getdel: {
       const bool fits = matches(state);
       state.reset();
@@ -112,8 +113,8 @@ class Search {
 
 std::string describe(const Operation& op) {
   static constexpr std::string_view kNames[] = {"SET", "GET", "INCR", "GETDEL", "SET NX", "SET IFEQ", "DEL"};
-  std::string text = concat("  client ", op.client, " #", op.place, " ", kNames[static_cast<size_t>(op.kind)], " ", op.argument,
-                            op.compare.empty() ? "" : " if ", op.compare, " [", op.called, " .. ");
+  std::string text = concat("  client ", op.client, " #", op.place, " ", kNames[static_cast<size_t>(op.kind)], " ",
+                            op.argument, op.compare.empty() ? "" : " if ", op.compare, " [", op.called, " .. ");
   if (op.outcome == Operation::Outcome::returned) {
     append_text(text, op.returned, "] -> ", op.result ? *op.result : "(nil)", "\n");
   } else {
@@ -141,9 +142,8 @@ std::string explain(const std::vector<Operation>& operations, size_t states_max)
     if (op.outcome == Operation::Outcome::returned) returns.push_back(op.returned);
   }
   std::sort(returns.begin(), returns.end());
-  const auto first_bad = std::partition_point(returns.begin(), returns.end(), [&](Micros time) {
-    return Search(seen_at(operations, time), states_max).go();
-  });
+  const auto first_bad = std::partition_point(
+      returns.begin(), returns.end(), [&](Micros time) { return Search(seen_at(operations, time), states_max).go(); });
   const Micros bad = first_bad == returns.end() ? returns.back() : *first_bad;
   std::string text = concat("key ", operations[0].key, " is not linearizable at ", bad, ":\n");
   std::vector<Operation> seen = seen_at(operations, bad);
@@ -160,7 +160,8 @@ Verdict judge(std::vector<Operation> operations, size_t states_max) {
     return op.outcome == Operation::Outcome::refused ||
            (op.outcome == Operation::Outcome::unknown && op.kind == Operation::Kind::get);
   });
-  std::sort(operations.begin(), operations.end(), [](const Operation& a, const Operation& b) { return a.called < b.called; });
+  std::sort(operations.begin(), operations.end(),
+            [](const Operation& a, const Operation& b) { return a.called < b.called; });
   Search search(operations, states_max);
   Verdict verdict;
   verdict.linearizable = search.go();

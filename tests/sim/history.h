@@ -1,6 +1,6 @@
 // Histories of clients, and the judgement whether they could have come from one copy of the data that executes one
-// command at a time, each at some moment between its call and its return (Herlihy and Wing, 1990; the search is Wing and
-// Gong's with Lowe's memory of what was tried).
+// command at a time, each at some moment between its call and its return (Herlihy and Wing, 1990; the search is Wing
+// and Gong's with Lowe's memory of what was tried).
 //
 // Thread-safety: none.
 #pragma once

@@ -9,10 +9,10 @@
 namespace chainring::sim {
 namespace {
 
-constexpr Micros kWorldBegins = 10 * kMicrosPerSecond;      // so that no clock reads zero
+constexpr Micros kWorldBegins = 10 * kMicrosPerSecond;  // so that no clock reads zero
 constexpr Millis kWallBegins = 1'700'000'000'000;
-constexpr Micros kTurnDelayMost = 100;                      // a scheduler's wake-up
-constexpr Micros kDialAgain = 50 * kMicrosPerMilli;         // while a cut keeps a stream from coming up
+constexpr Micros kTurnDelayMost = 100;               // a scheduler's wake-up
+constexpr Micros kDialAgain = 50 * kMicrosPerMilli;  // while a cut keeps a stream from coming up
 constexpr Micros kBreakNoticedWithin = 100 * kMicrosPerMilli;
 
 }  // namespace
@@ -29,9 +29,8 @@ ConnId SimTransport::connect(const Address& address) {
   made.ends[0].life = life_;
   made.ends[0].open = true;
   const uint16_t port = address.port;
-  world_.at(world_.now_ + world_.delay(), [&world = world_, stream, host = host_, life = life_, port] {
-    world.dial(stream, host, life, port);
-  });
+  world_.at(world_.now_ + world_.delay(),
+            [&world = world_, stream, host = host_, life = life_, port] { world.dial(stream, host, life, port); });
   return World::conn_of(stream, 0);
 }
 
@@ -250,9 +249,8 @@ void World::send(uint64_t stream, int from_side) {
   if (faults_.breaks_per_100k > 0 && random_.below(100'000) < faults_.breaks_per_100k) return break_stream(stream);
   to.last_arrival = std::max(to.last_arrival + 1, now_ + delay());
   const int side = 1 - from_side;
-  at(to.last_arrival, [this, stream, side, bytes = std::move(bytes)]() mutable {
-    deliver(stream, side, std::move(bytes));
-  });
+  at(to.last_arrival,
+     [this, stream, side, bytes = std::move(bytes)]() mutable { deliver(stream, side, std::move(bytes)); });
 }
 
 void World::break_stream(uint64_t stream) {
@@ -358,7 +356,8 @@ void World::send_written(HostId id) {
 }
 
 void World::sweep() {
-  std::erase_if(streams_, [](const auto& stream) { return !stream.second.ends[0].open && !stream.second.ends[1].open; });
+  std::erase_if(streams_,
+                [](const auto& stream) { return !stream.second.ends[0].open && !stream.second.ends[1].open; });
 }
 
 void World::schedule_wake(HostId id) {

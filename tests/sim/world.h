@@ -2,9 +2,9 @@
 // paused, killed and started again, all from one seed, in one thread. It supplies clock, network and randomness to
 // the production code and nothing else.
 //
-// Streams behave as TCP does: bytes arrive in order, later or never; a stream that loses a message breaks, with everything
-// behind it lost; both ends learn of it at different times. Duplicates come as they do in life: what was sent on an old
-// stream arrives after it was sent again on a new one.
+// Streams behave as TCP does: bytes arrive in order, later or never; a stream that loses a message breaks, with
+// everything behind it lost; both ends learn of it at different times. Duplicates come as they do in life: what was
+// sent on an old stream arrives after it was sent again on a new one.
 //
 // Thread-safety: none.
 #pragma once
@@ -80,8 +80,8 @@ class World {
   // A host runs one process at a time; `clock_ppm` is how fast its monotonic clock runs beyond true time.
   HostId add_host(std::string name, uint16_t port, Factory factory, int32_t clock_ppm);
   void start(HostId host);
-  void kill(HostId host);                   // as kill -9: what was sent is still delivered, then the streams end
-  void pause(HostId host, Micros length);   // as SIGSTOP and SIGCONT
+  void kill(HostId host);                      // as kill -9: what was sent is still delivered, then the streams end
+  void pause(HostId host, Micros length);      // as SIGSTOP and SIGCONT
   void cut(HostId from, HostId to, bool cut);  // one direction; streams stall, new ones do not come up
   void heal_all();
 
@@ -112,12 +112,12 @@ class World {
     uint64_t life = 0;  // which life of the host; ends of earlier lives are dead
     bool open = false;
     bool reading = true;
-    bool flushing = false;   // close_after_flush(): closes when the turn's output has left
-    std::string in;          // received, not consumed
-    size_t taken = 0;        // of `in`
-    std::string out;         // written in this turn
-    std::string unread;      // arrived while not reading
-    Micros last_arrival = 0; // at this end: streams keep their order
+    bool flushing = false;             // close_after_flush(): closes when the turn's output has left
+    std::string in;                    // received, not consumed
+    size_t taken = 0;                  // of `in`
+    std::string out;                   // written in this turn
+    std::string unread;                // arrived while not reading
+    Micros last_arrival = 0;           // at this end: streams keep their order
     std::vector<std::string> stalled;  // messages to this end that a cut holds up
     bool end_stalled = false;
   };
