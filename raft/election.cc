@@ -106,9 +106,12 @@ void Core::on_vote_reply(const Message& m) {
 
 void Core::count_ballot() {
   switch (count_votes(configuration().voters, granted_, refused_)) {
-    case Ballot::pending: return;
-    case Ballot::lost: return become_follower(term(), kNobody);
-    case Ballot::won: return role_ == Role::candidate ? become_leader() : begin_election(false);
+    case Ballot::pending:
+      return;
+    case Ballot::lost:
+      return become_follower(term(), kNobody);
+    case Ballot::won:
+      return role_ == Role::candidate ? become_leader() : begin_election(false);
   }
 }
 

@@ -70,8 +70,8 @@ void Core::on_snapshot_chunk(const Message& m) {
     commit_to(m.index);
     return acknowledge(m, m.index);
   }
-  const bool continues = incoming_ && incoming_->from == m.from && incoming_->term == m.term &&
-                         incoming_->snapshot.index == m.index;
+  const bool continues =
+      incoming_ && incoming_->from == m.from && incoming_->term == m.term && incoming_->snapshot.index == m.index;
   if (!continues) incoming_ = Incoming{m.from, m.term, Snapshot{m.index, m.log_term, m.configuration, {}}};
   std::string& data = incoming_->snapshot.data;
   const bool fits = m.offset == data.size() && m.chunk.size() <= options_.limits.snapshot_bytes_max - data.size();

@@ -12,7 +12,8 @@ namespace chainring::raft {
 namespace {
 
 Status damaged(std::string_view file, std::string_view what) {
-  return {ErrorCode::corrupt, concat(file, ": ", what, "; remove this server and add it again with an empty directory")};
+  return {ErrorCode::corrupt,
+          concat(file, ": ", what, "; remove this server and add it again with an empty directory")};
 }
 
 // Whether a crash cut the file off here: no whole record, and none that was synced.

@@ -39,7 +39,7 @@ struct Log::Recovery {
   [[nodiscard]] Term term_at(Index index) const;
 
   Disk& disk_;
-  std::vector<Index> snapshot_indexes_;   // ascending
+  std::vector<Index> snapshot_indexes_;    // ascending
   std::vector<uint64_t> segment_numbers_;  // ascending
   std::vector<SegmentHeader> segments_;
   bool changed_directory_ = false;

@@ -32,8 +32,8 @@ struct Progress {
   bool chunk_sent = false;
 
   Micros last_contact = 0;  // when it last answered in this term
-  uint64_t round = 0;     // the newest round of reads that it has answered
-  int64_t note = 0;       // the greatest heartbeat note that it has answered with
+  uint64_t round = 0;       // the newest round of reads that it has answered
+  int64_t note = 0;         // the greatest heartbeat note that it has answered with
 
   void become_probe(Index first) {
     CHECK(first > match, "what matches is not sent again");

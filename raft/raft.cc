@@ -57,14 +57,20 @@ void Core::step(const Message& m) {
 
 void Core::dispatch(const Message& m) {
   switch (m.type) {
-    case MessageType::append: return on_append(m);
-    case MessageType::append_reply: return on_append_reply(m);
+    case MessageType::append:
+      return on_append(m);
+    case MessageType::append_reply:
+      return on_append_reply(m);
     case MessageType::vote:
-    case MessageType::pre_vote: return on_vote_request(m);
+    case MessageType::pre_vote:
+      return on_vote_request(m);
     case MessageType::vote_reply:
-    case MessageType::pre_vote_reply: return on_vote_reply(m);
-    case MessageType::snapshot: return on_snapshot_chunk(m);
-    case MessageType::snapshot_reply: return on_snapshot_reply(m);
+    case MessageType::pre_vote_reply:
+      return on_vote_reply(m);
+    case MessageType::snapshot:
+      return on_snapshot_chunk(m);
+    case MessageType::snapshot_reply:
+      return on_snapshot_reply(m);
     case MessageType::timeout_now:
       if (role_ == Role::follower && may_campaign()) begin_election(true);
       return;
@@ -88,7 +94,8 @@ void Core::answer_older_term(const Message& m) {
       reply.refused = true;
       return send(std::move(reply));
     }
-    default: return;
+    default:
+      return;
   }
 }
 

@@ -201,14 +201,14 @@ class Core {
   HardState hard_state_;
   HardState saved_hard_state_;  // as the disk has it, or will have it once take_ready()'s output is synced
   EntryLog log_;
-  Index stable_;                // the last entry on disk
-  Index offered_;               // the last entry that take_ready() gave out
+  Index stable_;   // the last entry on disk
+  Index offered_;  // the last entry that take_ready() gave out
   Index committed_;
   Index applied_;
 
   Role role_ = Role::follower;
   ServerId leader_ = kNobody;
-  Micros last_contact_ = 0;       // when that leader was last heard
+  Micros last_contact_ = 0;  // when that leader was last heard
   Micros election_deadline_ = 0;
   std::vector<ServerId> granted_;
   std::vector<ServerId> refused_;

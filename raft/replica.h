@@ -43,8 +43,8 @@ class StateMachine {
 struct ReplicaOptions {
   ServerId id = kNobody;
   Micros heartbeat_us = 0;
-  Micros election_us = 0;          // timeouts are drawn from [election_us, 2 * election_us)
-  uint64_t snapshot_entries = 0;   // a snapshot is taken when the log has so many applied entries; 0: only by bytes
+  Micros election_us = 0;         // timeouts are drawn from [election_us, 2 * election_us)
+  uint64_t snapshot_entries = 0;  // a snapshot is taken when the log has so many applied entries; 0: only by bytes
   Limits limits = {};
   uint64_t segment_bytes = kSegmentBytesDefault;
 };
@@ -93,9 +93,9 @@ class Replica {
 
   // A number that heartbeats carry (R25): the time of the lock keyspace. It only grows and is kept in memory alone.
   // Whoever is elected knows a note as great as any that quorum_note() has told, unless servers restarted since.
-  void set_heartbeat_note(int64_t note);            // leader only, ignored elsewhere; a smaller one is ignored
-  [[nodiscard]] int64_t heartbeat_note() const;     // the greatest that was set here or came in a message
-  [[nodiscard]] int64_t quorum_note() const;        // leader only (0 elsewhere): known to a majority of the voters
+  void set_heartbeat_note(int64_t note);         // leader only, ignored elsewhere; a smaller one is ignored
+  [[nodiscard]] int64_t heartbeat_note() const;  // the greatest that was set here or came in a message
+  [[nodiscard]] int64_t quorum_note() const;     // leader only (0 elsewhere): known to a majority of the voters
 
   // To look into, for checkers and status pages; nullptr before the group is founded.
   [[nodiscard]] const Core* core() const;

@@ -85,9 +85,9 @@ void Core::send_chunk(ServerId id, Progress& peer) {
 
 bool Core::sending_snapshot() const {
   return lead_ && std::any_of(lead_->peers.begin(), lead_->peers.end(), [&](const auto& item) {
-    const Progress& peer = item.second;
-    return peer.state == Progress::State::snapshot && now_ < peer.last_contact + options_.election_us;
-  });
+           const Progress& peer = item.second;
+           return peer.state == Progress::State::snapshot && now_ < peer.last_contact + options_.election_us;
+         });
 }
 
 // Once a removal is committed, who was removed has been told so as well as a message can, and is forgotten. A leader

@@ -15,7 +15,7 @@ namespace chainring::raft {
 
 using ServerId = uint64_t;  // a coordinator's disk id (R2), so that a blank disk is another server; 0 is nobody
 using Term = uint64_t;
-using Index = uint64_t;     // the first entry has 1
+using Index = uint64_t;  // the first entry has 1
 inline constexpr ServerId kNobody = 0;
 
 enum class EntryKind : uint8_t { data = 0, configuration = 1, no_op = 2 };
@@ -25,7 +25,10 @@ struct Entry {
   Index index = 0;
   EntryKind kind = EntryKind::data;
   std::string data;
-  template <class A> void fields(A& a) { a(term, index, kind, data); }
+  template <class A>
+  void fields(A& a) {
+    a(term, index, kind, data);
+  }
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
@@ -33,7 +36,10 @@ struct Entry {
 struct Configuration {
   std::vector<ServerId> voters;    // sorted
   std::vector<ServerId> learners;  // sorted, disjoint from voters
-  template <class A> void fields(A& a) { a(voters, learners); }
+  template <class A>
+  void fields(A& a) {
+    a(voters, learners);
+  }
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
@@ -42,14 +48,20 @@ struct Snapshot {
   Term term = 0;
   Configuration configuration;
   std::string data;  // of the state machine
-  template <class A> void fields(A& a) { a(index, term, configuration, data); }
+  template <class A>
+  void fields(A& a) {
+    a(index, term, configuration, data);
+  }
 };
 
 // What must be on disk before any message that rests on it leaves (3.8).
 struct HardState {
   Term term = 0;
   ServerId vote = kNobody;
-  template <class A> void fields(A& a) { a(term, vote); }
+  template <class A>
+  void fields(A& a) {
+    a(term, vote);
+  }
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 

@@ -1,8 +1,8 @@
 // Several Cores joined by message queues that the test empties as it likes; their disks never fail and live in memory.
 //
-// Time stands still until the test moves a server's clock. Election timeouts are the longest, just under 2 * election_us:
-// after election_us a server no longer protects its leader, and does not campaign yet.
-// Thread-safety: none.
+// Time stands still until the test moves a server's clock. Election timeouts are the longest, just under 2 *
+// election_us: after election_us a server no longer protects its leader, and does not campaign yet. Thread-safety:
+// none.
 #pragma once
 
 #include <deque>

@@ -343,9 +343,17 @@ TEST_CASE("log_format: the bytes on disk are pinned") {
     return text;
   };
   CHECK(hex(std::string_view(segment).substr(0, 32)) ==
-        "435257414c303031" "0100000000000000" "0200000000000000" "0300000000000000");
+        "435257414c303031"
+        "0100000000000000"
+        "0200000000000000"
+        "0300000000000000");
   CHECK(hex(std::string_view(segment).substr(48)) ==
-        "0000000000000000" "10000000" "02" "000000" "0400000000000000" "0500000000000000");
+        "0000000000000000"
+        "10000000"
+        "02"
+        "000000"
+        "0400000000000000"
+        "0500000000000000");
   const auto record = read_record(segment, 1, kSegmentHeaderBytes);
   REQUIRE(record.has_value());
   CHECK(decode<HardState>(record->payload) == HardState{4, 5});

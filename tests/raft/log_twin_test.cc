@@ -47,11 +47,23 @@ class Work {
   void run() {
     for (int step = 0; step < kSteps; ++step) {
       switch (random_.below(12)) {
-        case 0: put_hard_state(); break;
-        case 1: overwrite(); break;
-        case 2: sync(); save_snapshot(); break;
-        case 3: sync(); install(); break;
-        case 4: reopen(random_.percent(50)); break;
+        case 0:
+          put_hard_state();
+          break;
+        case 1:
+          overwrite();
+          break;
+        case 2:
+          sync();
+          save_snapshot();
+          break;
+        case 3:
+          sync();
+          install();
+          break;
+        case 4:
+          reopen(random_.percent(50));
+          break;
         case 5:
           if (random_.percent(40)) disk_.cut_power_after(random_.below(12));
           break;
@@ -59,8 +71,12 @@ class Work {
           if (random_.percent(40)) disk_.fail_sync_after(random_.below(4));
           break;
         case 7:
-        case 8: sync(); break;
-        default: append(); break;
+        case 8:
+          sync();
+          break;
+        default:
+          append();
+          break;
       }
     }
     sync();

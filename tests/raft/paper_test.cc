@@ -196,8 +196,8 @@ TEST_CASE("Core.propose: an entry is committed once a majority has it", "[paper]
   for (ServerId id = 1; id <= 5; ++id) CHECK(group.applied[id] == std::vector<std::string>{"x"});
 }
 
-// 3.5: "When the leader decides that it is safe ... Once a follower learns that a log entry is committed, it applies the
-// entry to its local state machine", and never one that it does not have.
+// 3.5: "When the leader decides that it is safe ... Once a follower learns that a log entry is committed, it applies
+// the entry to its local state machine", and never one that it does not have.
 TEST_CASE("Core.step: a follower commits no further than what the append covers", "[paper]") {
   CoreGroup group(3);
   group[2].step(append_of(1, 2, 2, 1, 1, {entry(2, 2, "a"), entry(2, 3, "b")}));
@@ -206,7 +206,8 @@ TEST_CASE("Core.step: a follower commits no further than what the append covers"
   CHECK(group[2].committed() == 2);
 }
 
-// 3.5: "If the follower does not find an entry in its log with the same index and term, then it refuses the new entries."
+// 3.5: "If the follower does not find an entry in its log with the same index and term, then it refuses the new
+// entries."
 TEST_CASE("Core.step: an append that does not join is refused", "[paper]") {
   CoreGroup group(3);
   group.add(2, HardState{2, kNobody}, log_of(voters({1, 2, 3}), {1, 2, 2}));
@@ -250,12 +251,12 @@ TEST_CASE("Core.step: conflicting entries are replaced", "[paper]") {
 TEST_CASE("Core: a leader makes the logs of figure 3.6 equal to its own", "[paper]") {
   const std::vector<Term> leader = {1, 1, 1, 4, 4, 5, 5, 6, 6, 6};
   const std::vector<std::vector<Term>> followers = {
-      {1, 1, 1, 4, 4, 5, 5, 6, 6},                          // (a)
-      {1, 1, 1, 4},                                         // (b)
-      {1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6},                    // (c)
-      {1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7},                 // (d)
-      {1, 1, 1, 4, 4, 4, 4},                                // (e)
-      {1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3},                    // (f)
+      {1, 1, 1, 4, 4, 5, 5, 6, 6},           // (a)
+      {1, 1, 1, 4},                          // (b)
+      {1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6},     // (c)
+      {1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7},  // (d)
+      {1, 1, 1, 4, 4, 4, 4},                 // (e)
+      {1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3},     // (f)
   };
   const Configuration configuration = voters({1, 2, 3, 4, 5, 6, 7});
   CoreGroup group(7);
@@ -278,9 +279,8 @@ TEST_CASE("Core.step: votes go only to logs that are as complete", "[paper]") {
     bool refused;
   };
   const std::vector<Case> cases = {
-      {{1}, 1, 1, false},       {{1}, 2, 1, false},    {{1, 1}, 1, 1, true},
-      {{1}, 1, 2, false},       {{1, 1}, 1, 2, false}, {{1, 2}, 3, 1, true},
-      {{1, 1, 2}, 9, 1, true},  {{1, 2}, 2, 2, false},
+      {{1}, 1, 1, false},    {{1}, 2, 1, false},   {{1, 1}, 1, 1, true},    {{1}, 1, 2, false},
+      {{1, 1}, 1, 2, false}, {{1, 2}, 3, 1, true}, {{1, 1, 2}, 9, 1, true}, {{1, 2}, 2, 2, false},
   };
   for (const Case& c : cases) {
     for (const MessageType type : {MessageType::vote, MessageType::pre_vote}) {

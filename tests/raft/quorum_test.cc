@@ -4,9 +4,9 @@
 #include "base/bytes.h"
 #include "raft/quorum.h"
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::raft {
 namespace {

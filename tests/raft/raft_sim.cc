@@ -1,12 +1,12 @@
-// raft_sim [--seeds N] [--first S] | [--seed S]: runs simulated Raft groups. A failure prints `seed S`, which is all that
-// is needed to see it again. Exit status: 0 nothing was violated, 1 something was, 2 used wrongly.
+// raft_sim [--seeds N] [--first S] | [--seed S]: runs simulated Raft groups. A failure prints `seed S`, which is all
+// that is needed to see it again. Exit status: 0 nothing was violated, 1 something was, 2 used wrongly.
+#include <unistd.h>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "tests/raft/simulation.h"
@@ -51,19 +51,21 @@ bool parse(int argc, char** argv, Options& options) {
 }
 
 void print(const Statistics& s, uint64_t seeds) {
-  std::printf("%llu seeds: %llu turns, %llu messages (%llu lost, %llu doubled, %llu late), %llu partitions,\n"
-              "  %llu crashes, %llu kills, %llu disk faults, %llu pauses, %llu changes of members, %llu transfers,\n"
-              "  %llu leaders cut off at once,\n"
-              "  %llu elections, %llu entries committed, %llu snapshots restored, %llu reads answered, %llu failed\n",
-              static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(s.turns),
-              static_cast<unsigned long long>(s.messages), static_cast<unsigned long long>(s.lost),
-              static_cast<unsigned long long>(s.duplicated), static_cast<unsigned long long>(s.late),
-              static_cast<unsigned long long>(s.partitions), static_cast<unsigned long long>(s.crashes),
-              static_cast<unsigned long long>(s.kills), static_cast<unsigned long long>(s.disk_faults),
-              static_cast<unsigned long long>(s.pauses), static_cast<unsigned long long>(s.changes),
-              static_cast<unsigned long long>(s.transfers), static_cast<unsigned long long>(s.hunted), static_cast<unsigned long long>(s.elections),
-              static_cast<unsigned long long>(s.committed), static_cast<unsigned long long>(s.snapshots_installed),
-              static_cast<unsigned long long>(s.reads_answered), static_cast<unsigned long long>(s.reads_failed));
+  std::printf(
+      "%llu seeds: %llu turns, %llu messages (%llu lost, %llu doubled, %llu late), %llu partitions,\n"
+      "  %llu crashes, %llu kills, %llu disk faults, %llu pauses, %llu changes of members, %llu transfers,\n"
+      "  %llu leaders cut off at once,\n"
+      "  %llu elections, %llu entries committed, %llu snapshots restored, %llu reads answered, %llu failed\n",
+      static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(s.turns),
+      static_cast<unsigned long long>(s.messages), static_cast<unsigned long long>(s.lost),
+      static_cast<unsigned long long>(s.duplicated), static_cast<unsigned long long>(s.late),
+      static_cast<unsigned long long>(s.partitions), static_cast<unsigned long long>(s.crashes),
+      static_cast<unsigned long long>(s.kills), static_cast<unsigned long long>(s.disk_faults),
+      static_cast<unsigned long long>(s.pauses), static_cast<unsigned long long>(s.changes),
+      static_cast<unsigned long long>(s.transfers), static_cast<unsigned long long>(s.hunted),
+      static_cast<unsigned long long>(s.elections), static_cast<unsigned long long>(s.committed),
+      static_cast<unsigned long long>(s.snapshots_installed), static_cast<unsigned long long>(s.reads_answered),
+      static_cast<unsigned long long>(s.reads_failed));
 }
 
 }  // namespace

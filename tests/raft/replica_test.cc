@@ -45,7 +45,8 @@ class RecordingMachine final : public StateMachine {
 };
 
 struct Server {
-  explicit Server(ServerId given, uint64_t snapshots_each = 0) : id(given), random(given), snapshot_entries(snapshots_each) {
+  explicit Server(ServerId given, uint64_t snapshots_each = 0)
+      : id(given), random(given), snapshot_entries(snapshots_each) {
     REQUIRE(open().ok());
   }
   Status open() {

@@ -144,12 +144,22 @@ void Simulation::handle(const Event& event) {
       server.turn_at = kNever;
       return turn(event.subject);
     }
-    case EventKind::deliver: return deliver(event.subject);
-    case EventKind::restart: return servers_[event.subject]->life == event.life ? restart(event.subject) : void();
-    case EventKind::proposal: propose(); return repeat(event.kind, kProposalMean);
-    case EventKind::read: read(); return repeat(event.kind, kReadMean);
-    case EventKind::fault: inject_fault(); return repeat(event.kind, plan_.fault_mean_us);
-    case EventKind::member_change: change_members(); return repeat(event.kind, 2 * kElection);
+    case EventKind::deliver:
+      return deliver(event.subject);
+    case EventKind::restart:
+      return servers_[event.subject]->life == event.life ? restart(event.subject) : void();
+    case EventKind::proposal:
+      propose();
+      return repeat(event.kind, kProposalMean);
+    case EventKind::read:
+      read();
+      return repeat(event.kind, kReadMean);
+    case EventKind::fault:
+      inject_fault();
+      return repeat(event.kind, plan_.fault_mean_us);
+    case EventKind::member_change:
+      change_members();
+      return repeat(event.kind, 2 * kElection);
     case EventKind::transfer:
       if (SimServer* leader = some_leader(); leader != nullptr && faults_) {
         if (leader->replica->transfer_leadership(some_server().id).ok()) ++statistics_.transfers;
@@ -185,7 +195,8 @@ void Simulation::turn(uint32_t place) {
   server.replica->set_heartbeat_note(now_);
   if (const Core* core = server.replica->core()) checker_.flushing(server.id, *core);
   if (!server.replica->flush().ok()) {
-    if (server.disk_fault == DiskFault::none) return checker_.fail(server.id, std::string(server.replica->flush().message()));
+    if (server.disk_fault == DiskFault::none)
+      return checker_.fail(server.id, std::string(server.replica->flush().message()));
     ++statistics_.disk_faults;
     return crash(server, server.disk_fault == DiskFault::power || random_.percent(50));
   }
@@ -261,7 +272,8 @@ void Simulation::deliver(uint32_t slot) {
   SimServer* to = server_of(message.to);
   if (to == nullptr || !to->up() || cut_[message.from - 1][message.to - 1]) return;
   to->inbox.push_back(std::move(message));
-  const Micros gathering = plan_.turn_us == 0 ? 0 : static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.turn_us)));
+  const Micros gathering =
+      plan_.turn_us == 0 ? 0 : static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.turn_us)));
   schedule_turn(static_cast<uint32_t>(to->id - 1), now_ + gathering);
 }
 

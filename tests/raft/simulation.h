@@ -30,13 +30,13 @@ struct FaultPlan {
   uint32_t late_percent = 0;  // messages that take up to late_us
   Micros delay_us = 1000;     // others take up to this
   Micros late_us = 0;
-  Micros turn_us = 0;         // what comes within this is one turn
+  Micros turn_us = 0;  // what comes within this is one turn
   bool partitions = false;
-  bool crashes = false;       // of the machine: what was not synced is lost or torn
-  bool kills = false;         // of the process: what was written can still be read
-  bool disk_faults = false;   // syncs that fail, power cuts in the middle of a flush
+  bool crashes = false;      // of the machine: what was not synced is lost or torn
+  bool kills = false;        // of the process: what was written can still be read
+  bool disk_faults = false;  // syncs that fail, power cuts in the middle of a flush
   bool pauses = false;
-  bool changes = false;       // of the group's members
+  bool changes = false;  // of the group's members
   bool transfers = false;
   uint32_t hunt_percent = 0;  // of new leaders, which are cut off or crash before they have said a word
   Micros fault_mean_us = 0;   // between two faults
@@ -69,9 +69,7 @@ class Simulation {
     EventKind kind;
     uint32_t subject;  // server's place or message's slot
     uint64_t life;     // of the server: one of an earlier life is void
-    bool operator>(const Event& other) const {
-      return time != other.time ? time > other.time : order > other.order;
-    }
+    bool operator>(const Event& other) const { return time != other.time ? time > other.time : order > other.order; }
   };
 
   void draw_plan();

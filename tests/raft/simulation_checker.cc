@@ -225,9 +225,8 @@ void Checker::check_configuration(ServerId id, const Core& core) {
   Index newest = log.last_index();
   while (newest > log.base() && log.at(newest).kind != EntryKind::configuration) --newest;
   if (newest == log.base()) newest = log.snapshot().index;
-  const Configuration& expected = newest <= log.snapshot().index
-                                      ? log.snapshot().configuration
-                                      : *decode<Configuration>(log.at(newest).data);
+  const Configuration& expected =
+      newest <= log.snapshot().index ? log.snapshot().configuration : *decode<Configuration>(log.at(newest).data);
   if (core.configuration() != expected) fail(id, "uses another configuration than the newest in its log");
 }
 

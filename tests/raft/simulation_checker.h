@@ -1,6 +1,6 @@
-// Judges a simulated Raft group from outside: Raft's five safety properties (figure 3.2 of the dissertation), durability
-// of what a server has said, and linearizability of reads. It keeps its own memory of every log and never asks one
-// server about another.
+// Judges a simulated Raft group from outside: Raft's five safety properties (figure 3.2 of the dissertation),
+// durability of what a server has said, and linearizability of reads. It keeps its own memory of every log and never
+// asks one server about another.
 //
 // Cost: proportional to what changed; now and then a server is compared in full.
 // Thread-safety: none.

@@ -27,7 +27,8 @@ void Simulation::inject_fault() {
     case 1:
       if (plan_.partitions) cut_links();
       return;
-    case 2: return heal_links();
+    case 2:
+      return heal_links();
     case 3:
       if (plan_.crashes && server.up()) crash(server, true);
       return;

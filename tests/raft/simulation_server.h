@@ -69,9 +69,9 @@ struct SimServer {
   std::unique_ptr<NotingMachine> machine;
   std::unique_ptr<Replica> replica;
   std::vector<Message> inbox;
-  bool leads = false;         // after its last turn
+  bool leads = false;  // after its last turn
   uint64_t life = 0;
-  Micros turn_at = kNever;    // the turn that is scheduled
+  Micros turn_at = kNever;  // the turn that is scheduled
   Micros paused_until = 0;
   DiskFault disk_fault = DiskFault::none;  // that is armed
 };

@@ -49,9 +49,12 @@ std::string show(const Configuration& configuration) {
 std::string show(const Entry& entry) {
   std::string text = concat(entry.index, "@", entry.term);
   switch (entry.kind) {
-    case EntryKind::no_op: return text + " no-op";
-    case EntryKind::configuration: return text + " " + show(decode<Configuration>(entry.data).value_or(Configuration{}));
-    case EntryKind::data: return concat(text, " \"", entry.data, "\"");
+    case EntryKind::no_op:
+      return text + " no-op";
+    case EntryKind::configuration:
+      return text + " " + show(decode<Configuration>(entry.data).value_or(Configuration{}));
+    case EntryKind::data:
+      return concat(text, " \"", entry.data, "\"");
   }
   return text;
 }
@@ -76,15 +79,27 @@ std::string show(const Message& m) {
         append_text(text, "has ", m.index);
       }
       break;
-    case MessageType::vote: append_text(text, m.transfer ? "vote by order" : "vote", "? last ", place); break;
-    case MessageType::pre_vote: append_text(text, "pre-vote? last ", place); break;
-    case MessageType::vote_reply: append_text(text, m.refused ? "no vote" : "vote"); break;
-    case MessageType::pre_vote_reply: append_text(text, m.refused ? "no pre-vote" : "pre-vote"); break;
+    case MessageType::vote:
+      append_text(text, m.transfer ? "vote by order" : "vote", "? last ", place);
+      break;
+    case MessageType::pre_vote:
+      append_text(text, "pre-vote? last ", place);
+      break;
+    case MessageType::vote_reply:
+      append_text(text, m.refused ? "no vote" : "vote");
+      break;
+    case MessageType::pre_vote_reply:
+      append_text(text, m.refused ? "no pre-vote" : "pre-vote");
+      break;
     case MessageType::snapshot:
       append_text(text, "snapshot ", place, " from ", m.offset, " \"", m.chunk, "\"", m.last_chunk ? " last" : "");
       break;
-    case MessageType::snapshot_reply: append_text(text, "has ", m.offset, " bytes of snapshot ", m.index); break;
-    case MessageType::timeout_now: text += "begin an election"; break;
+    case MessageType::snapshot_reply:
+      append_text(text, "has ", m.offset, " bytes of snapshot ", m.index);
+      break;
+    case MessageType::timeout_now:
+      text += "begin an election";
+      break;
   }
   if (m.round > 0) append_text(text, " round ", m.round);
   if (m.note > 0) append_text(text, " note ", m.note);
@@ -201,7 +216,8 @@ class Interpreter {
     const Flushed flushed = group_->flush(id);
     const Ready& ready = flushed.ready;
     const std::pair<Role, Term> now = {core.role(), core.term()};
-    if (std::exchange(roles_[id], now) != now) append_text(out_, id, " is ", show(now.first), " of term ", now.second, "\n");
+    if (std::exchange(roles_[id], now) != now)
+      append_text(out_, id, " is ", show(now.first), " of term ", now.second, "\n");
     if (ready.snapshot) append_text(out_, id, " restores ", ready.snapshot->index, "@", ready.snapshot->term, "\n");
     if (ready.hard_state) {
       append_text(out_, id, " saves term ", ready.hard_state->term, " vote ", ready.hard_state->vote, "\n");

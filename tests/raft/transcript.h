@@ -5,7 +5,8 @@
 //   > blank ID                    a server without a log
 //   > timeout ID                  its clock moves by the longest election timeout; then it flushes
 //   > elapse ID MS                the same by so many milliseconds
-//   > propose ID TEXT | change ID VOTERS [LEARNERS] | read ID CONTEXT | transfer ID TO | note ID VALUE | compact ID BASE
+//   > propose ID TEXT | change ID VOTERS [LEARNERS] | read ID CONTEXT | transfer ID TO | note ID VALUE | compact ID
+//   BASE
 //                                 without a flush, so that several can share one; prints a refusal
 //   > flush ID | deliver ID       deliver: what waits for it is stepped first
 //   > settle [without ID ...]     deliver round and round; messages from and to those servers are lost
@@ -13,8 +14,8 @@
 //   > restart ID                  begins again from what was flushed
 //   > status                      a line for each server
 //
-// With CHAINRING_REWRITE set in the environment the test writes the file anew; read the difference before committing it.
-// Thread-safety: none.
+// With CHAINRING_REWRITE set in the environment the test writes the file anew; read the difference before committing
+// it. Thread-safety: none.
 #pragma once
 
 #include <string>

@@ -35,7 +35,8 @@ class SimDisk final : public Disk {
 
   // The next sync of a file, after `syncs` that succeed, fails.
   void fail_sync_after(uint64_t syncs) { failing_sync_ = syncs_ + syncs; }
-  // After so many more changes (appends, syncs, names) everything fails, the append among them half done; until crash().
+  // After so many more changes (appends, syncs, names) everything fails, the append among them half done; until
+  // crash().
   void cut_power_after(uint64_t changes) { power_cut_ = changes_ + changes; }
   void disarm() { failing_sync_ = power_cut_ = UINT64_MAX; }
 
