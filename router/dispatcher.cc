@@ -61,9 +61,12 @@ void Dispatcher::submit(const Submission& submission, Micros now) {
   queue.append(request);
   Lane* const lane = links_.lane(submission.place);
   if (!queue.parked() && lane != nullptr && lane->open()) {
-    send(queue, request, *lane);
-    if (lane->backlog() > kLaneBacklogMax) crowded_ = lane;
-    return;
+    if (!queue.waits_for_read(request)) {
+      send(queue, request, *lane);
+      if (lane->backlog() > kLaneBacklogMax) crowded_ = lane;
+      return;
+    }
+    drain(queue, now);
   }
   parked_bytes_ += request.cost();
   park(queue, now);
@@ -89,7 +92,23 @@ void Dispatcher::park(SlotQueue& queue, Micros retry_at) {
   parked_.push_back(parking);
 }
 
-void Dispatcher::flow(SlotQueue& queue) {
+// What is out is answered before anything more is sent.
+void Dispatcher::drain(SlotQueue& queue, Micros now) {
+  park(queue, now);
+  queue.drain();
+}
+
+// Sends what waits, up to a write that has to wait for a read of its client.
+void Dispatcher::flow(SlotQueue& queue, Lane& lane, Micros now) {
+  unpark(queue);
+  for (Outstanding& request : queue.requests()) {
+    if (queue.waits_for_read(request)) return drain(queue, now);
+    parked_bytes_ -= request.cost();
+    send(queue, request, lane);
+  }
+}
+
+void Dispatcher::unpark(SlotQueue& queue) {
   queue.flow();
   parked_.erase(parked_.iterator_to(parking_of(queue)));
 }
@@ -105,6 +124,7 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
   switch (reply.status) {
     case protocol::ReplyStatus::done:
       if (request.place != kLockPlace && reply.epoch < queue.epoch()) break;  // R5
+      if (!request.is_write() && queue.would_overtake(request)) break;
       queue.came_back(request);
       queue.answered(request, request.place == kLockPlace ? 0 : reply.epoch);
       finish(queue, request, Ending::replied, body);
@@ -119,7 +139,9 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
       park(queue, now);
       if (queue.bounced(request)) schedule_retry(queue, now);
       return go_on(queue, now);
-    case protocol::ReplyStatus::unsettled: break;
+    case protocol::ReplyStatus::unsettled:
+      queue.bounced(request);  // what is on its way behind it must not be run before it
+      break;
   }
   on_lost(request, now);
 }
@@ -129,6 +151,7 @@ void Dispatcher::on_lost(Outstanding& request, Micros now) {
   wait_again(queue, request);
   request.may_have_run = true;
   if (queue.parked()) {
+    queue.park();  // a place that was only draining is not known to be served any more
     if (queue.out() == 0) schedule_retry(queue, now);
   } else {
     park(queue, now);
@@ -139,15 +162,11 @@ void Dispatcher::on_lost(Outstanding& request, Micros now) {
 // Does for a parked place what can be done now.
 void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   if (!queue.parked()) return;
-  if (queue.empty()) return flow(queue);
+  if (queue.empty()) return unpark(queue);
   if (!can_probe(queue)) return;
   Lane& lane = *links_.lane(place_of(queue));
   if (queue.serving()) {
-    flow(queue);
-    for (Outstanding& request : queue.requests()) {
-      parked_bytes_ -= request.cost();
-      send(queue, request, lane);
-    }
+    flow(queue, lane, now);
   } else if (const Micros retry_at = parking_of(queue).retry_at; now >= retry_at) {
     Outstanding& probe = queue.requests().front();
     parked_bytes_ -= probe.cost();

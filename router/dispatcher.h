@@ -92,7 +92,9 @@ class Dispatcher {
   void send(SlotQueue& queue, Outstanding& request, Lane& lane);
   void wait_again(SlotQueue& queue, Outstanding& request);
   void park(SlotQueue& queue, Micros retry_at);
-  void flow(SlotQueue& queue);
+  void unpark(SlotQueue& queue);
+  void drain(SlotQueue& queue, Micros now);
+  void flow(SlotQueue& queue, Lane& lane, Micros now);
   void schedule_retry(SlotQueue& queue, Micros now);
   void go_on(SlotQueue& queue, Micros now);
   void retry_all(Micros now);

@@ -13,10 +13,14 @@ using protocol::CommandId;
 
 WideMerge::Kind merge_of(CommandId command) {
   switch (command) {
-    case CommandId::dbsize: return WideMerge::Kind::sum;
-    case CommandId::keys: return WideMerge::Kind::concat;
-    case CommandId::randomkey: return WideMerge::Kind::choice;
-    default: break;
+    case CommandId::dbsize:
+      return WideMerge::Kind::sum;
+    case CommandId::keys:
+      return WideMerge::Kind::concat;
+    case CommandId::randomkey:
+      return WideMerge::Kind::choice;
+    default:
+      break;
   }
   CHECK(command == CommandId::flushall || command == CommandId::flushdb, "no other command is for all slots");
   return WideMerge::Kind::ok;
@@ -140,7 +144,8 @@ void Fanout::time_passed(Micros now) {
 Micros Fanout::next_attempt() const { return std::min(deadline_, retry_.due()); }
 
 void Fanout::give_up() {
-  const bool out = std::any_of(calls().begin(), calls().end(), [](const SlotsCall& one) { return one.lane != nullptr; });
+  const bool out =
+      std::any_of(calls().begin(), calls().end(), [](const SlotsCall& one) { return one.lane != nullptr; });
   const bool unknown = write_ && (out || may_have_run_);
   answer_error(unknown ? protocol::errors::kOutcomeUnknown : protocol::errors::kClusterDown);
 }

@@ -40,9 +40,9 @@ class Fanout final : public Operation {
   const bool write_;
   const std::string bytes_;
   WideMerge merge_;
-  SlotSet open_;       // not answered for
-  SlotSet asked_;      // of these, the ones that a call is out for
-  bool locks_open_;    // the lock keyspace has not answered
+  SlotSet open_;     // not answered for
+  SlotSet asked_;    // of these, the ones that a call is out for
+  bool locks_open_;  // the lock keyspace has not answered
   bool may_have_run_ = false;
   RetryTimer retry_;
 };

@@ -99,14 +99,16 @@ bool WideMerge::add(std::string_view reply, uint32_t slots, Random& random) {
   if (reply.empty()) return fail(kSenseless);
   if (is_error(reply)) return fail(reply);
   switch (kind_) {
-    case Kind::ok: return true;
+    case Kind::ok:
+      return true;
     case Kind::choice:
       if (is_null(reply)) return true;
       weight_ += slots;
       if (random.below(weight_) < slots) body_ = reply;
       return true;
     case Kind::sum:
-    case Kind::concat: break;
+    case Kind::concat:
+      break;
   }
   const std::optional<int64_t> count = take_number(kind_ == Kind::sum ? ':' : '*', reply);
   if (!count || *count < 0) return fail(kSenseless);
@@ -120,8 +122,12 @@ std::string WideMerge::take() {
   std::string out;
   protocol::ReplyWriter writer(out, version_);
   switch (kind_) {
-    case Kind::sum: writer.integer(static_cast<int64_t>(sum_)); break;
-    case Kind::ok: writer.ok(); break;
+    case Kind::sum:
+      writer.integer(static_cast<int64_t>(sum_));
+      break;
+    case Kind::ok:
+      writer.ok();
+      break;
     case Kind::choice:
       if (body_.empty()) writer.null();
       writer.raw(body_);

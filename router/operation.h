@@ -66,7 +66,7 @@ class Operation {
   virtual void leg_ended(uint32_t, Ending, std::string_view, Micros) {}
   virtual void call_answered(SlotsCall&, const protocol::SlotsReply&, std::string_view, Micros) {}
   virtual void call_lost(SlotsCall&, Micros) {}
-  virtual void try_again(Micros) {}   // after a change of the table or the links
+  virtual void try_again(Micros) {}  // after a change of the table or the links
   virtual void time_passed(Micros) {}
   [[nodiscard]] virtual Micros next_attempt() const { return kNever; }
 

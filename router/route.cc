@@ -91,11 +91,18 @@ void route(const CommandSpec& command, Args args, const LockPrefixes& prefixes, 
     case Routing::slot:
     case Routing::split_sum:
     case Routing::split_values:
-    case Routing::split_ok: return route_by_keys(command, args, prefixes, plan);
-    case Routing::all_slots: plan.kind = Plan::Kind::all_slots; return;
-    case Routing::scan: plan.kind = Plan::Kind::scan; return;
-    case Routing::coordinator: return send_to(kLockPlace, plan);
-    case Routing::session: break;
+    case Routing::split_ok:
+      return route_by_keys(command, args, prefixes, plan);
+    case Routing::all_slots:
+      plan.kind = Plan::Kind::all_slots;
+      return;
+    case Routing::scan:
+      plan.kind = Plan::Kind::scan;
+      return;
+    case Routing::coordinator:
+      return send_to(kLockPlace, plan);
+    case Routing::session:
+      break;
   }
   if (command.id == protocol::CommandId::info) {
     plan.kind = Plan::Kind::info;

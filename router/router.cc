@@ -144,9 +144,7 @@ void Router::request_stop(Now now) {
 
 // ---- requests of clients ----------------------------------------------------------------------------------------
 
-Micros Router::deadline() const {
-  return now_.mono + settings_.number(Setting::request_timeout_ms) * kMicrosPerMilli;
-}
+Micros Router::deadline() const { return now_.mono + settings_.number(Setting::request_timeout_ms) * kMicrosPerMilli; }
 
 void Router::request(const session::ClientRequest& request) {
   const size_t parked_before = dispatcher_.parked_bytes();
@@ -157,17 +155,21 @@ void Router::request(const session::ClientRequest& request) {
 void Router::carry_out(const session::ClientRequest& request) {
   route(*request.command, request.args, lock_prefixes_, plan_);
   switch (plan_.kind) {
-    case Plan::Kind::one_place: return forward(request);
-    case Plan::Kind::split: return begin(std::make_unique<Split>(services_, request, plan_, deadline()), false);
-    case Plan::Kind::all_slots: return begin(std::make_unique<Fanout>(services_, request, deadline()), true);
-    case Plan::Kind::scan: return begin(std::make_unique<Scan>(services_, request, deadline()), true);
+    case Plan::Kind::one_place:
+      return forward(request);
+    case Plan::Kind::split:
+      return begin(std::make_unique<Split>(services_, request, plan_, deadline()), false);
+    case Plan::Kind::all_slots:
+      return begin(std::make_unique<Fanout>(services_, request, deadline()), true);
+    case Plan::Kind::scan:
+      return begin(std::make_unique<Scan>(services_, request, deadline()), true);
     case Plan::Kind::info:
-      return begin(std::make_unique<NodeInfo>(services_, request, deadline(),
-                                              [this](const NodeFigures& figures, auto sections) {
-                                                return info_text(figures, sections);
-                                              }),
+      return begin(std::make_unique<NodeInfo>(
+                       services_, request, deadline(),
+                       [this](const NodeFigures& figures, auto sections) { return info_text(figures, sections); }),
                    true);
-    case Plan::Kind::refused: break;
+    case Plan::Kind::refused:
+      break;
   }
   std::string reply;
   protocol::ReplyWriter(reply, request.resp).error(plan_.refusal);
@@ -206,12 +208,14 @@ void Router::release_holds() {
     switch (cause.kind) {
       case HoldCause::Kind::parked_bytes:
         return dispatcher_.parked_bytes() <= static_cast<size_t>(settings_.number(Setting::parked_bytes_max)) / 4 * 3;
-      case HoldCause::Kind::operations: return wide_.size() <= kWideOperationsMax / 2;
+      case HoldCause::Kind::operations:
+        return wide_.size() <= kWideOperationsMax / 2;
       case HoldCause::Kind::own_operation:
         return wide_.none_of([&](const Operation& operation) {
           return operation.blocks_client() && !operation.answered() && operation.client() == cause.which;
         });
-      case HoldCause::Kind::lane: break;
+      case HoldCause::Kind::lane:
+        break;
     }
     const auto member = static_cast<MemberId>(cause.which);
     const Lane* const lane = member == kNoMember ? &links_.leader() : links_.member_lane(member);
@@ -256,12 +260,15 @@ void Router::on_frame(Lane& lane, const protocol::Frame& frame) {
   const bool from_leader = &lane == &links_.leader();
   if (from_leader) leader_heard_ = now_.mono;
   switch (frame.type) {
-    case protocol::FrameType::reply: return on_reply(lane, frame.payload);
-    case protocol::FrameType::slots_reply: return on_slots_reply(lane, frame.payload);
+    case protocol::FrameType::reply:
+      return on_reply(lane, frame.payload);
+    case protocol::FrameType::slots_reply:
+      return on_slots_reply(lane, frame.payload);
     case protocol::FrameType::table:
       if (from_leader) adopt_table(frame.payload);
       return;
-    default: return;  // a peer of a later version may say more
+    default:
+      return;  // a peer of a later version may say more
   }
 }
 

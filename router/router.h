@@ -30,10 +30,7 @@
 
 namespace chainring::router {
 
-class Router final : public Process,
-                     private session::Backend,
-                     private Links::Handler,
-                     private Dispatcher::Receiver {
+class Router final : public Process, private session::Backend, private Links::Handler, private Dispatcher::Receiver {
  public:
   // Draws its incarnation. `facts`: mode and role are filled in, and run_id when it is empty.
   // REQUIRES: settings.validate() was ok.

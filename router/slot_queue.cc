@@ -5,17 +5,40 @@
 namespace chainring::router {
 
 void SlotQueue::append(Outstanding& request) {
-  if (request.is_write()) request.number = next_number_++;
+  if (request.is_write()) {
+    request.number = next_number_++;
+  } else {
+    ++reads_;
+  }
   requests_.push_back(request);
 }
 
 void SlotQueue::remove(Outstanding& request) {
   CHECK(!request.out(), "what is out is taken back before it is removed");
+  if (!request.is_write()) --reads_;
   auto next = requests_.erase(requests_.iterator_to(request));
   if (request.number != answered_below_) return;
   // Nothing before it is an unanswered write, so the next one behind it is the lowest; each request is passed once.
   while (next != requests_.end() && !next->is_write()) ++next;
   answered_below_ = next == requests_.end() ? next_number_ : next->number;
+}
+
+bool SlotQueue::waits_for_read(const Outstanding& write) const {
+  if (reads_ == 0 || !write.is_write()) return false;
+  for (auto before = requests_.iterator_to(write); before != requests_.begin();) {
+    --before;
+    if (!before->is_write() && before->to.ticket.client == write.to.ticket.client) return true;
+  }
+  return false;
+}
+
+bool SlotQueue::would_overtake(const Outstanding& read) const {
+  if (!parked_) return false;
+  for (auto before = requests_.iterator_to(read); before != requests_.begin();) {
+    --before;
+    if (!before->out() && before->to.ticket.client == read.to.ticket.client) return true;
+  }
+  return false;
 }
 
 protocol::Request SlotQueue::header(Place place, const Outstanding& request) const {

@@ -31,12 +31,20 @@ class alignas(64) SlotQueue {
   // Answered or given up: its number will not be sent again. REQUIRES: !request.out().
   void remove(Outstanding& request);
 
+  // Whether a read of the same client before `write` is not answered yet. The write must wait for it: were the link to
+  // break now, the read would be run again behind the write, and the client would see its own future (R10).
+  [[nodiscard]] bool waits_for_read(const Outstanding& write) const;
+
+  // Whether an earlier request of the same client came back and waits to be sent again. An answer to `read` is then not
+  // taken: run again behind it, the earlier one could see a later state than this one did.
+  [[nodiscard]] bool would_overtake(const Outstanding& read) const;
+
   // What the frame of a request says, but for its id. Epoch and counters are those of this moment.
   [[nodiscard]] protocol::Request header(Place place, const Outstanding& request) const;
 
   // What happened to a request. Each keeps out() true to the requests' own state.
-  void sent(Outstanding& request);           // REQUIRES: flowing, or a probe
-  void came_back(Outstanding& request);      // an answer of any kind, or the link is gone; it waits again
+  void sent(Outstanding& request);       // REQUIRES: flowing, or a probe
+  void came_back(Outstanding& request);  // an answer of any kind, or the link is gone; it waits again
   // Whether this was the first bounce of its attempt: the next one begins.
   bool bounced(const Outstanding& request);
   void answered(const Outstanding& request, Epoch epoch);
@@ -44,6 +52,11 @@ class alignas(64) SlotQueue {
   void park() {
     parked_ = true;
     serving_ = false;
+  }
+  // Parked only until nothing is out: its head serves.
+  void drain() {
+    parked_ = true;
+    serving_ = true;
   }
   void flow() { parked_ = false; }
   [[nodiscard]] bool parked() const { return parked_; }
@@ -69,6 +82,7 @@ class alignas(64) SlotQueue {
   Epoch epoch_ = 0;
   uint32_t attempt_ = 0;
   uint32_t out_ = 0;
+  uint32_t reads_ = 0;  // of requests_
   bool parked_ = false;
   bool serving_ = false;
 };

@@ -11,9 +11,12 @@ using protocol::Routing;
 
 SplitMerge::Kind merge_of(Routing routing) {
   switch (routing) {
-    case Routing::split_sum: return SplitMerge::Kind::sum;
-    case Routing::split_values: return SplitMerge::Kind::values;
-    default: break;
+    case Routing::split_sum:
+      return SplitMerge::Kind::sum;
+    case Routing::split_values:
+      return SplitMerge::Kind::values;
+    default:
+      break;
   }
   CHECK(routing == Routing::split_ok, "only commands that split are split");
   return SplitMerge::Kind::ok;

@@ -131,7 +131,7 @@ TEST_CASE("Router: what is out on a broken link goes to the new head, reads too,
   rig.request(served.client, {"SET", kOther, "x"});
   rig.request(served.client, {"SET", kKey, "b"});
   const auto before = rig.requests(1);
-  REQUIRE(before.size() == 4);
+  REQUIRE(before.size() == 3);  // the last write waits for the read before it
   rig.accept_links(false);
   rig.break_link(1);
   rig.request(served.client, {"SET", kKey, "c"});
@@ -152,6 +152,28 @@ TEST_CASE("Router: what is out on a broken link goes to the new head, reads too,
   CHECK(of_key[2].header.number == 2);
   CHECK(of_key[3].header.number == 3);
   CHECK(rig.read(served.client) == concat("+a\r\n+", kKey, "\r\n+x\r\n+b\r\n+c\r\n"));
+}
+
+TEST_CASE("Router: a write waits for its client's read of the slot, and for nobody else's (R10)") {
+  Served served;
+  Rig& rig = served.rig;
+  const ConnId other = rig.connect();
+  rig.request(served.client, {"GET", kKey});
+  rig.request(other, {"SET", kKey, "x"});
+  CHECK(rig.requests(1).size() == 2);
+  rig.request(served.client, {"SET", kKey, "a"});
+  rig.request(served.client, {"GET", kKey});
+  rig.request(served.client, {"SET", kOther, "b"});
+  const auto before = rig.requests(1);
+  REQUIRE(before.size() == 1);
+  CHECK(before[0].args[1] == kOther);
+  rig.reply(1, 1, "$-1\r\n", 1);
+  CHECK(rig.requests(1).empty());  // the place is drained first, so that nothing is overtaken
+  rig.reply(1, 2, "+OK\r\n", 1);
+  const auto after = rig.requests(1);
+  REQUIRE(after.size() == 2);
+  CHECK(after[0].args[2] == "a");
+  CHECK(after[1].args[0] == "GET");
 }
 
 TEST_CASE("Router: a link that breaks is dialled again, and its requests sent again with their numbers") {

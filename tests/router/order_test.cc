@@ -1,5 +1,6 @@
 // Pipelined clients against nodes that stop, hand over, hold replies and lose their links, all at random from one seed:
-// every write takes effect once, in its client's order, and its client learns what became of it (R10, R20).
+// every write takes effect once, in its client's order, and its client learns what became of it; no read sees less than
+// what its client has written and read before it, nor anything of what its client writes behind it (R10, R20).
 #include <algorithm>
 #include <array>
 #include <deque>
@@ -11,9 +12,9 @@
 #include "protocol/resp.h"
 #include "tests/router/rig.h"
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::router {
 namespace {
@@ -39,6 +40,7 @@ struct HeldReply {
   uint64_t id;
   Slot slot;
   Epoch epoch;
+  uint32_t attempt;
   bool write;
   std::string body;
 };
@@ -153,7 +155,8 @@ class World {
       link.bounced[request.header.slot] = std::max(behind ? bounced->second : 0, request.header.attempt);
       return rig_.bounce(member, request.header.id, truth.epoch);
     }
-    HeldReply held{request.header.id, request.header.slot, truth.epoch, request.header.number != 0, {}};
+    HeldReply held{request.header.id,      request.header.slot,        truth.epoch,
+                   request.header.attempt, request.header.number != 0, {}};
     if (!held.write) {
       held.body = concat(":", truth.log.size(), "\r\n");
     } else if (const auto known = truth.answers.find(request.header.number); known != truth.answers.end()) {
@@ -170,22 +173,32 @@ class World {
     link.held.push_back(std::move(held));
   }
 
-  // In any order. Of a slot that has gone elsewhere: unsettled, or late, under the epoch of its execution.
+  // In any order across slots, and in the order of execution within one: each slot has one key here (R7). Of a slot
+  // that has gone elsewhere: unsettled, or late, under the epoch of its execution.
   void release_some() {
     for (MemberId member = 1; member <= kNodes; ++member) {
       NodeLink& link = link_of(member);
       for (uint64_t i = 0, count = random_.below(6); i < count && !link.held.empty(); ++i) {
-        const size_t index = random_.below(link.held.size());
-        const HeldReply held = std::move(link.held[index]);
-        link.held.erase(link.held.begin() + static_cast<ptrdiff_t>(index));
-        const bool settled = truth_.at(held.slot).head == member || random_.percent(50);
-        if (settled) {
-          rig_.reply(member, held.id, held.body, held.epoch);
-        } else {
-          rig_.reply(member, held.id, {}, held.epoch, ReplyStatus::unsettled);
-        }
+        const Slot slot = link.held[random_.below(link.held.size())].slot;
+        const auto first = std::find_if(link.held.begin(), link.held.end(),
+                                        [slot](const HeldReply& held) { return held.slot == slot; });
+        const HeldReply held = std::move(*first);
+        link.held.erase(first);
+        release(member, held);
       }
     }
+  }
+
+  void release(MemberId member, const HeldReply& held) {
+    const SlotTruth& truth = truth_.at(held.slot);
+    const bool lost = truth.head != member && (held.epoch + held.slot) % 2 == 0;  // the same for all of that time
+    if (lost) {
+      uint32_t& bounced = links_[member].bounced[held.slot];
+      bounced = std::max(bounced, held.attempt);
+      return rig_.reply(member, held.id, {}, held.epoch, ReplyStatus::unsettled);
+    }
+    const bool late = truth.head != member || random_.percent(20);  // it had left before the epoch changed
+    rig_.reply(member, held.id, held.body, late ? held.epoch : truth.epoch);
   }
 
   void stop_slot() { truth_.at(kSlots[random_.below(kSlots.size())]).head = kNoMember; }
@@ -230,9 +243,16 @@ class World {
     }
   }
 
+  // `last`: of each slot, how much of its log the client knew to be there before it sent this.
   void check_one(const Sent& sent, const std::string& reply, std::map<Slot, size_t>& last) {
     const std::vector<std::string>& log = truth_.at(sent.slot).log;
-    if (sent.value.empty()) return;
+    if (sent.value.empty()) {
+      if (!reply.starts_with(':')) return;
+      const size_t seen = *parse_uint(std::string_view(reply).substr(1));
+      RC_ASSERT(seen >= last[sent.slot]);  // its own writes, and what earlier reads saw
+      last[sent.slot] = seen;              // and nothing of what it wrote later
+      return;
+    }
     const auto count = std::count(log.begin(), log.end(), sent.value);
     const auto place = static_cast<size_t>(std::find(log.begin(), log.end(), sent.value) - log.begin()) + 1;
     if (reply.starts_with(':')) {

@@ -49,7 +49,7 @@ void Rig::turn() {
   for (int i = 0; i < kTurnsMax; ++i) {
     meet_dials();
     const std::vector<NetEvent> events = transport.take_events();
-    if (events.empty() && i > 0) return;
+    if (events.empty() && i > 0 && router->next_wake() > now_.mono) return;
     router->turn(now_, events);
     for (Peer& peer : peers_) read_peer(peer);
   }

@@ -48,7 +48,7 @@ class Rig {
   explicit Rig(const RigOptions& options = {});
 
   // ---- time
-  void turn();                    // lets the router handle what has happened, until nothing more does
+  void turn();                    // lets the router handle what has happened, until it wants no more turns
   void advance(Millis duration);  // turn by turn, as its own wakes ask for
   [[nodiscard]] Micros now() const { return now_.mono; }
 

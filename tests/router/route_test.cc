@@ -6,9 +6,9 @@
 #include "protocol/reply.h"
 #include "protocol/slot.h"
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::router {
 namespace {
@@ -69,9 +69,12 @@ TEST_CASE("route: a command that could be split but need not be goes as it is") 
 }
 
 TEST_CASE("route: what does not split and lies in several places is CROSSSLOT") {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"MSETNX", "a", "1", "b", "2"}, {"RENAME", "a", "b"}, {"COPY", "a", "b"}, {"LCS", "a", "b"},
-           {"RENAME", "lock:a", "a"}, {"COPY", "a", "lock:a"}}) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"MSETNX", "a", "1", "b", "2"},
+                                                                                     {"RENAME", "a", "b"},
+                                                                                     {"COPY", "a", "b"},
+                                                                                     {"LCS", "a", "b"},
+                                                                                     {"RENAME", "lock:a", "a"},
+                                                                                     {"COPY", "a", "lock:a"}}) {
     const Plan plan = plan_of(words);
     CHECK(plan.kind == Plan::Kind::refused);
     CHECK(plan.refusal == protocol::errors::kCrossSlot);

@@ -1,4 +1,6 @@
 // SCAN over nodes that are played by a model: keys in slots, walked as the engine walks them.
+#include "router/scan.h"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -8,12 +10,11 @@
 #include "protocol/reply.h"
 #include "protocol/resp.h"
 #include "protocol/slot.h"
-#include "router/scan.h"
 #include "tests/router/rig.h"
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::router {
 namespace {
