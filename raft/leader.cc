@@ -112,6 +112,9 @@ void Core::continue_transfer() {
 }
 
 void Core::lead_tick() {
+  // Nor is a stall of the leader its peers' silence.
+  const Micros stall = std::max<Micros>(0, now_ - lead_->heartbeat_due);
+  for (auto& [id, peer] : lead_->peers) peer.last_contact += stall;
   if (!hears_quorum()) return become_follower(term(), kNobody);
   if (lead_->transfer.to != kNobody && now_ >= lead_->transfer.deadline) lead_->transfer = {};
   if (now_ < lead_->heartbeat_due) return;

@@ -32,6 +32,12 @@ void Core::tick(Micros now) {
   now_ = std::max(now_, now);
   if (role_ == Role::leader) return lead_tick();
   if (now_ < election_deadline_) return;
+  // Waking much too late is a stall of this server itself (a slow sync, a frozen process), and the leader's heartbeats
+  // may be waiting to be read: they get their chance.
+  if (now_ - election_deadline_ > options_.heartbeat_us) {
+    election_deadline_ = now_ + options_.heartbeat_us;
+    return;
+  }
   if (may_campaign()) return begin_pre_vote();
   leader_ = kNobody;
   reset_election_timer();

@@ -67,6 +67,11 @@ void CoreGroup::restart(ServerId id) {
 }
 
 void CoreGroup::elapse(ServerId id, Micros us) {
+  for (; us > kHeartbeatUs; us -= kHeartbeatUs) stall(id, kHeartbeatUs);
+  stall(id, us);
+}
+
+void CoreGroup::stall(ServerId id, Micros us) {
   Server& server = servers_.at(id);
   server.now += us;
   server.core->tick(server.now);

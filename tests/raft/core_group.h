@@ -55,7 +55,9 @@ class CoreGroup {
   // Ends the server and starts it again with what it had flushed.
   void restart(ServerId id);
 
+  // In steps of a heartbeat, or all at once as after a stall.
   void elapse(ServerId id, Micros us);
+  void stall(ServerId id, Micros us);
   // The server's clock moves by the longest election timeout, nobody else's does; nothing is flushed.
   void time_out(ServerId id) { elapse(id, 2 * kElectionUs); }
   // Persists, applies, and queues the messages for their receivers.

@@ -254,6 +254,27 @@ TEST_CASE("Core.fault: a leader that contradicts a committed entry stops the ser
   CHECK(group[1].fault().code() == ErrorCode::corrupt);  // a second leader of its own term
 }
 
+TEST_CASE("Core.tick: a leader that stalled reads what waits before it judges its peers silent") {
+  CoreGroup group(3);
+  group.elect(1);
+  group.stall(1, 5 * kElectionUs);
+  CHECK(group[1].role() == Role::leader);
+  // A leader that nobody answers steps down although each of its turns comes late.
+  int turns = 0;
+  while (group[1].role() == Role::leader && ++turns < 100) group.stall(1, 5 * kHeartbeatUs);
+  CHECK(turns <= kElectionUs / kHeartbeatUs);
+}
+
+TEST_CASE("Core.tick: a follower that stalled reads what waits before it campaigns") {
+  CoreGroup group(3);
+  group.elect(1);
+  group.stall(2, 5 * kElectionUs);
+  CHECK(group[2].role() == Role::follower);
+  CHECK(group[2].leader() == 1);
+  group.elapse(2, kHeartbeatUs);
+  CHECK(group[2].role() == Role::pre_candidate);
+}
+
 TEST_CASE("Core.step: a peer far behind a compacted log gets the snapshot even when its appends were lost") {
   Limits limits;
   limits.append_bytes_max = EntryLog::weight(entry(1, 1, "x"));

@@ -60,7 +60,10 @@ struct Server {
     if (opened.ok()) replica = *std::move(opened);
     return opened.status();
   }
-  void pass(Micros us) { replica->tick(now += us); }
+  void pass(Micros us) {
+    for (; us > kHeartbeat; us -= kHeartbeat) replica->tick(now += kHeartbeat);
+    replica->tick(now += us);
+  }
   Status propose(std::string data) { return replica->propose(std::move(data)).status(); }
 
   const ServerId id;
