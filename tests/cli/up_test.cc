@@ -61,7 +61,7 @@ bool none_runs(const std::vector<pid_t>& pids) { return std::none_of(pids.begin(
 
 }  // namespace
 
-TEST_CASE("chainring up: prints the endpoints, a line to try, and ready; Ctrl-C leaves nothing") {
+TEST_CASE("chainring up: prints the endpoints, a line to try, and ready, Ctrl-C leaves nothing") {
   const TempDirectory directory;
   const std::string port = free_port();
   const int p = std::stoi(port);

@@ -33,7 +33,7 @@ TEST_CASE("Answers.record: what its sender says never goes back") {
   REQUIRE(answers.find(7, 5).verdict == Verdict::expired);
 }
 
-TEST_CASE("Answers.record: bounded by number and by bytes; what is forgotten is refused") {
+TEST_CASE("Answers.record: bounded by number and by bytes, what is forgotten is refused") {
   Answers answers;
   for (uint64_t number = 1; number <= Answers::kAnswersMax + 1; ++number) answers.record(7, number, 0, number, reply("x"));
   REQUIRE(answers.find(7, 1).verdict == Verdict::expired);

@@ -64,7 +64,7 @@ struct LossFixture : BarrierFixture {
   }
 };
 
-TEST_CASE("Barrier.advance: the head dies; the rest is levelled to the highest of the rest") {
+TEST_CASE("Barrier.advance: the head dies, the rest is levelled to the highest of the rest") {
   LossFixture f;
   const Epoch epoch = f.lose(1, {2, 3});
   Barrier::Advice advice = f.advance();

@@ -63,7 +63,7 @@ TEST_CASE("Locks in a group: no change of leader makes a lock shorter") {
   }
 }
 
-TEST_CASE("Locks in a group: a restart of everybody keeps locks; their time stood still meanwhile") {
+TEST_CASE("Locks in a group: a restart of everybody keeps locks, their time stood still meanwhile") {
   Locking group;
   group.ask("SET lock:a me NX PX 3000");
   group.pass(kSecond);

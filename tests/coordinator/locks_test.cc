@@ -48,7 +48,7 @@ TEST_CASE("Locks: the transcript") {
   REQUIRE(played == expected);
 }
 
-TEST_CASE("Locks.token: each grant takes the next one; renewal and re-entry keep theirs (R26)") {
+TEST_CASE("Locks.token: each grant takes the next one, renewal and re-entry keep theirs (R26)") {
   LockFixture f;
   f.run("SET lock:a me NX PX 1000");
   const uint64_t first = f.token("lock:a");

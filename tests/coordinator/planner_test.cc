@@ -81,7 +81,7 @@ TEST_CASE("Planner.plan: chains go on without a member whose lease ran out") {
   REQUIRE_FALSE(f.step());
 }
 
-TEST_CASE("Planner.plan: two in a row; the second loss replaces what it makes impossible") {
+TEST_CASE("Planner.plan: two in a row, the second loss replaces what it makes impossible") {
   PlannerFixture f(3);
   f.place({1, 2, 3});
   f.let_leases_end();

@@ -56,7 +56,7 @@ TEST_CASE("RealDisk: list, rename and remove") {
   CHECK(disk->read("b").status().message().find(directory.path() + "/b") != std::string_view::npos);
 }
 
-TEST_CASE("RealDisk: one directory, one process; the lock goes with its holder") {
+TEST_CASE("RealDisk: one directory, one process, the lock goes with its holder") {
   const TempDirectory directory;
   auto first = open_disk(directory.path());
   const auto second = RealDisk::open_directory(directory.path());

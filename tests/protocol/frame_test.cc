@@ -51,7 +51,7 @@ TEST_CASE("parse_frame: a frame that is too long or has bits in its padding ends
   CHECK(parse_frame(std::string("\1\0\0\0\24\0\0\200x", 9), frame) == FrameState::error);
 }
 
-TEST_CASE("parse_frame: unknown types pass; the receiver judges them") {
+TEST_CASE("parse_frame: unknown types pass, the receiver judges them") {
   Frame frame;
   REQUIRE(parse_frame(std::string("\0\0\0\0\377\377\0\0", 8), frame) == FrameState::ready);
   CHECK(static_cast<uint16_t>(frame.type) == 0xffff);

@@ -26,7 +26,7 @@ TEST_CASE("Domains.shares: in proportion to weight") {
   REQUIRE(fair_floors({member(1, 100), member(2, 300)}, 1) == std::vector<uint32_t>{4096, 12288});
 }
 
-TEST_CASE("Domains.shares: nobody more than every slot; the rest goes to the others by weight") {
+TEST_CASE("Domains.shares: nobody more than every slot, the rest goes to the others by weight") {
   REQUIRE(fair_floors(equal_members(3), 3) == std::vector<uint32_t>(3, kSlotCount));
   REQUIRE(fair_floors({member(1), member(2), member(3, 1000)}, 2) == std::vector<uint32_t>{8192, 8192, 16384});
 }

@@ -45,7 +45,7 @@ TEST_CASE("Router: requests that come before the first table wait for it") {
   CHECK(rig.read(client) == "+OK\r\n");
 }
 
-TEST_CASE("Router: a bounce parks the slot; the first request is sent again alone, the others follow its answer") {
+TEST_CASE("Router: a bounce parks the slot, the first request is sent again alone, the others follow its answer") {
   Served served;
   Rig& rig = served.rig;
   for (const std::string_view value : {"a", "b", "c"}) rig.request(served.client, {"SET", kKey, value});

@@ -25,7 +25,7 @@ std::string sets_of(const std::string& key, size_t count, size_t value_bytes) {
   return pipeline;
 }
 
-TEST_CASE("Router: beyond parked-bytes-max a client whose requests park is not read; others are") {
+TEST_CASE("Router: beyond parked-bytes-max a client whose requests park is not read, others are") {
   Rig rig({.settings = {{Setting::parked_bytes_max, "1048576"}}});
   rig.publish(rig.table({1, kNoMember}));
   const ConnId parked = rig.connect();

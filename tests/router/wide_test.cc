@@ -62,7 +62,7 @@ TEST_CASE("Router.KEYS: all names in one array") {
   CHECK(pair.rig.read(pair.client) == "*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$6\r\nlock:x\r\n");
 }
 
-TEST_CASE("Router.RANDOMKEY: a key of somebody who has one; null when nobody has") {
+TEST_CASE("Router.RANDOMKEY: a key of somebody who has one, null when nobody has") {
   Pair pair;
   pair.rig.request(pair.client, {"RANDOMKEY"});
   pair.rig.answer(1, pair.call(1), "$-1\r\n");
