@@ -21,7 +21,10 @@ struct LockReply {
   std::string resp;     // empty when `token` is not 0
   uint64_t token = 0;   // a grant or a renewal: [token, validity in milliseconds]
   Millis deadline = 0;  // of that lock, in lock time
-  template <class A> void fields(A& a) { a(resp, token, deadline); }
+  template <class A>
+  void fields(A& a) {
+    a(resp, token, deadline);
+  }
   friend bool operator==(const LockReply&, const LockReply&) = default;
 
   // As RESP; `now` is the lock time at which it leaves.

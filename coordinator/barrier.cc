@@ -43,8 +43,8 @@ void Barrier::follow(const Ranges& table) {
   for (const protocol::TableRange& range : table) {
     if (range.next_epoch == 0) continue;
     OpenRange open = opened(range);
-    for (auto before = first_reaching(range.first);
-         before != ranges_.end() && before->range.first <= range.last; ++before) {
+    for (auto before = first_reaching(range.first); before != ranges_.end() && before->range.first <= range.last;
+         ++before) {
       if (before->range.next_epoch == range.next_epoch) keep_numbers(*before, open);
     }
     now_open.push_back(std::move(open));

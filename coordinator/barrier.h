@@ -1,5 +1,5 @@
-// The leader's side of the barrier: who has stated which numbers for the intended epochs, who has to send whom what, and
-// when an epoch may become active (R14, R15; docs/conversations.md, "The barrier").
+// The leader's side of the barrier: who has stated which numbers for the intended epochs, who has to send whom what,
+// and when an epoch may become active (R14, R15; docs/conversations.md, "The barrier").
 //
 // Volatile: a new leader asks again. Pure: it reads the replicated ring, takes statements, and gives advice.
 // Thread-safety: none; one owner.
@@ -33,8 +33,8 @@ class Barrier {
     std::vector<Epoch> activate;                               // ascending
   };
   using Lapsed = std::function<bool(MemberId)>;
-  // `lapsed` says whether a member's lease has run out by `now`. An epoch is advised again at every call until the table
-  // says that it is active.
+  // `lapsed` says whether a member's lease has run out by `now`. An epoch is advised again at every call until the
+  // table says that it is active.
   [[nodiscard]] Advice advance(Micros now, const Lapsed& lapsed);
   // When advance() has to be called although nothing was stated: a level message may have been lost.
   [[nodiscard]] Micros next_repeat() const { return repeat_at_; }

@@ -279,7 +279,8 @@ void Coordinator::leadership(bool leading, raft::Term term, raft::ServerId leade
   term_ = term;
   if (leading && !leading_) begin_to_lead();
   if (!same && leader != raft::kNobody && !leading) {
-    log_.info(concat("term ", term, ": following ", name_of(leader).empty() ? "an unknown coordinator" : name_of(leader)));
+    log_.info(
+        concat("term ", term, ": following ", name_of(leader).empty() ? "an unknown coordinator" : name_of(leader)));
   }
 }
 

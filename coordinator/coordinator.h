@@ -1,11 +1,13 @@
 // A coordinator: one member of the Raft group that owns membership, ring, leases and locks. Joins the replicated state
-// (coordinator/state.h) to Raft, to the other coordinators, to nodes and routers, and to clients that are connected here.
+// (coordinator/state.h) to Raft, to the other coordinators, to nodes and routers, and to clients that are connected
+// here.
 //
 // Only the leader answers nodes, routers and clients; the others name it. What the leader knows beside the replicated
 // state (leases granted, statements, waiting requests) begins anew with each leadership.
 //
 // Owns no socket, file, clock or thread: those are behind Transport, Disk, Random and the turn's `now`.
-// Thread-safety: none; all calls come from one event loop. Transport, Disk, Random and Log are not owned and outlive it.
+// Thread-safety: none; all calls come from one event loop. Transport, Disk, Random and Log are not owned and outlive
+// it.
 #pragma once
 
 #include <map>
@@ -67,11 +69,11 @@ class Coordinator final : public Process,
   struct Peer {
     session::PeerIdentity who;
     Micros heard_at = 0;
-    std::string host;            // where it listens, as it says
+    std::string host;  // where it listens, as it says
     uint16_t port = 0;
-    bool wants_tables = false;   // it has sent a heartbeat or subscribed on this link
-    TableVersion has = 0;        // the newest table that it says it has
-    TableVersion sent = 0;       // the newest one sent on this link
+    bool wants_tables = false;  // it has sent a heartbeat or subscribed on this link
+    TableVersion has = 0;       // the newest table that it says it has
+    TableVersion sent = 0;      // the newest one sent on this link
     Micros sent_at = 0;
   };
   // A heartbeat that waits for the round that confirms the leadership (R4).
@@ -181,22 +183,22 @@ class Coordinator final : public Process,
   uint64_t last_round_ = 0;
   std::map<Incarnation, raft::Index> registering_;  // proposed and not applied yet
   std::map<raft::Index, LockRequest> shutdowns_;    // proposed; whom to tell
-  raft::Index plan_index_ = 0;        // the last entry of the newest plan
-  raft::Index activation_index_ = 0;  // the last activation that was proposed
-  raft::Index settings_index_ = 0;    // the same of the settings, while they are not applied
-  uint64_t digest_told_ = 0;          // the index of the last mark that was proposed
-  uint32_t lost_slots_ = 0;           // that were told of in the log
+  raft::Index plan_index_ = 0;                      // the last entry of the newest plan
+  raft::Index activation_index_ = 0;                // the last activation that was proposed
+  raft::Index settings_index_ = 0;                  // the same of the settings, while they are not applied
+  uint64_t digest_told_ = 0;                        // the index of the last mark that was proposed
+  uint32_t lost_slots_ = 0;                         // that were told of in the log
   bool plan_due_ = false;
   bool barrier_due_ = false;
-  bool again_ = false;                // another turn is wanted at once
-  std::string table_frame_;           // the newest table as payload
+  bool again_ = false;       // another turn is wanted at once
+  std::string table_frame_;  // the newest table as payload
   TableVersion table_frame_version_ = 0;
 
   std::string missing_told_;  // the coordinators that the log has named as missing
   Micros stop_at_ = kNever;   // when an orderly stop does not wait any longer
   bool stopping_ = false;
   bool finished_ = false;
-  Status broken_;   // found in the midst of a flush
+  Status broken_;  // found in the midst of a flush
   Status outcome_;
 };
 

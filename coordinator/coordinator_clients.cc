@@ -18,7 +18,8 @@ constexpr std::string_view kRingHelp[] = {
     "STATUS [JSON]",
     "    Members, leases, slots, routers and coordinators; for programs with JSON.",
     "SHUTDOWN",
-    "    Record that the whole cluster stops in order. The next start begins with empty data and the locks that are held.",
+    "    Record that the whole cluster stops in order. The next start begins with empty data and the locks that are "
+    "held.",
     "HELP",
     "    Print this help.",
 };
@@ -52,7 +53,8 @@ void Coordinator::run(LockRequest request) {
   switch (request.spec->id) {
     case CommandId::ring_status:
     case CommandId::ring_help:
-    case CommandId::ring_shutdown: return run_ring(request);
+    case CommandId::ring_shutdown:
+      return run_ring(request);
     case CommandId::ring:
     case CommandId::lock: {
       const LockCommand command = request.command();
@@ -60,7 +62,8 @@ void Coordinator::run(LockRequest request) {
                     error(concat("ERR unknown subcommand '", command.args[1].substr(0, 128), "'. See COMMAND DOCS."),
                           request.resp));
     }
-    default: return desk_.submit(std::move(request));
+    default:
+      return desk_.submit(std::move(request));
   }
 }
 
@@ -131,9 +134,12 @@ Result<uint64_t> Coordinator::propose(std::string entry) { return replica_->prop
 void Coordinator::answer(const Origin& origin, protocol::ReplyStatus status, std::string_view body) {
   if (origin.link == kNoConn) {
     switch (status) {
-      case protocol::ReplyStatus::done: return clients_.complete(origin.ticket, body);
-      case protocol::ReplyStatus::bounced: return clients_.complete(origin.ticket, concat("-", kTooBusy, "\r\n"));
-      default: return clients_.complete(origin.ticket, not_leader_error());
+      case protocol::ReplyStatus::done:
+        return clients_.complete(origin.ticket, body);
+      case protocol::ReplyStatus::bounced:
+        return clients_.complete(origin.ticket, concat("-", kTooBusy, "\r\n"));
+      default:
+        return clients_.complete(origin.ticket, not_leader_error());
     }
   }
   std::string* out = transport_.output(origin.link);
@@ -155,8 +161,8 @@ void Coordinator::info(std::string_view section, session::InfoWriter& out) {
   if (!equals_ignoring_case(section, "chainring")) return;
   out.field("chainring_coordinator", self_.id);
   out.field("chainring_coordinator_state", !replica_->founded() ? "not founded" : leading_ ? "leader" : "follower");
-  out.field("chainring_leader", leading_ ? concat(settings_.text(Setting::bind), ":", port_)
-                                         : host_and_port(leader_address()));
+  out.field("chainring_leader",
+            leading_ ? concat(settings_.text(Setting::bind), ":", port_) : host_and_port(leader_address()));
   out.field("chainring_term", static_cast<int64_t>(term_));
   out.field("chainring_applied", static_cast<int64_t>(replica_->founded() ? replica_->applied() : 0));
   out.field("chainring_table_version", static_cast<int64_t>(state_.ring().version()));

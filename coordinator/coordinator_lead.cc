@@ -79,7 +79,8 @@ std::optional<raft::Index> Coordinator::propose_entry(std::string entry) {
 
 SettingsEntry Coordinator::own_settings() const {
   SettingsEntry own;
-  for (const Settings::NamedAddress& address : group_) own.coordinators.push_back({address.name, address.host, address.port});
+  for (const Settings::NamedAddress& address : group_)
+    own.coordinators.push_back({address.name, address.host, address.port});
   own.lock_count_max = static_cast<uint64_t>(settings_.number(Setting::lock_count_max));
   return own;
 }
@@ -131,9 +132,15 @@ void Coordinator::tell_plan(const Plan& plan) {
       const Member* member = state_.ring().member(change.member);
       const std::string who = concat("node ", member->listed.name, " (member ", change.member, ")");
       switch (change.state) {
-        case protocol::MemberState::absent: log_.warning(concat(who, " lost its lease")); break;
-        case protocol::MemberState::gone: log_.info(concat(who, " is gone")); break;
-        default: log_.info(concat(who, " is back")); break;
+        case protocol::MemberState::absent:
+          log_.warning(concat(who, " lost its lease"));
+          break;
+        case protocol::MemberState::gone:
+          log_.info(concat(who, " is gone"));
+          break;
+        default:
+          log_.info(concat(who, " is back"));
+          break;
       }
     }
   }

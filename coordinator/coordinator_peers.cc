@@ -56,12 +56,11 @@ void Coordinator::on_peer_event(const NetEvent& event) {
   if (event.kind != NetEvent::Kind::input) return;
   Peer& peer = peers_.at(event.conn);
   peer.heard_at = now_.mono;
-  const bool intact = session::consume_frames(transport_, event.conn, [&](const protocol::Frame& frame) {
-    on_peer_frame(event.conn, peer, frame);
-  });
+  const bool intact = session::consume_frames(
+      transport_, event.conn, [&](const protocol::Frame& frame) { on_peer_frame(event.conn, peer, frame); });
   if (intact && transport_.unsent(event.conn) <= kPeerUnsentBytesMax) return;
-  log_.warning(concat("link of ", session::role_name(peer.who.role), " ", peer.who.id, " closed: ",
-                      intact ? "it does not read what it is sent" : "it sent malformed bytes"));
+  log_.warning(concat("link of ", session::role_name(peer.who.role), " ", peer.who.id,
+                      " closed: ", intact ? "it does not read what it is sent" : "it sent malformed bytes"));
   drop_peer(event.conn);
 }
 
@@ -69,11 +68,16 @@ void Coordinator::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& 
   using protocol::FrameType;
   if (peer.who.role == session::PeerRole::coordinator) return on_coordinator_frame(peer, frame);
   switch (frame.type) {
-    case FrameType::heartbeat: return on_heartbeat(conn, peer, frame.payload);
-    case FrameType::subscribe: return on_subscribe(conn, peer, frame.payload);
-    case FrameType::stopped: return on_stopped(peer, frame.payload);
-    case FrameType::request: return on_request(conn, peer, frame.payload);
-    default: return;  // a peer of a later version may say more
+    case FrameType::heartbeat:
+      return on_heartbeat(conn, peer, frame.payload);
+    case FrameType::subscribe:
+      return on_subscribe(conn, peer, frame.payload);
+    case FrameType::stopped:
+      return on_stopped(peer, frame.payload);
+    case FrameType::request:
+      return on_request(conn, peer, frame.payload);
+    default:
+      return;  // a peer of a later version may say more
   }
 }
 

@@ -36,7 +36,10 @@ struct SettingsEntry {
   static constexpr EntryType kType = EntryType::settings;
   std::vector<protocol::CoordinatorAddress> coordinators;
   uint64_t lock_count_max = 0;
-  template <class A> void fields(A& a) { a(coordinators, lock_count_max); }
+  template <class A>
+  void fields(A& a) {
+    a(coordinators, lock_count_max);
+  }
   friend bool operator==(const SettingsEntry&, const SettingsEntry&) = default;
 };
 
@@ -49,7 +52,10 @@ struct FoundEntry {
   uint32_t copies = 0;
   std::vector<std::string> lock_prefixes;
   SettingsEntry settings;
-  template <class A> void fields(A& a) { a(cluster_id, generation, hash_seed, copies, lock_prefixes, settings); }
+  template <class A>
+  void fields(A& a) {
+    a(cluster_id, generation, hash_seed, copies, lock_prefixes, settings);
+  }
 };
 
 // A new incarnation of a node (R1); it gets the next member id.
@@ -62,20 +68,29 @@ struct RegisterEntry {
   std::string failure_host;
   std::string failure_zone;
   uint32_t weight = 0;
-  template <class A> void fields(A& a) { a(name, incarnation, host, port, failure_host, failure_zone, weight); }
+  template <class A>
+  void fields(A& a) {
+    a(name, incarnation, host, port, failure_host, failure_zone, weight);
+  }
 };
 
 // What the leader found about leases: who lapsed, who came back, whose place a later incarnation has taken.
 struct MemberStateChange {
   MemberId member = kNoMember;
   protocol::MemberState state = protocol::MemberState::joining;
-  template <class A> void fields(A& a) { a(member, state); }
+  template <class A>
+  void fields(A& a) {
+    a(member, state);
+  }
   friend bool operator==(const MemberStateChange&, const MemberStateChange&) = default;
 };
 struct MemberStatesEntry {
   static constexpr EntryType kType = EntryType::member_states;
   std::vector<MemberStateChange> changes;
-  template <class A> void fields(A& a) { a(changes); }
+  template <class A>
+  void fields(A& a) {
+    a(changes);
+  }
 };
 
 // The chain that slots first..last shall have (R14). The epoch is given when the entry is applied.
@@ -83,7 +98,10 @@ struct IntendedRun {
   Slot first = 0;
   Slot last = 0;
   std::vector<MemberId> chain;
-  template <class A> void fields(A& a) { a(first, last, chain); }
+  template <class A>
+  void fields(A& a) {
+    a(first, last, chain);
+  }
   friend bool operator==(const IntendedRun&, const IntendedRun&) = default;
 };
 struct IntentionEntry {
@@ -94,20 +112,27 @@ struct IntentionEntry {
   bool from_empty = false;
   // The table that it was planned for, as RingState::ranges_version(): with another one it changes nothing.
   TableVersion planned_on = 0;
-  template <class A> void fields(A& a) { a(runs, from_empty, planned_on); }
+  template <class A>
+  void fields(A& a) {
+    a(runs, from_empty, planned_on);
+  }
 };
 
 // All slots that still intend this epoch take it up (R14, R15).
 struct ActivationEntry {
   static constexpr EntryType kType = EntryType::activation;
   Epoch epoch = 0;
-  template <class A> void fields(A& a) { a(epoch); }
+  template <class A>
+  void fields(A& a) {
+    a(epoch);
+  }
 };
 
 // The operator stops everything in order (R32).
 struct ShutdownEntry {
   static constexpr EntryType kType = EntryType::shutdown;
-  template <class A> void fields(A&) {}
+  template <class A>
+  void fields(A&) {}
 };
 
 // One command on the lock keyspace, at the leader's lock time (R25).
@@ -120,14 +145,20 @@ struct LockCommandEntry {
   uint8_t db = 0;
   uint8_t resp = 2;
   std::vector<std::string> args;
-  template <class A> void fields(A& a) { a(time, sender, number, answered_below, db, resp, args); }
+  template <class A>
+  void fields(A& a) {
+    a(time, sender, number, answered_below, db, resp, args);
+  }
 };
 
 // Moves the lock time on, so that what has expired by it is gone for everybody (R25).
 struct LockTimeEntry {
   static constexpr EntryType kType = EntryType::lock_time;
   Millis time = 0;
-  template <class A> void fields(A& a) { a(time); }
+  template <class A>
+  void fields(A& a) {
+    a(time);
+  }
 };
 
 // The leader's digest of all outcomes up to an index; a member with another one has left the path (R28).
@@ -135,7 +166,10 @@ struct DigestEntry {
   static constexpr EntryType kType = EntryType::digest;
   uint64_t index = 0;
   uint64_t digest = 0;
-  template <class A> void fields(A& a) { a(index, digest); }
+  template <class A>
+  void fields(A& a) {
+    a(index, digest);
+  }
 };
 
 template <class E>

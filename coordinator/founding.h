@@ -17,7 +17,10 @@ namespace chainring::coordinator {
 struct Founder {
   std::string name;
   uint64_t disk_id = 0;
-  template <class A> void fields(A& a) { a(name, disk_id); }
+  template <class A>
+  void fields(A& a) {
+    a(name, disk_id);
+  }
   friend bool operator==(const Founder&, const Founder&) = default;
 };
 using Founders = std::vector<Founder>;  // sorted by name

@@ -33,7 +33,8 @@ class GroupLinks {
     raft::Index matched = 0;                // of its log, as it told us while we led
   };
 
-  // `others`: all configured coordinators but this one. A probe is repeated every `probe_us` until both ends are founded.
+  // `others`: all configured coordinators but this one. A probe is repeated every `probe_us` until both ends are
+  // founded.
   GroupLinks(Transport& transport, Random& random, const std::vector<Settings::NamedAddress>& others, Micros probe_us);
 
   // Takes the disk ids of a group that was founded.

@@ -17,7 +17,10 @@ constexpr uint32_t kFormat = 1;
 struct Header {
   uint32_t format = kFormat;
   uint64_t checksum = 0;
-  template <class A> void fields(A& a) { a(format, checksum); }
+  template <class A>
+  void fields(A& a) {
+    a(format, checksum);
+  }
 };
 
 Result<Identity> parse(std::string_view file) {

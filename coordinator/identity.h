@@ -21,7 +21,10 @@ struct Identity {
   // The group that was decided on, so that a crash in the midst of founding it does not ask twice; empty before, and at
   // a coordinator that joined later.
   Founders founders;
-  template <class A> void fields(A& a) { a(name, disk_id, cluster_id, founders); }
+  template <class A>
+  void fields(A& a) {
+    a(name, disk_id, cluster_id, founders);
+  }
 };
 
 // Reads the identity, or draws one and makes it durable on an empty disk. Refuses another coordinator's directory.

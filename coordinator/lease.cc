@@ -20,9 +20,7 @@ void LeaseBook::grant(MemberId member, Micros now) {
   end = std::max(end, now + lease_us_ + margin_us_);
 }
 
-bool LeaseBook::lapsed(MemberId member, Micros now) const {
-  return now >= ends(member);
-}
+bool LeaseBook::lapsed(MemberId member, Micros now) const { return now >= ends(member); }
 
 Micros LeaseBook::ends(MemberId member) const {
   const auto at = ends_.find(member);

@@ -92,9 +92,8 @@ std::vector<std::string_view> LockCommand::keys() const {
 
 bool is_lock_key(std::string_view key, const std::vector<std::string>& prefixes) {
   const std::string_view tag = protocol::hash_tag(key);
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
-    return key.starts_with(prefix) || tag.starts_with(prefix);
-  });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const std::string& prefix) { return key.starts_with(prefix) || tag.starts_with(prefix); });
 }
 
 std::string refuse_lock_command(const LockCommand& command, const std::vector<std::string>& prefixes) {
@@ -121,11 +120,20 @@ std::string refuse_lock_command(const LockCommand& command, const std::vector<st
 std::vector<std::string> with_durations(const LockCommand& command, Millis wall) {
   std::vector<std::string> args(command.args.begin(), command.args.end());
   switch (command.spec->id) {
-    case CommandId::set: shorten_options(args, 3, wall); break;
-    case CommandId::getex: shorten_options(args, 2, wall); break;
-    case CommandId::expireat: shorten_expireat(args, kMillisPerSecond, wall); break;
-    case CommandId::pexpireat: shorten_expireat(args, 1, wall); break;
-    default: break;
+    case CommandId::set:
+      shorten_options(args, 3, wall);
+      break;
+    case CommandId::getex:
+      shorten_options(args, 2, wall);
+      break;
+    case CommandId::expireat:
+      shorten_expireat(args, kMillisPerSecond, wall);
+      break;
+    case CommandId::pexpireat:
+      shorten_expireat(args, 1, wall);
+      break;
+    default:
+      break;
   }
   return args;
 }

@@ -19,8 +19,7 @@ Micros LockClock::when(Millis time) const {
   return begun_ + after;
 }
 
-LockRequest::LockRequest(Origin from, const protocol::CommandSpec& command,
-                         std::span<const std::string_view> arguments)
+LockRequest::LockRequest(Origin from, const protocol::CommandSpec& command, std::span<const std::string_view> arguments)
     : origin(from), spec(&command), args_(arguments.begin(), arguments.end()), views_(args_.begin(), args_.end()) {
   for (const std::string& arg : args_) bytes_ += arg.size();
 }
@@ -123,8 +122,7 @@ void LockDesk::answer_read(const LockRequest& request) {
   // What expires at this very moment is still there by the time that was committed.
   const Millis as_of = state_.locks().rests_on_expiry(command, time()) ? state_.locks().time() : time();
   finished(request.bytes());
-  sink_.answer(request.origin, protocol::ReplyStatus::done,
-               state_.locks().read(command, {as_of, now_.wall, &random_}));
+  sink_.answer(request.origin, protocol::ReplyStatus::done, state_.locks().read(command, {as_of, now_.wall, &random_}));
 }
 
 void LockDesk::propose(LockRequest request) {
@@ -159,7 +157,8 @@ void LockDesk::propose(LockRequest request) {
 void LockDesk::propose_time() {
   time_proposed_at_ = now_.mono;
   // When it is not accepted, a later tick tries again.
-  if (const Result<uint64_t> index = log_.propose(encode_entry(LockTimeEntry{time()})); index.ok()) time_index_ = *index;
+  if (const Result<uint64_t> index = log_.propose(encode_entry(LockTimeEntry{time()})); index.ok())
+    time_index_ = *index;
 }
 
 void LockDesk::applied(uint64_t index, const Applied& applied) {

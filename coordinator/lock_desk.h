@@ -87,7 +87,7 @@ class LockDesk {
     [[nodiscard]] virtual Result<uint64_t> propose(std::string entry) = 0;  // the index
   };
 
-  static constexpr size_t kRequestsMax = 65536;             // at the desk together
+  static constexpr size_t kRequestsMax = 65536;  // at the desk together
   static constexpr size_t kRequestBytesMax = size_t{64} << 20;
 
   LockDesk(State& state, Log& log, Sink& sink, Random& random)
@@ -140,9 +140,9 @@ class LockDesk {
   Random& random_;
   Now now_;
   LockClock clock_;
-  std::vector<LockRequest> waiting_;                              // for a round of reads
-  std::vector<AwaitingTime> awaiting_time_;                       // for an expiry to be committed
-  std::map<uint64_t, Proposal> proposals_;                        // by index
+  std::vector<LockRequest> waiting_;                               // for a round of reads
+  std::vector<AwaitingTime> awaiting_time_;                        // for an expiry to be committed
+  std::map<uint64_t, Proposal> proposals_;                         // by index
   std::map<std::pair<Incarnation, uint64_t>, uint64_t> numbered_;  // writes among them: their index
   uint64_t time_index_ = 0;  // of the entry that moves the time on, while it is not applied; else 0
   Micros time_proposed_at_ = 0;

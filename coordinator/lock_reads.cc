@@ -63,9 +63,9 @@ bool LockSpace::rests_on_expiry(const LockCommand& command, Millis now) const {
   if (earliest_deadline() > now) return false;
   const std::vector<std::string_view> keys = command.keys();
   return keys.empty() || std::any_of(keys.begin(), keys.end(), [&](std::string_view key) {
-    const Lock* lock = find(command.db, key);
-    return lock != nullptr && lock->deadline <= now;
-  });
+           const Lock* lock = find(command.db, key);
+           return lock != nullptr && lock->deadline <= now;
+         });
 }
 
 bool LockSpace::changes_nothing(const LockCommand& command) const {
@@ -78,12 +78,17 @@ bool LockSpace::changes_nothing(const LockCommand& command) const {
       if (condition.kind == SetCondition::Kind::present) return lock_at(1) == nullptr;
       return condition.kind == SetCondition::Kind::equal && !holds(lock_at(1), condition.expected);
     }
-    case CommandId::setnx: return lock_at(1) != nullptr;
-    case CommandId::delifeq: return !holds(lock_at(1), command.args[2]);
-    case CommandId::lock_acquire: return lock_at(2) != nullptr && !holds(lock_at(2), command.args[3]);
+    case CommandId::setnx:
+      return lock_at(1) != nullptr;
+    case CommandId::delifeq:
+      return !holds(lock_at(1), command.args[2]);
+    case CommandId::lock_acquire:
+      return lock_at(2) != nullptr && !holds(lock_at(2), command.args[3]);
     case CommandId::lock_renew:
-    case CommandId::lock_release: return !holds(lock_at(2), command.args[3]);
-    default: return false;
+    case CommandId::lock_release:
+      return !holds(lock_at(2), command.args[3]);
+    default:
+      return false;
   }
 }
 
@@ -91,9 +96,11 @@ std::string LockSpace::read(const LockCommand& command, const ReadContext& conte
   switch (command.spec->id) {
     case CommandId::lock_acquire:
     case CommandId::lock_renew:
-    case CommandId::lock_release: return run_native(command).resp;
+    case CommandId::lock_release:
+      return run_native(command).resp;
     case CommandId::lock_token:
-    case CommandId::lock_info: return read_native(command, context.now);
+    case CommandId::lock_info:
+      return read_native(command, context.now);
     case CommandId::lock_list:
       if (command.args.size() == 2) return list(command, "*");
       if (command.args.size() == 4 && equals_ignoring_case(command.args[2], "match")) {
@@ -103,17 +110,22 @@ std::string LockSpace::read(const LockCommand& command, const ReadContext& conte
         ReplyWriter(out, command.resp).error(protocol::errors::kSyntax);
         return out;
       }
-    case CommandId::keys: return list(command, command.args[1]);
-    case CommandId::scan: return scan(command);
-    case CommandId::randomkey: return random_key(command, *context.random);
+    case CommandId::keys:
+      return list(command, command.args[1]);
+    case CommandId::scan:
+      return scan(command);
+    case CommandId::randomkey:
+      return random_key(command, *context.random);
     case CommandId::dbsize: {
       std::string out;
       ReplyWriter(out, command.resp).integer(static_cast<int64_t>(counts_[command.db]));
       return out;
     }
     case CommandId::expiretime:
-    case CommandId::pexpiretime: return expire_time(command, context);
-    default: break;
+    case CommandId::pexpiretime:
+      return expire_time(command, context);
+    default:
+      break;
   }
   engine::Effects effects;
   std::string out = execute(command, std::max(time_, context.now), effects);

@@ -11,9 +11,7 @@ using protocol::MemberState;
 using Chain = std::vector<MemberId>;
 
 // The members that hold what the slots hold, or that are to begin them.
-const Chain& basis(const protocol::TableRange& range) {
-  return range.chain.empty() ? range.next_chain : range.chain;
-}
+const Chain& basis(const protocol::TableRange& range) { return range.chain.empty() ? range.next_chain : range.chain; }
 
 bool is_live(const RingState& ring, const LeaseBook& leases, MemberId id, Micros now) {
   const Member* member = ring.member(id);
@@ -144,8 +142,8 @@ std::optional<Chain> Planner::wish(const protocol::TableRange& range, const Chai
   }
   if (still_settling(range, live.size() == holders.size(), now)) return std::nullopt;
   if (range.next_epoch == 0) return live == holders ? std::nullopt : std::optional(live);
-  const bool can_finish = std::all_of(range.next_chain.begin(), range.next_chain.end(),
-                                      [&](MemberId id) { return contains(live, id); });
+  const bool can_finish =
+      std::all_of(range.next_chain.begin(), range.next_chain.end(), [&](MemberId id) { return contains(live, id); });
   return can_finish ? std::nullopt : std::optional(live);
 }
 

@@ -1,8 +1,8 @@
 // Which changes of membership and chains the leader proposes: the first table, chains without members that lapsed, the
 // start after an orderly stop (R14, R18, R32).
 //
-// Copying slots to members that join, and filling chains up again, are moves towards ring::target_table; they begin here
-// too when there are learners: a plan then names a chain with somebody who is not in the old one.
+// Copying slots to members that join, and filling chains up again, are moves towards ring::target_table; they begin
+// here too when there are learners: a plan then names a chain with somebody who is not in the old one.
 //
 // Volatile: a new leader plans anew from the replicated state and its own book of leases.
 // Pure: time is an argument. Thread-safety: none; one owner.
@@ -21,10 +21,10 @@
 namespace chainring::coordinator {
 
 struct PlannerOptions {
-  size_t initial_nodes = 0;      // how many must be there for the first table; 0 waits for the operator
-  bool empty_on_loss = false;    // chains whose every member is gone begin again, empty
-  Micros settle_us = 0;          // how long members of a chain that stood still may take to come back together
-  Micros repair_after_us = 0;    // after how long an absent member that no chain needs is forgotten
+  size_t initial_nodes = 0;    // how many must be there for the first table; 0 waits for the operator
+  bool empty_on_loss = false;  // chains whose every member is gone begin again, empty
+  Micros settle_us = 0;        // how long members of a chain that stood still may take to come back together
+  Micros repair_after_us = 0;  // after how long an absent member that no chain needs is forgotten
 };
 
 struct Plan {

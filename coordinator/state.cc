@@ -38,13 +38,27 @@ Result<Applied> State::apply(uint64_t index, std::string_view entry) {
   const TableVersion table_before = ring_.version();
   bool whole = false;
   switch (type) {
-    case EntryType::found: whole = apply_to_ring<FoundEntry>(reader); break;
-    case EntryType::settings: whole = apply_to_ring<SettingsEntry>(reader); break;
-    case EntryType::register_member: whole = apply_to_ring<RegisterEntry>(reader); break;
-    case EntryType::member_states: whole = apply_to_ring<MemberStatesEntry>(reader); break;
-    case EntryType::intention: whole = apply_to_ring<IntentionEntry>(reader); break;
-    case EntryType::activation: whole = apply_to_ring<ActivationEntry>(reader); break;
-    case EntryType::shutdown: whole = apply_to_ring<ShutdownEntry>(reader); break;
+    case EntryType::found:
+      whole = apply_to_ring<FoundEntry>(reader);
+      break;
+    case EntryType::settings:
+      whole = apply_to_ring<SettingsEntry>(reader);
+      break;
+    case EntryType::register_member:
+      whole = apply_to_ring<RegisterEntry>(reader);
+      break;
+    case EntryType::member_states:
+      whole = apply_to_ring<MemberStatesEntry>(reader);
+      break;
+    case EntryType::intention:
+      whole = apply_to_ring<IntentionEntry>(reader);
+      break;
+    case EntryType::activation:
+      whole = apply_to_ring<ActivationEntry>(reader);
+      break;
+    case EntryType::shutdown:
+      whole = apply_to_ring<ShutdownEntry>(reader);
+      break;
     case EntryType::lock_command:
       applied.lock = run(index, reader);
       whole = applied.lock.has_value();
@@ -98,7 +112,8 @@ Status State::compare(ByteReader& reader) const {
                                      "coordinator's data is not to be trusted; replace it by an empty one")};
 }
 
-// Outcomes are what clients and nodes see, so a state that has left the path shows here; it costs no walk over the keys.
+// Outcomes are what clients and nodes see, so a state that has left the path shows here; it costs no walk over the
+// keys.
 void State::fold_digest(uint64_t index, const Applied& applied) {
   std::string folded;
   ByteWriter writer(folded);

@@ -33,7 +33,10 @@ struct Applied {
 struct DigestMark {
   uint64_t index = 0;
   uint64_t digest = 0;
-  template <class A> void fields(A& a) { a(index, digest); }
+  template <class A>
+  void fields(A& a) {
+    a(index, digest);
+  }
   friend bool operator==(const DigestMark&, const DigestMark&) = default;
 };
 

@@ -64,7 +64,8 @@ std::string LockSpace::execute(const LockCommand& command, Millis now, engine::E
 int64_t LockSpace::ask(std::string_view name, uint8_t db, std::string_view key) const {
   const std::string_view args[] = {name, key};
   engine::Effects effects;
-  const std::string reply = execute({protocol::find_command(name), args, db, protocol::RespVersion::resp2}, time_, effects);
+  const std::string reply =
+      execute({protocol::find_command(name), args, db, protocol::RespVersion::resp2}, time_, effects);
   CHECK(reply.starts_with(':') && effects.empty(), "it was asked for a number");
   return parse_int(std::string_view(reply).substr(1, reply.size() - 3)).value_or(0);
 }
@@ -77,7 +78,8 @@ Millis LockSpace::deadline(uint8_t db, std::string_view key) const {
 std::optional<std::string> LockSpace::value(uint8_t db, std::string_view key) const {
   const std::string_view args[] = {"get", key};
   engine::Effects effects;
-  const std::string reply = execute({&protocol::command(CommandId::get), args, db, protocol::RespVersion::resp2}, time_, effects);
+  const std::string reply =
+      execute({&protocol::command(CommandId::get), args, db, protocol::RespVersion::resp2}, time_, effects);
   protocol::ReplyValue parsed;
   CHECK(protocol::parse_reply(reply, parsed).state == protocol::ReplyExtent::State::ready, "the engine writes RESP");
   if (parsed.kind == protocol::ReplyValue::Kind::null) return std::nullopt;

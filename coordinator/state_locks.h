@@ -1,12 +1,12 @@
 // The lock keyspace: a database that Raft replicates, and what makes its keys locks: owners, fencing tokens, a time of
 // its own (R25, R26, R28).
 //
-// A key is a lock from when it appears until it goes; its value is its owner. Each grant, a change from absent to present
-// or of the owner, takes the next token; whatever else happens to the key keeps it.
+// A key is a lock from when it appears until it goes; its value is its owner. Each grant, a change from absent to
+// present or of the owner, takes the next token; whatever else happens to the key keeps it.
 //
-// Deterministic: the same commands at the same lock times give the same state and replies on every coordinator. All that
-// has expired by the time of an entry is gone before its command runs, so no outcome depends on what was looked at.
-// Thread-safety: none; one owner. Ownership: owns keys and values.
+// Deterministic: the same commands at the same lock times give the same state and replies on every coordinator. All
+// that has expired by the time of an entry is gone before its command runs, so no outcome depends on what was looked
+// at. Thread-safety: none; one owner. Ownership: owns keys and values.
 #pragma once
 
 #include <array>
@@ -29,14 +29,14 @@
 namespace chainring::coordinator {
 
 inline constexpr uint64_t kLockBytesMax = uint64_t{1} << 30;  // keys and values of all locks
-inline constexpr size_t kExpiredPerEntryMax = 2'000;  // about; those of one millisecond go together
-inline constexpr int kTokenGenerationShift = 40;  // tokens stay below 2^53 up to generation 8191 (R26)
+inline constexpr size_t kExpiredPerEntryMax = 2'000;          // about; those of one millisecond go together
+inline constexpr int kTokenGenerationShift = 40;              // tokens stay below 2^53 up to generation 8191 (R26)
 
 struct Lock {
   std::string owner;
   uint64_t token = 0;
-  uint64_t place = 0;     // grows with every lock that appears; SCAN walks in this order
-  Millis granted_at = 0;  // in lock time
+  uint64_t place = 0;           // grows with every lock that appears; SCAN walks in this order
+  Millis granted_at = 0;        // in lock time
   Millis deadline = INT64_MAX;  // in lock time; INT64_MAX: none
 };
 
@@ -111,9 +111,9 @@ class LockSpace {
   uint64_t hash_seed_;
   uint64_t generation_;
   Millis time_ = 1;
-  uint64_t token_ = 0;   // the last one given
-  uint64_t place_ = 0;   // the last one given
-  uint64_t bytes_ = 0;   // of keys and owners
+  uint64_t token_ = 0;  // the last one given
+  uint64_t place_ = 0;  // the last one given
+  uint64_t bytes_ = 0;  // of keys and owners
   Locks locks_;
   std::map<uint64_t, Locks::iterator> by_place_;
   std::array<uint64_t, engine::kDatabaseCount> counts_{};

@@ -13,9 +13,7 @@ const Member* RingState::member(MemberId id) const {
   return at != members_.end() && at->listed.id == id ? &*at : nullptr;
 }
 
-Member* RingState::mutable_member(MemberId id) {
-  return const_cast<Member*>(member(id));
-}
+Member* RingState::mutable_member(MemberId id) { return const_cast<Member*>(member(id)); }
 
 const Member* RingState::find(Incarnation incarnation) const {
   for (const Member& member : members_) {

@@ -1,4 +1,5 @@
-// The replicated part of the ring: members, the table in force, what is intended, epochs and versions (R1, R14, R18, R32).
+// The replicated part of the ring: members, the table in force, what is intended, epochs and versions (R1, R14, R18,
+// R32).
 //
 // Pure and deterministic: the same entries in the same order give the same state on every coordinator.
 // Thread-safety: none; one owner. Lifetime: references into it are valid until the next apply() or assignment.
@@ -16,13 +17,16 @@
 
 namespace chainring::coordinator {
 
-inline constexpr size_t kMembersMax = 4096;   // listed and not gone; more are not registered
-inline constexpr size_t kGoneMembersMax = 64; // remembered although no chain names them, so that they stay refused
+inline constexpr size_t kMembersMax = 4096;    // listed and not gone; more are not registered
+inline constexpr size_t kGoneMembersMax = 64;  // remembered although no chain names them, so that they stay refused
 
 struct Member {
   protocol::TableMember listed;
   TableVersion must_obey = 0;  // of the last intention that named it: no lease before it has obeyed that (R4)
-  template <class A> void fields(A& a) { a(listed, must_obey); }
+  template <class A>
+  void fields(A& a) {
+    a(listed, must_obey);
+  }
   [[nodiscard]] bool gone() const { return listed.state == protocol::MemberState::gone; }
 };
 
@@ -50,12 +54,12 @@ class RingState {
   [[nodiscard]] TableVersion ranges_version() const { return ranges_version_; }
   [[nodiscard]] const Ranges& ranges() const { return ranges_; }
   [[nodiscard]] const std::vector<Member>& members() const { return members_; }  // by ascending id
-  [[nodiscard]] const Member* member(MemberId id) const;  // nullptr when not listed
+  [[nodiscard]] const Member* member(MemberId id) const;                         // nullptr when not listed
   [[nodiscard]] const Member* find(Incarnation incarnation) const;
   // Whether a later incarnation of the same name has registered.
   [[nodiscard]] bool superseded(const Member& member) const;
   [[nodiscard]] bool in_any_chain(MemberId id) const;  // in force or intended
-  [[nodiscard]] bool full() const;  // no more members can register
+  [[nodiscard]] bool full() const;                     // no more members can register
 
   // Whether the cluster was stopped in order and no table has been made since (R32); members that registered up to
   // stopped_before() belong to the time before.
@@ -67,7 +71,8 @@ class RingState {
   // What nodes and routers get.
   [[nodiscard]] protocol::TableMessage table() const;
 
-  template <class A> void fields(A& a) {
+  template <class A>
+  void fields(A& a) {
     a(cluster_id_, generation_, hash_seed_, copies_, lock_prefixes_, settings_, version_, ranges_version_, epochs_,
       next_member_, stopped_, stopped_before_, members_, ranges_);
   }

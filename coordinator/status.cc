@@ -13,11 +13,16 @@ using protocol::MemberState;
 
 std::string_view state_name(MemberState state) {
   switch (state) {
-    case MemberState::joining: return "joining";
-    case MemberState::up: return "up";
-    case MemberState::absent: return "absent";
-    case MemberState::leaving: return "leaving";
-    case MemberState::gone: return "gone";
+    case MemberState::joining:
+      return "joining";
+    case MemberState::up:
+      return "up";
+    case MemberState::absent:
+      return "absent";
+    case MemberState::leaving:
+      return "leaving";
+    case MemberState::gone:
+      return "gone";
   }
   return "unknown";
 }

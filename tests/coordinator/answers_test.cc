@@ -1,5 +1,5 @@
-#include "base/bytes.h"
 #include "coordinator/answers.h"
+#include "base/bytes.h"
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
@@ -35,7 +35,8 @@ TEST_CASE("Answers.record: what its sender says never goes back") {
 
 TEST_CASE("Answers.record: bounded by number and by bytes, what is forgotten is refused") {
   Answers answers;
-  for (uint64_t number = 1; number <= Answers::kAnswersMax + 1; ++number) answers.record(7, number, 0, number, reply("x"));
+  for (uint64_t number = 1; number <= Answers::kAnswersMax + 1; ++number)
+    answers.record(7, number, 0, number, reply("x"));
   REQUIRE(answers.find(7, 1).verdict == Verdict::expired);
   REQUIRE(answers.find(7, 2).verdict == Verdict::known);
   const std::string big(Answers::kAnswerBytesMax / 2 + 1, 'x');
@@ -50,7 +51,8 @@ TEST_CASE("Answers.record: bounded by number and by bytes, what is forgotten is 
 TEST_CASE("Answers.record: the sender that wrote longest ago is forgotten first") {
   Answers answers;
   uint64_t index = 0;
-  for (Incarnation sender = 1; sender <= Answers::kSendersMax; ++sender) answers.record(sender, 1, 0, ++index, reply("x"));
+  for (Incarnation sender = 1; sender <= Answers::kSendersMax; ++sender)
+    answers.record(sender, 1, 0, ++index, reply("x"));
   answers.record(1, 2, 0, ++index, reply("y"));
   answers.record(999'999, 1, 0, ++index, reply("z"));
   REQUIRE(answers.senders() == Answers::kSendersMax);

@@ -1,7 +1,7 @@
 // How a group begins, for every way in which the others may answer (R2), and the identity on disk.
 
-#include "base/random.h"
 #include "coordinator/founding.h"
+#include "base/random.h"
 #include "coordinator/identity.h"
 #include "tests/support/sim_disk.h"
 

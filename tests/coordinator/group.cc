@@ -194,9 +194,14 @@ void FakeRouter::on_frame(const protocol::Frame& frame) {
   for (Call& call : calls_) {
     if (reader.failed() || call.sent_as != reply.id || call.reply) continue;
     switch (reply.status) {
-      case protocol::ReplyStatus::done: call.reply = std::string(reader.rest()); break;
-      case protocol::ReplyStatus::expired: call.refused = reply.status; break;
-      default: break;  // sent again when it has waited long enough
+      case protocol::ReplyStatus::done:
+        call.reply = std::string(reader.rest());
+        break;
+      case protocol::ReplyStatus::expired:
+        call.refused = reply.status;
+        break;
+      default:
+        break;  // sent again when it has waited long enough
     }
   }
 }

@@ -1,5 +1,5 @@
-// A whole group: founding, leases, fail-over with a change of leader in the midst of it, an orderly stop (R1, R2, R4, R14,
-// R18, R32).
+// A whole group: founding, leases, fail-over with a change of leader in the midst of it, an orderly stop (R1, R2, R4,
+// R14, R18, R32).
 
 #include <algorithm>
 
@@ -199,6 +199,10 @@ TEST_CASE("Group: a new leader counts nobody as lapsed before a whole lease (R4)
   group.kill(group.leader_index());
   REQUIRE(group.has_leader());
   const Micros led_at = group.world.now();
+  for (const Member& member : group.leader()->state().ring().members()) {
+    const Micros now = group.world.local_now(group.host(group.leader_index())).mono;
+    REQUIRE(group.leader()->leases().ends(member.listed.id) >= now + kLease);
+  }
   REQUIRE(group.within(2 * kSecond, [&] { return group.all_served(); }));
   REQUIRE(group.world.now() - led_at >= kLease + kMargin - 2 * kMicrosPerMilli);
 }
@@ -217,6 +221,8 @@ TEST_CASE("Group: a leader that is cut off with a head grants it nothing that th
       group.world.cut(there, here, true);
     }
   }
+  group.pass(10 * kMicrosPerMilli);  // what was under way arrives
+  const uint64_t grants = group.running(head).grants();
   const auto serves = [&](const std::string& name) {
     return group.running(name).serves(0, group.world.local_now(group.node_host(name)).mono);
   };
@@ -228,6 +234,7 @@ TEST_CASE("Group: a leader that is cut off with a head grants it nothing that th
     moved = moved || (servers == 1 && !serves(head));
   }
   REQUIRE(moved);
+  REQUIRE(group.running(head).grants() == grants);
   REQUIRE(group.leader_index() != old);
 }
 
@@ -250,7 +257,8 @@ TEST_CASE("Group: after an orderly stop it begins with empty slots at new epochs
   REQUIRE(group.ask("GET lock:kept") == "$2\r\nme\r\n");
 }
 
-TEST_CASE("Group: without an orderly stop, lost slots wait for a word, or begin empty when that was said before (R18)") {
+TEST_CASE(
+    "Group: without an orderly stop, lost slots wait for a word, or begin empty when that was said before (R18)") {
   const bool empty = GENERATE(false, true);
   Serving group({.settings = {{Setting::on_loss, empty ? "empty" : "wait"}}});
   for (const char* name : {"n1", "n2", "n3"}) group.kill_node(name);

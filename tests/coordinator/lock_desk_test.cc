@@ -120,7 +120,8 @@ TEST_CASE("LockDesk: an answer that rests on an expiry first commits the time (R
   f.accepting = false;
   f.desk.tick(f.now);
   f.accepting = true;
-  const uint64_t get = f.submit("GET lock:a"), poll = f.submit("SET lock:a you NX PX 50"), other = f.submit("GET lock:b");
+  const uint64_t get = f.submit("GET lock:a"), poll = f.submit("SET lock:a you NX PX 50"),
+                 other = f.submit("GET lock:b");
   f.confirm();
   REQUIRE(f.answers.contains(other));
   REQUIRE_FALSE(f.answers.contains(get));
@@ -146,7 +147,8 @@ TEST_CASE("LockDesk.tick: locks that nobody asks for expire, too, in one entry f
   REQUIRE(f.desk.next_tick() == kNever);
 }
 
-TEST_CASE("LockDesk: when very many locks expire at once, no entry removes them all, and an answer waits for the last") {
+TEST_CASE(
+    "LockDesk: when very many locks expire at once, no entry removes them all, and an answer waits for the last") {
   DeskFixture f;
   REQUIRE(f.state.apply(f.first_index++, encode_entry(SettingsEntry{{}, 100'000})).ok());
   constexpr int kLocks = 3 * static_cast<int>(kExpiredPerEntryMax);

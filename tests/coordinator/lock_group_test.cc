@@ -38,13 +38,14 @@ TEST_CASE("Locks in a group: the death of the leader leaves a lock held, and its
   Locking group;
   const uint64_t token = token_of(group.ask("LOCK ACQUIRE lock:a me TTL 4000"));
   const Micros taken = group.world.now();
+  group.pass(2 * kSecond);  // without an entry: only heartbeats tell the others how late it is
   group.kill_leader();
   REQUIRE(group.ask("LOCK ACQUIRE lock:a you TTL 1000") == "$-1\r\n");
   REQUIRE(group.ask("LOCK TOKEN lock:a me") == concat(":", token, "\r\n"));
   REQUIRE(group.within(10 * kSecond, [&] { return group.ask("SET lock:a you NX PX 1000") == "+OK\r\n"; }));
   const Micros held = group.world.now() - taken;
   REQUIRE(held >= 4 * kSecond - 10 * kMicrosPerMilli);
-  REQUIRE(held <= 6 * kSecond);  // only the time without a leader was not counted
+  REQUIRE(held <= 4 * kSecond + 1500 * kMicrosPerMilli);  // only the time without a leader was not counted
 }
 
 TEST_CASE("Locks in a group: no change of leader makes a lock shorter") {
@@ -130,9 +131,7 @@ TEST_CASE("Locks in a group: a leader that was deposed answers nothing") {
     group.world.cut(group.host(deposed), group.host(i), true);
   }
   client.send("GET lock:a");
-  REQUIRE(group.within(2 * kSecond, [&] {
-    return group.leader() != nullptr && group.leader_index() != deposed;
-  }));
+  REQUIRE(group.within(2 * kSecond, [&] { return group.leader() != nullptr && group.leader_index() != deposed; }));
   // It learns by silence that it leads no more, and then says so.
   REQUIRE(group.within(2 * kSecond, [&] { return !client.received().empty(); }));
   REQUIRE(client.received().starts_with("-NOTLEADER"));
@@ -168,7 +167,8 @@ TEST_CASE("Clients of a coordinator: what it is, who leads, and what it refuses"
   DirectClient& elsewhere = DirectClient::connect(group.world, group.coordinator((leader + 1) % 3)->port());
   REQUIRE(at_leader.ask(group.world, "PING") == "+PONG\r\n");
   REQUIRE(at_leader.ask(group.world, "INFO chainring").find("chainring_coordinator_state:leader") != std::string::npos);
-  REQUIRE(elsewhere.ask(group.world, "INFO chainring").find("chainring_coordinator_state:follower") != std::string::npos);
+  REQUIRE(elsewhere.ask(group.world, "INFO chainring").find("chainring_coordinator_state:follower") !=
+          std::string::npos);
   REQUIRE(at_leader.ask(group.world, "LOCK ACQUIRE lock:a me TTL 500").starts_with("*2\r\n"));
   REQUIRE(elsewhere.ask(group.world, "GET lock:a") ==
           concat("-NOTLEADER this coordinator does not lead; ask 127.0.0.1:", 7301 + leader, "\r\n"));

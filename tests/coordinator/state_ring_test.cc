@@ -195,9 +195,12 @@ TEST_CASE("change_runs: cuts where runs begin and end, and folds what is equal")
   };
   const std::vector<Run> runs = {{0, 0}, {90, 110}, {kSlotCount - 1, kSlotCount - 1}};
   change_runs(ranges, runs, [](protocol::TableRange& part, const Run&) { part.epoch = 2; });
-  const Ranges expected = {{0, 0, 2, {1}, 0, {}},    {1, 89, 1, {1}, 0, {}},
-                           {90, 99, 2, {1}, 0, {}},  {100, 110, 2, {2}, 0, {}},
-                           {111, kSlotCount - 2, 1, {2}, 0, {}}, {kSlotCount - 1, kSlotCount - 1, 2, {2}, 0, {}}};
+  const Ranges expected = {{0, 0, 2, {1}, 0, {}},
+                           {1, 89, 1, {1}, 0, {}},
+                           {90, 99, 2, {1}, 0, {}},
+                           {100, 110, 2, {2}, 0, {}},
+                           {111, kSlotCount - 2, 1, {2}, 0, {}},
+                           {kSlotCount - 1, kSlotCount - 1, 2, {2}, 0, {}}};
   REQUIRE(ranges == expected);
   change_runs(ranges, std::vector<Run>{{0, kSlotCount - 1}},
               [](protocol::TableRange& part, const Run&) { part.epoch = 3, part.chain = {4}; });

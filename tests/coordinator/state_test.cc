@@ -16,14 +16,22 @@ class EntrySource {
   std::string next(const State& state) {
     time_ += static_cast<Millis>(random_.below(30));
     switch (random_.below(20)) {
-      case 0: return encode_entry(register_entry(concat("n", random_.below(6)), 1 + random_.next() % 1000));
-      case 1: return encode_entry(MemberStatesEntry{{{member(), static_cast<protocol::MemberState>(random_.below(5))}}});
-      case 2: return encode_entry(intention(state));
-      case 3: return encode_entry(ActivationEntry{random_.below(40)});
-      case 4: return encode_entry(LockTimeEntry{time_});
-      case 5: return random_.percent(5) ? encode_entry(ShutdownEntry{}) : encode_entry(LockTimeEntry{time_});
-      case 6: return encode_entry(DigestEntry{state.digest_mark().index, state.digest_mark().digest});
-      default: return encode_entry(command());
+      case 0:
+        return encode_entry(register_entry(concat("n", random_.below(6)), 1 + random_.next() % 1000));
+      case 1:
+        return encode_entry(MemberStatesEntry{{{member(), static_cast<protocol::MemberState>(random_.below(5))}}});
+      case 2:
+        return encode_entry(intention(state));
+      case 3:
+        return encode_entry(ActivationEntry{random_.below(40)});
+      case 4:
+        return encode_entry(LockTimeEntry{time_});
+      case 5:
+        return random_.percent(5) ? encode_entry(ShutdownEntry{}) : encode_entry(LockTimeEntry{time_});
+      case 6:
+        return encode_entry(DigestEntry{state.digest_mark().index, state.digest_mark().digest});
+      default:
+        return encode_entry(command());
     }
   }
 
@@ -43,13 +51,24 @@ class EntrySource {
   }
 
   LockCommandEntry command() {
-    static const std::vector<std::string> kLines = {
-        "SET lock:%k %v NX PX %t",    "SET lock:%k %v XX GET",         "SET lock:%k %v PX %t",
-        "DEL lock:%k lock:%k",        "PEXPIRE lock:%k %t",            "DELIFEQ lock:%k %v",
-        "INCR lock:%k",               "APPEND lock:%k %v",             "LOCK ACQUIRE lock:%k %v TTL %t",
-        "LOCK RELEASE lock:%k %v",    "LOCK RENEW lock:%k %v TTL %t",  "MSET lock:%k %v lock:%k %v",
-        "GETEX lock:%k PX %t",        "PERSIST lock:%k",               "SET lock:%k %v IFEQ %v KEEPTTL",
-        "COPY lock:%k lock:%k DB 3",  "MSETNX lock:%k %v lock:%k %v",  "SETRANGE lock:%k 5 %v"};
+    static const std::vector<std::string> kLines = {"SET lock:%k %v NX PX %t",
+                                                    "SET lock:%k %v XX GET",
+                                                    "SET lock:%k %v PX %t",
+                                                    "DEL lock:%k lock:%k",
+                                                    "PEXPIRE lock:%k %t",
+                                                    "DELIFEQ lock:%k %v",
+                                                    "INCR lock:%k",
+                                                    "APPEND lock:%k %v",
+                                                    "LOCK ACQUIRE lock:%k %v TTL %t",
+                                                    "LOCK RELEASE lock:%k %v",
+                                                    "LOCK RENEW lock:%k %v TTL %t",
+                                                    "MSET lock:%k %v lock:%k %v",
+                                                    "GETEX lock:%k PX %t",
+                                                    "PERSIST lock:%k",
+                                                    "SET lock:%k %v IFEQ %v KEEPTTL",
+                                                    "COPY lock:%k lock:%k DB 3",
+                                                    "MSETNX lock:%k %v lock:%k %v",
+                                                    "SETRANGE lock:%k 5 %v"};
     std::string line = kLines[random_.below(kLines.size())];
     for (size_t at = line.find('%'); at != std::string::npos; at = line.find('%')) {
       const std::string drawn = line[at + 1] == 'k'   ? std::to_string(random_.below(12))
@@ -168,7 +187,8 @@ TEST_CASE("State.apply: whose state has left the path is told by the digest (R28
   while (f.state.digest_mark().index == 0) f.run("SET lock:a me");
   const DigestMark mark = f.state.digest_mark();
   REQUIRE(f.state.apply(f.index + 1, encode_entry(DigestEntry{mark.index, mark.digest})).ok());
-  REQUIRE(f.state.apply(f.index + 2, encode_entry(DigestEntry{mark.index - 1, mark.digest + 1})).ok());  // of another mark
+  REQUIRE(
+      f.state.apply(f.index + 2, encode_entry(DigestEntry{mark.index - 1, mark.digest + 1})).ok());  // of another mark
   const Result<Applied> differs = f.state.apply(f.index + 3, encode_entry(DigestEntry{mark.index, mark.digest + 1}));
   REQUIRE_FALSE(differs.ok());
   REQUIRE(differs.status().code() == ErrorCode::corrupt);
