@@ -1,9 +1,14 @@
 #include "router/scan.h"
 
 #include <algorithm>
+#include <bitset>
+#include <map>
+#include <utility>
 
 #include "base/text.h"
 #include "engine/cursor.h"
+#include "protocol/resp.h"
+#include "protocol/slot.h"
 
 namespace chainring::router {
 namespace {
@@ -13,16 +18,21 @@ using engine::Cursor;
 constexpr uint64_t kLocksBegin = uint64_t{engine::kCursorSlotBeyond} << engine::Table::kPositionBits;
 constexpr std::string_view kSenseless = "ERR a node's reply to SCAN makes no sense";
 
-// The last slot of the run that was answered without a gap from `slot` on; nothing when `slot` was not.
-std::optional<Slot> answered_through(const std::vector<protocol::SlotRange>& answered, Slot slot) {
-  std::optional<Slot> through;
-  uint32_t next = slot;
-  for (const protocol::SlotRange& range : answered) {  // ascending
-    if (range.first > next || range.last < next) continue;
-    through = range.last;
-    next = uint32_t{range.last} + 1;
+uint64_t begin_of(uint32_t slot) { return Cursor{static_cast<Slot>(slot), 0}.pack(); }
+
+// The first slot that was asked for and not answered for.
+std::optional<Slot> first_unanswered(const std::vector<protocol::SlotRange>& asked,
+                                     const std::vector<protocol::SlotRange>& answered) {
+  std::bitset<kSlotCount> seen;
+  for (const protocol::SlotRange& range : answered) {
+    for (uint32_t slot = range.first; slot <= std::min<uint32_t>(range.last, kSlotCount - 1); ++slot) seen.set(slot);
   }
-  return through;
+  for (const protocol::SlotRange& range : asked) {
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) {
+      if (!seen[slot]) return static_cast<Slot>(slot);
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -61,18 +71,39 @@ void Scan::start(Micros now) {
 
 void Scan::go_on(Micros now) {
   if (cursor_ >= kLocksBegin) return submit_leg(0, kLockPlace, false, command(), now);
-  const Slot first = Cursor::unpack(cursor_).slot;
-  Lane* const lane = services_.links.lane(first);
-  if (lane == nullptr || !lane->open()) return unserved(now);
-  Slot last = first;
-  while (last + 1u < kSlotCount && services_.links.lane(static_cast<Place>(last + 1)) == lane) ++last;
+  ask_heads(now);
+}
+
+// Calls whoever serves the slots from the cursor on, up to the first that nobody serves: only the head of the first
+// run, or all of them.
+void Scan::ask_heads(Micros now) {
+  std::map<Lane*, std::vector<protocol::SlotRange>> slots_of;
+  const uint32_t first = Cursor::unpack(cursor_).slot;
+  uint32_t slot = first;
+  Lane* before = nullptr;
+  for (; slot < kSlotCount; ++slot) {
+    Lane* const lane = services_.links.lane(static_cast<Place>(slot));
+    if (lane == nullptr || !lane->open() || (!wide_ && slot > first && lane != before)) break;
+    std::vector<protocol::SlotRange>& slots = slots_of[lane];
+    if (lane == before) {
+      slots.back().last = static_cast<Slot>(slot);
+    } else {
+      slots.push_back({static_cast<Slot>(slot), static_cast<Slot>(slot)});
+    }
+    before = lane;
+  }
+  if (slots_of.empty()) return unserved(now);
   retry_.reset();
-  send_call(*lane, 0, {{first, last}}, false, command());
+  limit_ = begin_of(slot);
+  worked_ = false;
+  round_.clear();
+  missing_ = slots_of.size();
+  for (auto& [lane, slots] : slots_of) send_call(*lane, 0, std::move(slots), false, command());
 }
 
 // The slot at the cursor has no head at the moment: the client gets what there is, or waits for one.
 void Scan::unserved(Micros now) {
-  if (hops_ > 0) return answer_with_found();
+  if (moved_) return answer_with_found();
   retry_.schedule(now);
 }
 
@@ -113,60 +144,111 @@ std::optional<Scan::Found> Scan::parse_found(std::string_view reply) {
   return Found{*cursor, *elements, reply};
 }
 
-// Takes the elements and goes to `next`. False when the walk would stand still, which it must never do.
-bool Scan::take(const Found& found, uint64_t next) {
-  if (next <= cursor_) return false;
-  elements_.append(found.elements);
-  count_ += found.count;
-  cursor_ = next;
-  ++hops_;
+void Scan::call_answered(SlotsCall& call, const protocol::SlotsReply& reply, std::string_view body, Micros now) {
+  if (!reply.answered.empty() && !take(call, reply, body)) return;
+  if (reply.answered.empty()) limit_ = std::min(limit_, begin_of(call.slots.front().first));
+  end_call(now);
+}
+
+// False when the reply was an error, which has been passed on.
+bool Scan::take(const SlotsCall& call, const protocol::SlotsReply& reply, std::string_view body) {
+  const std::optional<Found> found = parse_found(body);
+  if (body.starts_with('-')) {
+    answer(body);
+    return false;
+  }
+  if (!found || (found->cursor != 0 && found->cursor <= cursor_)) {  // the walk must not stand still
+    answer_error(kSenseless);
+    return false;
+  }
+  // The head walks on behind a slot that it does not serve; that slot has not been seen.
+  if (const std::optional<Slot> gap = first_unanswered(call.slots, reply.answered)) {
+    limit_ = std::min(limit_, begin_of(*gap));
+  }
+  if (found->cursor != 0 && found->cursor < begin_of(uint32_t{call.slots.back().last} + 1)) {
+    worked_ = true;
+    limit_ = std::min(limit_, found->cursor);
+  }
+  round_.append(found->elements);
   return true;
 }
 
-void Scan::call_answered(SlotsCall& call, const protocol::SlotsReply& reply, std::string_view body, Micros now) {
-  const std::optional<Slot> through = answered_through(reply.answered, call.slots.front().first);
-  if (!through || *through > call.slots.front().last) return unserved(now);
-  if (body.starts_with('-')) return answer(body);
-  const std::optional<Found> found = parse_found(body);
-  if (!found) return answer_error(kSenseless);
-  // Behind a gap the head may have walked on; the slots in the gap have not been seen, so the walk goes on with them.
-  const uint64_t end = Cursor{static_cast<Slot>(*through + 1), 0}.pack();
-  const bool walked_all = found->cursor == 0 || found->cursor >= end;
-  if (!take(*found, walked_all ? end : found->cursor)) return answer_error(kSenseless);
-  const bool done = !walked_all || count_ >= scan_->count || hops_ >= kScanHopsMax;
-  if (done) return answer_with_found();
+void Scan::call_lost(SlotsCall& call, Micros now) {
+  limit_ = std::min(limit_, begin_of(call.slots.front().first));
+  end_call(now);
+}
+
+void Scan::end_call(Micros now) {
+  if (--missing_ == 0) end_round(now);
+}
+
+void Scan::end_round(Micros now) {
+  if (limit_ <= cursor_) return unserved(now);
+  if (!keep_reached(round_)) return answer_error(kSenseless);
+  const bool gap = wide_ && !worked_ && limit_ < kLocksBegin;
+  cursor_ = limit_;
+  moved_ = true;
+  wide_ = true;
+  if (worked_ || gap || count_ >= scan_->count) return answer_with_found();
   go_on(now);
 }
 
+// Keeps the elements of slots that all heads have walked. The one at which the limit is, if any of it was walked, has
+// one head, and what that did not reach it did not return. False when they are not bulk strings.
+bool Scan::keep_reached(std::string_view elements) {
+  const Cursor limit = Cursor::unpack(limit_);
+  while (!elements.empty()) {
+    const protocol::ReplyExtent extent = protocol::measure_reply(elements);
+    const size_t text = elements.find("\r\n") + 2;
+    if (extent.state != protocol::ReplyExtent::State::ready || elements.front() != '$' || extent.size < text + 2) {
+      return false;
+    }
+    const Slot slot = protocol::slot_of(elements.substr(text, extent.size - text - 2));
+    if (slot < limit.slot || (slot == limit.slot && limit.position > 0)) {
+      elements_.append(elements.substr(0, extent.size));
+      ++count_;
+    }
+    elements.remove_prefix(extent.size);
+  }
+  return true;
+}
+
 void Scan::leg_ended(uint32_t, Ending ending, std::string_view reply, Micros) {
-  if (ending != Ending::replied && hops_ > 0) return answer_with_found();
+  if (ending != Ending::replied && moved_) return answer_with_found();
   if (ending != Ending::replied || reply.starts_with('-')) return answer(reply);
   const std::optional<Found> found = parse_found(reply);
-  if (!found) return answer_error(kSenseless);
-  if (found->cursor != 0) {
-    if (!take(*found, found->cursor)) return answer_error(kSenseless);
-  } else {
-    elements_.append(found->elements);
-    count_ += found->count;
-    cursor_ = 0;
-  }
+  if (!found || (found->cursor != 0 && found->cursor <= cursor_)) return answer_error(kSenseless);
+  elements_.append(found->elements);
+  count_ += found->count;
+  cursor_ = found->cursor;
   answer_with_found();
 }
 
-void Scan::call_lost(SlotsCall&, Micros now) { unserved(now); }
-
 void Scan::try_again(Micros now) {
+  if (retry_.due() != kNever) return go_on(now);
+  // A call of which some slots are another's now may not be answered at all.
+  std::vector<SlotsCall*> moved;
   for (SlotsCall& call : calls()) {
-    if (call.lane == nullptr || services_.links.lane(call.slots.front().first) == call.lane) continue;
-    call.lane->forget(call);
-    return go_on(now);
+    if (call.lane != nullptr && !still_there(call)) moved.push_back(&call);
   }
-  if (retry_.due() != kNever) go_on(now);
+  for (SlotsCall* const call : moved) {
+    call->lane->forget(*call);
+    call_lost(*call, now);
+  }
+}
+
+bool Scan::still_there(const SlotsCall& call) const {
+  for (const protocol::SlotRange& range : call.slots) {
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) {
+      if (services_.links.lane(static_cast<Place>(slot)) != call.lane) return false;
+    }
+  }
+  return true;
 }
 
 void Scan::time_passed(Micros now) {
-  if (now >= deadline_) return answer_error(protocol::errors::kClusterDown);  // nothing found yet, or it had been told
-  if (now >= retry_.due()) go_on(now);
+  if (now >= deadline_) return moved_ ? answer_with_found() : answer_error(protocol::errors::kClusterDown);
+  go_on(now);
 }
 
 Micros Scan::next_attempt() const { return std::min(deadline_, retry_.due()); }

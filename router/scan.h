@@ -1,9 +1,10 @@
 // SCAN: a walk over the slots in their order, then over the lock keyspace. The cursor is slot and position
 // (engine/cursor.h), which mean the same on every member, so that the walk goes on when a slot has moved (R22).
 //
-// One call of a client goes on from head to head until one of them has done the work that COUNT asks for, or as many
-// elements were found, or kScanHopsMax heads were asked: so a small keyspace in many ranges does not cost its client a
-// round trip for each.
+// The head of the first slot walks its run of slots; mostly that is all. When it comes to the end of the run before it
+// has done the work that COUNT asks for, the keyspace is sparse there, and all heads walk their slots from there on at
+// once: what lies behind the place that the slowest of them has reached is dropped, and will be found by a later call.
+// So a small keyspace in hundreds of runs is not one round trip for each.
 // Thread-safety: none.
 #pragma once
 
@@ -12,8 +13,6 @@
 #include "router/operation.h"
 
 namespace chainring::router {
-
-inline constexpr uint32_t kScanHopsMax = 64;
 
 // The arguments of a SCAN as far as the router must know them.
 struct ScanRequest {
@@ -47,9 +46,15 @@ class Scan final : public Operation {
   void try_again(Micros now) override;
   void time_passed(Micros now) override;
   [[nodiscard]] Micros next_attempt() const override;
+
   void go_on(Micros now);
+  void ask_heads(Micros now);
+  bool take(const SlotsCall& call, const protocol::SlotsReply& reply, std::string_view body);
+  void end_call(Micros now);
+  void end_round(Micros now);
+  bool keep_reached(std::string_view elements);
+  [[nodiscard]] bool still_there(const SlotsCall& call) const;
   void unserved(Micros now);
-  bool take(const Found& found, uint64_t next);
   void answer_with_found();
   [[nodiscard]] std::string command() const;
 
@@ -58,7 +63,14 @@ class Scan final : public Operation {
   uint64_t cursor_ = 0;
   uint64_t count_ = 0;  // elements found
   std::string elements_;
-  uint32_t hops_ = 0;
+  bool moved_ = false;  // beyond the client's cursor
+  bool wide_ = false;   // all heads are asked, not only the next
+
+  // Of the round of calls that is under way.
+  size_t missing_ = 0;
+  uint64_t limit_ = 0;   // as far as all of them have walked
+  bool worked_ = false;  // one has done what COUNT asks for
+  std::string round_;    // elements
   RetryTimer retry_;
 };
 
