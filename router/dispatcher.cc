@@ -8,9 +8,6 @@
 namespace chainring::router {
 namespace {
 
-// Between probes of a parked place, when no table comes that would say more.
-constexpr Micros kRetryFirst = 5 * kMicrosPerMilli;
-constexpr Micros kRetryMax = 50 * kMicrosPerMilli;
 // A request's storage that is kept for the next one.
 constexpr size_t kReusedBytesMax = 4096;
 
@@ -83,12 +80,11 @@ void Dispatcher::wait_again(SlotQueue& queue, Outstanding& request) {
   parked_bytes_ += request.cost();
 }
 
-void Dispatcher::park(SlotQueue& queue, Micros retry_at) {
+void Dispatcher::park(SlotQueue& queue, Micros now) {
   if (queue.parked()) return;
   queue.park();
   Parking& parking = parking_of(queue);
-  parking.retry_at = retry_at;
-  parking.back_off = kRetryFirst;
+  parking.retry.hasten(now);
   parked_.push_back(parking);
 }
 
@@ -113,12 +109,6 @@ void Dispatcher::unpark(SlotQueue& queue) {
   parked_.erase(parked_.iterator_to(parking_of(queue)));
 }
 
-void Dispatcher::schedule_retry(SlotQueue& queue, Micros now) {
-  Parking& parking = parking_of(queue);
-  parking.retry_at = now + parking.back_off;
-  parking.back_off = std::min(parking.back_off * 2, kRetryMax);
-}
-
 void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, std::string_view body, Micros now) {
   SlotQueue& queue = queues_[request.place];
   switch (reply.status) {
@@ -137,7 +127,7 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
     case protocol::ReplyStatus::not_leader:
       wait_again(queue, request);
       park(queue, now);
-      if (queue.bounced(request)) schedule_retry(queue, now);
+      if (queue.bounced(request)) parking_of(queue).retry.schedule(now);
       return go_on(queue, now);
     case protocol::ReplyStatus::unsettled:
       queue.bounced(request);  // what is on its way behind it must not be run before it
@@ -152,7 +142,7 @@ void Dispatcher::on_lost(Outstanding& request, Micros now) {
   request.may_have_run = true;
   if (queue.parked()) {
     queue.park();  // a place that was only draining is not known to be served any more
-    if (queue.out() == 0) schedule_retry(queue, now);
+    if (queue.out() == 0) parking_of(queue).retry.schedule(now);
   } else {
     park(queue, now);
   }
@@ -167,12 +157,12 @@ void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   Lane& lane = *links_.lane(place_of(queue));
   if (queue.serving()) {
     flow(queue, lane, now);
-  } else if (const Micros retry_at = parking_of(queue).retry_at; now >= retry_at) {
+  } else if (const Micros due = parking_of(queue).retry.due(); now >= due) {
     Outstanding& probe = queue.requests().front();
     parked_bytes_ -= probe.cost();
     send(queue, probe, lane);
   } else {
-    next_retry_ = std::min(next_retry_, retry_at);
+    next_retry_ = std::min(next_retry_, due);
   }
 }
 
@@ -191,8 +181,7 @@ void Dispatcher::finish(SlotQueue& queue, Outstanding& request, Ending ending, s
 void Dispatcher::retry_all(Micros now) {
   for (auto place = parked_.begin(); place != parked_.end();) {
     Parking& parking = *place++;  // go_on() may take it off the list
-    parking.retry_at = now;
-    parking.back_off = kRetryFirst;
+    parking.retry.hasten(now);
     go_on(queue_of(parking), now);
   }
 }

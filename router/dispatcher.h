@@ -17,6 +17,7 @@
 #include "ring/table.h"
 #include "router/links.h"
 #include "router/outstanding.h"
+#include "router/retry_timer.h"
 #include "router/slot_queue.h"
 
 namespace chainring::router {
@@ -76,8 +77,7 @@ class Dispatcher {
   // When a parked place is probed next.
   struct Parking {
     ListHook hook;
-    Micros retry_at = 0;
-    Micros back_off = 0;
+    RetryTimer retry;
   };
   using Parked = boost::intrusive::list<Parking, boost::intrusive::member_hook<Parking, ListHook, &Parking::hook>,
                                         boost::intrusive::constant_time_size<false>>;
@@ -91,11 +91,10 @@ class Dispatcher {
   void discard(SlotQueue& queue, Outstanding& request);
   void send(SlotQueue& queue, Outstanding& request, Lane& lane);
   void wait_again(SlotQueue& queue, Outstanding& request);
-  void park(SlotQueue& queue, Micros retry_at);
+  void park(SlotQueue& queue, Micros now);
   void unpark(SlotQueue& queue);
   void drain(SlotQueue& queue, Micros now);
   void flow(SlotQueue& queue, Lane& lane, Micros now);
-  void schedule_retry(SlotQueue& queue, Micros now);
   void go_on(SlotQueue& queue, Micros now);
   void retry_all(Micros now);
   void retry_due(Micros now);
@@ -108,7 +107,7 @@ class Dispatcher {
   std::vector<SlotQueue> queues_;  // one for each place; never resized, as parking_
   std::vector<Parking> parking_;
   Parked parked_;
-  Micros next_retry_ = kNever;  // not after the first retry_at of those that can be probed
+  Micros next_retry_ = kNever;  // not after the first retry that is due of those that can be probed
   ByDeadline by_deadline_;
   std::deque<Outstanding> slab_;
   std::vector<Outstanding*> free_;

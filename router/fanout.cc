@@ -129,7 +129,7 @@ void Fanout::abandon_moved_calls() {
 
 void Fanout::try_again(Micros now) {
   abandon_moved_calls();
-  retry_.reset();
+  retry_.stop();
   ask();
   if (asked_ != open_) retry_.schedule(now);
 }
@@ -137,7 +137,7 @@ void Fanout::try_again(Micros now) {
 void Fanout::time_passed(Micros now) {
   if (now >= deadline_) return give_up();
   ask();
-  if (asked_ == open_) return retry_.reset();
+  if (asked_ == open_) return retry_.stop();
   retry_.schedule(now);
 }
 

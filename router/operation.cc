@@ -8,13 +8,6 @@
 #include "protocol/resp.h"
 
 namespace chainring::router {
-namespace {
-
-constexpr Micros kRetryFirst = 5 * kMicrosPerMilli;
-constexpr Micros kRetryMax = 50 * kMicrosPerMilli;
-
-}  // namespace
-
 Operation::~Operation() { forget_calls(); }
 
 void Operation::forget_calls() {
@@ -84,16 +77,6 @@ void Operation::send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRa
   header.flags = flags(write);
   header.slots = call->slots;
   lane.send(*call, protocol::FrameType::slots_request, header, bytes);
-}
-
-void RetryTimer::schedule(Micros now) {
-  wait_ = wait_ == 0 ? kRetryFirst : std::min(wait_ * 2, kRetryMax);
-  due_ = now + wait_;
-}
-
-void RetryTimer::reset() {
-  due_ = kNever;
-  wait_ = 0;
 }
 
 std::string request_bytes(std::span<const std::string_view> args) {

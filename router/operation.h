@@ -16,6 +16,7 @@
 #include "ring/table.h"
 #include "router/dispatcher.h"
 #include "router/links.h"
+#include "router/retry_timer.h"
 #include "session/clients.h"
 
 namespace chainring::router {
@@ -93,18 +94,6 @@ class Operation {
   std::deque<SlotsCall> calls_;  // their addresses stay
   uint32_t open_legs_ = 0;
   bool answered_ = false;
-};
-
-// When to try again what nobody serves at the moment: waits that grow from 5 ms to 50 ms.
-class RetryTimer {
- public:
-  void schedule(Micros now);
-  void reset();
-  [[nodiscard]] Micros due() const { return due_; }
-
- private:
-  Micros due_ = kNever;
-  Micros wait_ = 0;
 };
 
 // `args` as the bytes of a request.

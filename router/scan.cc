@@ -93,7 +93,7 @@ void Scan::ask_heads(Micros now) {
     before = lane;
   }
   if (slots_of.empty()) return unserved(now);
-  retry_.reset();
+  retry_.stop();
   limit_ = begin_of(slot);
   worked_ = false;
   round_.clear();

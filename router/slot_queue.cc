@@ -25,9 +25,11 @@ void SlotQueue::remove(Outstanding& request) {
 
 bool SlotQueue::waits_for_read(const Outstanding& write) const {
   if (reads_ == 0 || !write.is_write()) return false;
+  size_t looked_at = 0;
   for (auto before = requests_.iterator_to(write); before != requests_.begin();) {
     --before;
     if (!before->is_write() && before->to.ticket.client == write.to.ticket.client) return true;
+    if (++looked_at == kLookBackMax) return true;
   }
   return false;
 }

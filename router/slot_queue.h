@@ -32,7 +32,9 @@ class alignas(64) SlotQueue {
   void remove(Outstanding& request);
 
   // Whether a read of the same client before `write` is not answered yet. The write must wait for it: were the link to
-  // break now, the read would be run again behind the write, and the client would see its own future (R10).
+  // break now, the read would be run again behind the write, and the client would see its own future (R10). Of a slot
+  // with more than kLookBackMax requests it may say so without need, which costs the slot a round trip and no search.
+  static constexpr size_t kLookBackMax = 256;
   [[nodiscard]] bool waits_for_read(const Outstanding& write) const;
 
   // Whether an earlier request of the same client came back and waits to be sent again. An answer to `read` is then not

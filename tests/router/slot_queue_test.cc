@@ -76,6 +76,42 @@ TEST_CASE("SlotQueue.remove: answered_below agrees with a set of numbers") {
   });
 }
 
+TEST_CASE("SlotQueue.waits_for_read: for reads of the same client, and for want of a search in a long queue") {
+  SlotQueue queue;
+  std::deque<Outstanding> requests;
+  const auto of_client = [&](session::ClientId client, bool write) -> Outstanding& {
+    Outstanding& request = add(queue, requests, write);
+    request.to.ticket.client = client;
+    return request;
+  };
+  CHECK_FALSE(queue.waits_for_read(of_client(1, true)));
+  Outstanding& read = of_client(1, false);
+  CHECK_FALSE(queue.waits_for_read(of_client(2, true)));
+  CHECK(queue.waits_for_read(of_client(1, true)));
+  CHECK_FALSE(queue.waits_for_read(of_client(1, false)));
+  queue.remove(read);
+  Outstanding& others = of_client(3, false);
+  CHECK_FALSE(queue.waits_for_read(of_client(2, true)));
+  for (size_t i = 0; i < SlotQueue::kLookBackMax; ++i) of_client(4, true);
+  CHECK(queue.waits_for_read(of_client(2, true)));
+  queue.remove(others);
+  queue.remove(requests[4]);
+  CHECK_FALSE(queue.waits_for_read(of_client(2, true)));
+}
+
+TEST_CASE("SlotQueue.would_overtake: an earlier request of the same client waits to be sent again") {
+  SlotQueue queue;
+  std::deque<Outstanding> requests;
+  Outstanding& first = add(queue, requests, false);
+  Outstanding& second = add(queue, requests, false);
+  CHECK_FALSE(queue.would_overtake(second));  // it flows
+  queue.park();
+  CHECK(queue.would_overtake(second));
+  CHECK_FALSE(queue.would_overtake(first));
+  first.to.ticket.client = 9;
+  CHECK_FALSE(queue.would_overtake(second));
+}
+
 TEST_CASE("SlotQueue.bounced: the first bounce of an attempt begins the next one, later ones do not") {
   SlotQueue queue;
   std::deque<Outstanding> requests;
