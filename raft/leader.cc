@@ -72,17 +72,32 @@ Result<Index> Core::propose_configuration(const Configuration& to) {
     return Status(ErrorCode::unavailable, "the last change of the group is not committed yet");
   }
   if (Status status = check_change(configuration(), to); !status) return status;
-  for (const ServerId voter : to.voters) {
-    if (is_voter(configuration(), voter)) continue;
-    const Progress* peer = progress(voter);
-    CHECK(peer != nullptr, "a promoted server is a learner and so a peer");
-    if (peer->match + options_.limits.promotion_lag_entries_max < log_.last_index()) {
-      return Status(ErrorCode::unavailable, "the learner has not caught up yet");
-    }
-  }
+  if (Status status = check_voters(to); !status) return status;
   const Index index = append_own(EntryKind::configuration, encode(to));
   refresh_peers();
   return index;
+}
+
+// A change must not make the group wait for a server that does not have the log: not for a new voter (4.2.1), and not
+// because those who keep the group alive are the ones that leave.
+Status Core::check_voters(const Configuration& to) const {
+  size_t ready = 0;
+  for (const ServerId voter : to.voters) {
+    const bool caught_up = voter == options_.id || has_caught_up(voter);
+    if (caught_up) ++ready;
+    if (!caught_up && !is_voter(configuration(), voter)) {
+      return {ErrorCode::unavailable, "the learner has not caught up yet"};
+    }
+  }
+  if (ready >= majority_of(to.voters.size())) return {};
+  return {ErrorCode::unavailable, "most of the voters that would remain do not answer or lack much of the log"};
+}
+
+bool Core::has_caught_up(ServerId server) const {
+  const Progress* peer = progress(server);
+  CHECK(peer != nullptr, "every voter to be is a peer already");
+  const bool answers = now_ < peer->last_contact + options_.election_us;
+  return answers && peer->match > 0 && peer->match + options_.limits.lag_entries_max >= log_.last_index();
 }
 
 Status Core::read(uint64_t context) {

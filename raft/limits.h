@@ -16,7 +16,7 @@ struct Limits {
   uint64_t reads_pending_max = uint64_t{1} << 16;
   uint64_t snapshot_chunk_bytes = uint64_t{512} << 10;
   uint64_t snapshot_bytes_max = uint64_t{1} << 30;  // a follower refuses to collect more
-  uint64_t promotion_lag_entries_max = 1000;        // how far behind a learner may be when it becomes a voter
+  uint64_t lag_entries_max = 1000;                  // how far behind a server may be and count as caught up
 };
 
 inline constexpr uint64_t kSegmentBytesDefault = uint64_t{8} << 20;  // a segment of the log with so many is full

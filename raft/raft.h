@@ -13,8 +13,9 @@
 // added, removed or promoted at a time, never before an entry of the leader's own term is committed (4.1 and its
 // erratum).
 //
-// A blank server (no log at all) votes for nobody: it does not know yet that it belongs to anything. Nobody is made a
-// voter before it has the log, so an election never waits for a blank one.
+// A blank server (no log at all) votes for nobody: it does not know yet that it belongs to anything. So that no election
+// has to wait for one, nobody is made a voter before it has the log, and no change leaves the group to servers that
+// have not caught up.
 //
 // Thread-safety: none; one owner. Messages from peers are judged, never trusted.
 #pragma once
@@ -176,6 +177,8 @@ class Core {
   [[nodiscard]] bool is_settled() const;  // an entry of the own term is committed
   [[nodiscard]] Index append_own(EntryKind kind, std::string data);
   void refresh_peers();
+  [[nodiscard]] Status check_voters(const Configuration& to) const;
+  [[nodiscard]] bool has_caught_up(ServerId server) const;
   void lead_tick();
   [[nodiscard]] bool hears_quorum() const;
   void on_append_reply(const Message& m);

@@ -72,6 +72,8 @@ class Replica {
 
   // Leader only (ErrorCode::unavailable elsewhere, with resource_exhausted when too much is in flight). The index tells
   // apply() which proposal it was; a proposal can still be lost with leadership, then its outcome is unknown.
+  // A change of the group is one step (raft/configuration.h); it is unavailable while the last one is not committed, or
+  // when a server to be promoted, or most of the voters to be, do not answer or lack much of the log.
   [[nodiscard]] Result<Index> propose(std::string data);
   [[nodiscard]] Result<Index> propose_configuration(const Configuration& configuration);
   // Leader only: confirms by a quorum round begun after this call that nobody else leads (6.4), then calls read_ready.

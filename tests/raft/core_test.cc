@@ -152,6 +152,22 @@ TEST_CASE("Core.step: a server that came back without a vote still gets the log"
   CHECK(group[3].vote() == kNobody);
 }
 
+TEST_CASE("Core.propose_configuration: refused while it would leave the group to servers without the log") {
+  CoreGroup group(3);
+  group.add_blank(3);
+  const auto without_three = [](const Message& m) { return m.from != 3; };
+  group.time_out(1);
+  group.settle(without_three);
+  REQUIRE(group[1].role() == Role::leader);
+  CHECK(group[1].propose_configuration(voters({1, 3})).status().code() == ErrorCode::unavailable);
+  CHECK(group[1].propose_configuration(voters({2, 3})).status().code() == ErrorCode::unavailable);
+  CHECK(group[1].propose_configuration(voters({2, 3}, {1})).status().code() == ErrorCode::unavailable);
+  group.elapse(1, kHeartbeatUs);
+  group.flush(1);
+  group.settle();  // server 3 gets the log
+  CHECK(group[1].propose_configuration(voters({2, 3}, {1})).ok());
+}
+
 TEST_CASE("Core.note: the greatest value spreads and reaches whoever is elected") {
   CoreGroup group(3);
   group.elect(1);

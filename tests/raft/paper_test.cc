@@ -415,7 +415,7 @@ TEST_CASE("Core: a learner neither counts nor campaigns", "[paper]") {
 // 4.2.1: a new server becomes a voter only when it has caught up.
 TEST_CASE("Core.propose_configuration: a learner that lags is not promoted", "[paper]") {
   Limits limits;
-  limits.promotion_lag_entries_max = 3;
+  limits.lag_entries_max = 3;
   CoreGroup group(3, limits);
   group.elect(1);
   REQUIRE(group[1].propose_configuration(voters({1, 2, 3}, {4})).ok());

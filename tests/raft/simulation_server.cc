@@ -42,13 +42,14 @@ Status NotingMachine::restore(std::string_view snapshot) {
 void NotingMachine::leadership(bool leading, Term term, ServerId) {
   notes.began_to_lead = leading;
   notes.term = term;
+  if (leading) on_leading_();
 }
 
 Status SimServer::start(const ReplicaOptions& options, Micros now) {
   CHECK(!up(), "one life at a time");
   ReplicaOptions own = options;
   own.id = id;
-  machine = std::make_unique<NotingMachine>(padding_bytes);
+  machine = std::make_unique<NotingMachine>(padding_bytes, [this] { propose_two(); });
   auto opened = Replica::open(own, disk, random, *machine, now);
   if (!opened) return opened.status();
   replica = *std::move(opened);
@@ -57,6 +58,12 @@ Status SimServer::start(const ReplicaOptions& options, Micros now) {
   paused_until = 0;
   disk_fault = DiskFault::none;
   return {};
+}
+
+void SimServer::propose_two() {
+  for (const char* text : {"first", "second"}) {
+    CHECK(replica->propose(text).ok(), "whoever is told that it leads may propose at once");
+  }
 }
 
 void SimServer::stop() {

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -34,7 +36,10 @@ class NotingMachine final : public StateMachine {
     void clear() { *this = Notes{}; }
   };
 
-  explicit NotingMachine(size_t padding_bytes) : padding_(padding_bytes) {}
+  // Called whenever it begins to lead, from within the flush: what it proposes there goes with the next one.
+  using OnLeading = std::function<void()>;
+  NotingMachine(size_t padding_bytes, OnLeading on_leading)
+      : padding_(padding_bytes), on_leading_(std::move(on_leading)) {}
 
   void apply(const Entry& entry) override;
   std::string snapshot() const override;
@@ -47,6 +52,7 @@ class NotingMachine final : public StateMachine {
 
  private:
   const size_t padding_;
+  const OnLeading on_leading_;
   uint64_t state_ = 0;
   uint64_t entries_ = 0;
 };
@@ -61,6 +67,7 @@ struct SimServer {
   // Ends it; the disk stays.
   void stop();
   [[nodiscard]] bool up() const { return replica != nullptr; }
+  void propose_two();
 
   const ServerId id;
   SeededRandom random;

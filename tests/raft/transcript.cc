@@ -138,7 +138,7 @@ class Interpreter {
       if (name == "append_bytes") limits.append_bytes_max = value;
       if (name == "in_flight") limits.appends_in_flight_max = static_cast<uint32_t>(value);
       if (name == "chunk_bytes") limits.snapshot_chunk_bytes = value;
-      if (name == "lag") limits.promotion_lag_entries_max = value;
+      if (name == "lag") limits.lag_entries_max = value;
     }
     const uint64_t size = number(words.at(1));
     group_ = std::make_unique<CoreGroup>(size, limits);
