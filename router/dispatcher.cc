@@ -172,6 +172,12 @@ bool Dispatcher::can_probe(const SlotQueue& queue) const {
   return queue.out() == 0 && lane != nullptr && lane->open();
 }
 
+bool Dispatcher::holds_request_of(session::ClientId client, Place place) const {
+  const SlotQueue& queue = queues_[place];
+  return queue.parked() && std::any_of(queue.requests().begin(), queue.requests().end(),
+                                       [client](const Outstanding& one) { return one.to.ticket.client == client; });
+}
+
 void Dispatcher::finish(SlotQueue& queue, Outstanding& request, Ending ending, std::string_view reply) {
   const Recipient to = request.to;
   discard(queue, request);

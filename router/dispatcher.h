@@ -65,7 +65,8 @@ class Dispatcher {
   [[nodiscard]] size_t parked_bytes() const { return parked_bytes_; }
   [[nodiscard]] size_t outstanding() const { return outstanding_; }
   [[nodiscard]] bool any_parked() const { return !parked_.empty(); }
-  [[nodiscard]] bool is_parked(Place place) const { return queues_[place].parked(); }
+  // Whether a request of the client for this place has still to be sent, or may come back and be sent again.
+  [[nodiscard]] bool holds_request_of(session::ClientId client, Place place) const;
   // Requests to the leader that are not answered.
   [[nodiscard]] bool waits_for_leader() { return !queues_[kLockPlace].empty(); }
 

@@ -66,7 +66,8 @@ void Fanout::ask() {
     if (!open_[slot] || asked_[slot]) continue;
     Lane* const lane = services_.links.lane(static_cast<Place>(slot));
     if (lane == nullptr || !lane->open()) continue;
-    if (services_.dispatcher.is_parked(static_cast<Place>(slot))) continue;  // what was asked for before goes first
+    // What the client has written to the slot before goes first.
+    if (write_ && services_.dispatcher.holds_request_of(client(), static_cast<Place>(slot))) continue;
     add_slot(static_cast<Slot>(slot), slots_of[lane]);
     asked_.set(slot);
   }

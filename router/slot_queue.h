@@ -76,6 +76,7 @@ class alignas(64) SlotQueue {
 
   [[nodiscard]] uint64_t answered_below() const { return answered_below_; }
   [[nodiscard]] Requests& requests() { return requests_; }
+  [[nodiscard]] const Requests& requests() const { return requests_; }
 
  private:
   Requests requests_;

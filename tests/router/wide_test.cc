@@ -222,6 +222,15 @@ TEST_CASE("Router.FLUSHALL: does not overtake what waits for its slot") {
   CHECK(pair.rig.read(pair.client) == "+OK\r\n+OK\r\n");
 }
 
+TEST_CASE("Router.DBSIZE: does not wait for requests that wait") {
+  Pair pair;
+  const ConnId other = pair.rig.connect();
+  pair.rig.request(other, {"SET", key_in(0), "1"});
+  pair.rig.bounce(1, pair.rig.requests(1)[0].header.id);
+  pair.rig.request(pair.client, {"DBSIZE"});
+  CHECK(pair.call(1).header.slots == std::vector<SlotRange>{{0, 8191}});
+}
+
 // ---- INFO
 
 std::string bulk(std::string_view text) { return concat('$', text.size(), "\r\n", text, "\r\n"); }
