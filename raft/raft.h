@@ -13,9 +13,9 @@
 // added, removed or promoted at a time, never before an entry of the leader's own term is committed (4.1 and its
 // erratum).
 //
-// A blank server (no log at all) votes for nobody: it does not know yet that it belongs to anything. So that no election
-// has to wait for one, nobody is made a voter before it has the log, and no change leaves the group to servers that
-// have not caught up.
+// A blank server (no log at all) votes for nobody: it does not know yet that it belongs to anything. So that no
+// election has to wait for one, nobody is made a voter before it has the log, and no change leaves the group to servers
+// that have not caught up.
 //
 // Thread-safety: none; one owner. Messages from peers are judged, never trusted.
 #pragma once
