@@ -274,14 +274,14 @@ void Coordinator::read_failed(uint64_t context) {
 }
 
 void Coordinator::leadership(bool leading, raft::Term term, raft::ServerId leader) {
-  const bool same = leading == leading_ && term == term_;
-  if (leading_ && !(leading && same)) cease_to_lead();
+  if (leading_ && !(leading && term == term_)) cease_to_lead();
+  const bool followed = !leading && leader != raft::kNobody && (term != term_ || leader != following_);
   term_ = term;
+  following_ = leader;
   if (leading && !leading_) begin_to_lead();
-  if (!same && leader != raft::kNobody && !leading) {
-    log_.info(
-        concat("term ", term, ": following ", name_of(leader).empty() ? "an unknown coordinator" : name_of(leader)));
-  }
+  if (!followed || leader == identity_.disk_id) return;
+  const std::string_view name = name_of(leader);
+  log_.info(concat("term ", term, ": following ", name.empty() ? "an unknown coordinator" : name));
 }
 
 }  // namespace chainring::coordinator

@@ -174,6 +174,7 @@ class Coordinator final : public Process,
 
   bool leading_ = false;
   raft::Term term_ = 0;
+  raft::ServerId following_ = raft::kNobody;
   LeaseBook leases_;
   Barrier barrier_;
   Planner planner_;

@@ -173,7 +173,11 @@ void Coordinator::mind_the_barrier() {
   }
   if (advice.activate.empty() || activation_index_ > replica_->applied()) return;
   for (const Epoch epoch : advice.activate) {
-    if (const auto index = propose_entry(encode_entry(ActivationEntry{epoch}))) activation_index_ = *index;
+    if (const auto index = propose_entry(encode_entry(ActivationEntry{epoch}))) {
+      activation_index_ = *index;
+    } else {
+      barrier_due_ = true;  // Raft has too much to do: the next turn tries again
+    }
   }
 }
 

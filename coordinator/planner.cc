@@ -46,6 +46,7 @@ void Planner::begin() {
 }
 
 bool Planner::lost(const RingState& ring, const protocol::TableRange& range) {
+  if (ring.stopped()) return false;  // its data was given up in order
   const Chain& holders = basis(range);
   return std::all_of(holders.begin(), holders.end(), [&](MemberId id) {
     const Member* member = ring.member(id);
