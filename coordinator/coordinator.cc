@@ -8,12 +8,6 @@
 namespace chainring::coordinator {
 namespace {
 
-Incarnation draw_incarnation(Random& random) {
-  Incarnation drawn = 0;
-  while (drawn == 0) drawn = random.next();
-  return drawn;
-}
-
 session::RoleFacts coordinator_facts(session::RoleFacts facts) {
   facts.mode = "coordinator";
   facts.role_name = "coordinator";
@@ -47,11 +41,7 @@ Coordinator::Coordinator(Settings settings, Transport& transport, Disk& disk, Ra
       disk_(disk),
       random_(random),
       log_(log),
-      self_{.cluster_id = 0,
-            .role = session::PeerRole::coordinator,
-            .id = std::string(settings_.text(Setting::name)),
-            .incarnation = draw_incarnation(random),
-            .secret = std::string(settings_.text(Setting::peer_secret))},
+      self_(session::own_identity(session::PeerRole::coordinator, settings_, random)),
       group_(settings_.addresses(Setting::coordinators)),
       links_(transport, random, others(settings_), micros(settings_, Setting::raft_heartbeat_ms)),
       clients_(settings_, transport, random, log, *this, coordinator_facts(std::move(facts))),

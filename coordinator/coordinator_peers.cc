@@ -26,21 +26,9 @@ bool sensible(const protocol::Heartbeat& heartbeat) {
 }  // namespace
 
 void Coordinator::welcome_peer(ConnId conn) {
-  const std::vector<std::string_view> args(clients_.peer_args().begin(), clients_.peer_args().end());
-  const Result<session::PeerIdentity> theirs = session::parse_peer_request(args);
-  Status accepted = theirs.ok() ? session::accept_peer(self_, *theirs) : theirs.status();
-  if (accepted.ok() && peers_.size() == kPeersMax) {
-    accepted = Status(ErrorCode::resource_exhausted, "ERR peer refused: too many peers");
-  }
-  std::string* out = transport_.output(conn);
-  if (out == nullptr) return;
-  if (!accepted.ok()) {
-    append_text(*out, "-", accepted.message(), "\r\n");
-    log_.warning(concat("peer ", transport_.peer_name(conn), ": ", accepted.message()));
-    transport_.close_after_flush(conn);
-    return;
-  }
-  out->append(session::peer_welcome(self_));
+  const auto theirs =
+      session::answer_peer(transport_, log_, conn, clients_.peer_args(), self_, peers_.size(), kPeersMax);
+  if (!theirs) return;
   Peer& peer = peers_[conn];
   peer.who = *theirs;
   peer.heard_at = now_.mono;

@@ -27,12 +27,6 @@ std::string text_or(std::string_view text, std::string_view otherwise) {
   return std::string(text.empty() ? otherwise : text);
 }
 
-Incarnation draw_incarnation(Random& random) {
-  Incarnation drawn = 0;
-  while (drawn == 0) drawn = random.next();
-  return drawn;
-}
-
 session::RoleFacts node_facts(session::RoleFacts facts) {
   facts.mode = "cluster";
   facts.role_name = "node";
@@ -46,11 +40,7 @@ Node::Node(Settings settings, Transport& transport, Random& random, Log& log, se
       transport_(transport),
       random_(random),
       log_(log),
-      identity_{.cluster_id = 0,
-                .role = session::PeerRole::node,
-                .id = std::string(settings_.text(Setting::name)),
-                .incarnation = draw_incarnation(random),
-                .secret = std::string(settings_.text(Setting::peer_secret))},
+      identity_(session::own_identity(session::PeerRole::node, settings_, random)),
       store_(*this, random),
       clients_(settings_, transport, random, log, *this, node_facts(std::move(facts))),
       coordinator_(transport, random, addresses_of(settings_)) {}

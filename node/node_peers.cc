@@ -10,18 +10,10 @@ namespace {
 
 // Replies that may wait to leave on one router's link before no more of its requests are taken.
 constexpr size_t kReplyBacklogMax = size_t{4} << 20;
+constexpr size_t kPeersMax = 4096;  // links of routers and members that may be open
 
 protocol::RespVersion resp_of(uint8_t flags) {
   return (flags & protocol::kRequestResp3) != 0 ? protocol::RespVersion::resp3 : protocol::RespVersion::resp2;
-}
-
-// Header and tail of a request frame.
-template <class Header>
-bool split_request(std::string_view payload, Header& header, std::string_view& command) {
-  ByteReader reader(payload);
-  reader(header);
-  command = reader.rest();
-  return !reader.failed();
 }
 
 std::vector<protocol::SlotRange> ranges_of(std::vector<Slot> slots) {
@@ -54,18 +46,9 @@ ConnId Node::link_from(MemberId member) const {
 }
 
 void Node::welcome_peer(ConnId conn) {
-  std::vector<std::string_view> args(clients_.peer_args().begin(), clients_.peer_args().end());
-  const Result<session::PeerIdentity> theirs = session::parse_peer_request(args);
-  const Status accepted = theirs.ok() ? session::accept_peer(identity_, *theirs) : theirs.status();
-  std::string* out = transport_.output(conn);
-  if (out == nullptr) return;
-  if (!accepted.ok()) {
-    append_text(*out, "-", accepted.message(), "\r\n");
-    log_.warning(concat("peer ", transport_.peer_name(conn), ": ", accepted.message()));
-    transport_.close_after_flush(conn);
-    return;
-  }
-  out->append(session::peer_welcome(identity_));
+  const auto theirs =
+      session::answer_peer(transport_, log_, conn, clients_.peer_args(), identity_, peers_.size(), kPeersMax);
+  if (!theirs) return;
   Peer& peer = peers_[conn];
   peer.who = *theirs;
   // It dialled again: what is still on its way on the old link is past, and must not come after what it says now.
@@ -149,7 +132,7 @@ void Node::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) 
 void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
   protocol::Request request;
   std::string_view command;
-  if (!split_request(payload, request, command)) return;
+  if (!protocol::split_payload(payload, request, command)) return;
   if (request.slot >= kSlotCount) {
     return answer(conn, request.id, 0, protocol::ReplyStatus::bounced, {});
   }
@@ -213,7 +196,7 @@ void Node::run_request(ConnId conn, const Peer& peer, const protocol::Request& r
 void Node::on_slots_request(ConnId conn, std::string_view payload) {
   protocol::SlotsRequest request;
   std::string_view command;
-  if (!split_request(payload, request, command)) return;
+  if (!protocol::split_payload(payload, request, command)) return;
   const Destination to{conn, request.id, {}};
   parser_.next();
   const bool whole = parser_.parse(command) == protocol::RequestParser::State::ready &&

@@ -18,22 +18,22 @@ inline constexpr uint32_t kWireVersion = 1;  // both ends must have the same one
 
 // Pinned: numbers on the wire never change their meaning.
 enum class FrameType : uint16_t {
-  raft = 1,       // coordinator <-> coordinator: raft/message.h
-  probe = 2,      // coordinator <-> coordinator, before the group is founded: Probe
-  not_leader = 3, // coordinator -> node, router: NotLeader
-  heartbeat = 10, // node -> coordinator: Heartbeat
-  grant = 11,     // coordinator -> node: Grant
-  table = 12,     // coordinator -> node, router: TableMessage
-  stopped = 13,   // node -> coordinator: Stopped
-  level = 14,     // coordinator -> node: Level
-  subscribe = 15, // router -> coordinator: Subscribe
-  request = 20,   // router or node -> node or coordinator: Request
-  reply = 21,     // the other way: Reply
+  raft = 1,            // coordinator <-> coordinator: raft/message.h
+  probe = 2,           // coordinator <-> coordinator, before the group is founded: Probe
+  not_leader = 3,      // coordinator -> node, router: NotLeader
+  heartbeat = 10,      // node -> coordinator: Heartbeat
+  grant = 11,          // coordinator -> node: Grant
+  table = 12,          // coordinator -> node, router: TableMessage
+  stopped = 13,        // node -> coordinator: Stopped
+  level = 14,          // coordinator -> node: Level
+  subscribe = 15,      // router -> coordinator: Subscribe
+  request = 20,        // router or node -> node or coordinator: Request
+  reply = 21,          // the other way: Reply
   slots_request = 22,  // router -> node: SlotsRequest
   slots_reply = 23,    // the other way: SlotsReply
-  records = 30,   // member -> successor: Records
-  ack = 31,       // successor -> predecessor: Ack
-  gap = 32,       // successor -> predecessor: Gap
+  records = 30,        // member -> successor: Records
+  ack = 31,            // successor -> predecessor: Ack
+  gap = 32,            // successor -> predecessor: Gap
 };
 
 // Header: payload length u32, type u16, zero u16; little-endian.
@@ -50,6 +50,15 @@ enum class FrameState { need_more, ready, error };
 // Looks for one frame at the front of `input`. `error` (too long, or non-zero padding) means that the stream
 // cannot be trusted any more: close it.
 [[nodiscard]] FrameState parse_frame(std::string_view input, Frame& frame);
+
+// Takes a message off the front of a payload; `tail` is what stands behind it. False: malformed.
+template <class Message>
+[[nodiscard]] bool split_payload(std::string_view payload, Message& message, std::string_view& tail) {
+  ByteReader reader(payload);
+  reader(message);
+  tail = reader.rest();
+  return !reader.failed();
+}
 
 // Appends a frame around what `write` appends, without a second copy.
 template <class Write>

@@ -30,12 +30,6 @@ std::vector<Address> coordinators_of(const Settings& settings) {
   return addresses;
 }
 
-Incarnation draw_incarnation(Random& random) {
-  Incarnation drawn = 0;
-  while (drawn == 0) drawn = random.next();
-  return drawn;
-}
-
 std::string draw_run_id(Random& random) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string id;
@@ -59,15 +53,6 @@ std::optional<Address> parse_leader(std::string_view text) {
   return Address{std::string(text.substr(0, colon)), static_cast<uint16_t>(*port)};
 }
 
-// Takes a header off the front of a payload; what is left is what stands behind it.
-template <class Header>
-bool split_payload(std::string_view payload, Header& header, std::string_view& body) {
-  ByteReader reader(payload);
-  reader(header);
-  body = reader.rest();
-  return !reader.failed();
-}
-
 }  // namespace
 
 Router::Router(Settings settings, Transport& transport, Random& random, Log& log, session::RoleFacts facts)
@@ -75,11 +60,7 @@ Router::Router(Settings settings, Transport& transport, Random& random, Log& log
       transport_(transport),
       random_(random),
       log_(log),
-      identity_{.cluster_id = 0,
-                .role = session::PeerRole::router,
-                .id = std::string(settings_.text(Setting::name)),
-                .incarnation = draw_incarnation(random),
-                .secret = std::string(settings_.text(Setting::peer_secret))},
+      identity_(session::own_identity(session::PeerRole::router, settings_, random)),
       lock_prefixes_(LockPrefixes::parse(settings_.text(Setting::lock_prefixes))),
       clients_(settings_, transport, random, log, *this, router_facts(std::move(facts), random)),
       links_(transport, random, log, coordinators_of(settings_), *this),
@@ -275,7 +256,7 @@ void Router::on_frame(Lane& lane, const protocol::Frame& frame) {
 void Router::on_reply(Lane& lane, std::string_view payload) {
   protocol::Reply reply;
   std::string_view body;
-  if (!split_payload(payload, reply, body)) return log_.warning("a peer sent a reply without a header");
+  if (!protocol::split_payload(payload, reply, body)) return log_.warning("a peer sent a reply without a header");
   InFlight* const item = lane.take(reply.id);
   if (item == nullptr) return;  // given up
   if (item->kind != InFlight::Kind::request) return lose(*item);
@@ -288,7 +269,7 @@ void Router::on_reply(Lane& lane, std::string_view payload) {
 void Router::on_slots_reply(Lane& lane, std::string_view payload) {
   protocol::SlotsReply reply;
   std::string_view body;
-  if (!split_payload(payload, reply, body)) return log_.warning("a peer sent a reply without a header");
+  if (!protocol::split_payload(payload, reply, body)) return log_.warning("a peer sent a reply without a header");
   InFlight* const item = lane.take(reply.id);
   if (item == nullptr) return;
   if (item->kind != InFlight::Kind::slots_call) return lose(*item);

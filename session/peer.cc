@@ -50,9 +50,7 @@ bool is_peer_id(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-Status refused(ErrorCode code, std::string_view why) {
-  return Status(code, concat("ERR peer refused: ", why));
-}
+Status refused(ErrorCode code, std::string_view why) { return Status(code, concat("ERR peer refused: ", why)); }
 
 // Of a PEER request or a welcome without its first word: wire version, cluster id, role, id, incarnation.
 Result<PeerIdentity> parse_identity(std::span<const std::string_view> words) {
@@ -142,8 +140,33 @@ Status accept_peer(const PeerIdentity& ours, const PeerIdentity& theirs) {
   return Status();
 }
 
-std::string peer_welcome(const PeerIdentity& ours) {
-  return concat("+PEER ", identity_text(ours), "\r\n");
+std::string peer_welcome(const PeerIdentity& ours) { return concat("+PEER ", identity_text(ours), "\r\n"); }
+
+PeerIdentity own_identity(PeerRole role, const Settings& settings, Random& random) {
+  PeerIdentity self;
+  self.role = role;
+  self.id = settings.text(Setting::name);
+  while (self.incarnation == 0) self.incarnation = random.next();
+  self.secret = settings.text(Setting::peer_secret);
+  return self;
+}
+
+std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ConnId conn, std::span<const std::string> args,
+                                        const PeerIdentity& ours, size_t peers, size_t peers_max) {
+  const std::vector<std::string_view> words(args.begin(), args.end());
+  Result<PeerIdentity> theirs = parse_peer_request(words);
+  Status accepted = theirs.ok() ? accept_peer(ours, *theirs) : theirs.status();
+  if (accepted.ok() && peers >= peers_max) accepted = refused(ErrorCode::resource_exhausted, "too many peers");
+  std::string* out = transport.output(conn);
+  if (out == nullptr) return std::nullopt;
+  if (!accepted.ok()) {
+    append_text(*out, "-", accepted.message(), "\r\n");
+    log.warning(concat("peer ", transport.peer_name(conn), ": ", accepted.message()));
+    transport.close_after_flush(conn);
+    return std::nullopt;
+  }
+  out->append(peer_welcome(ours));
+  return *std::move(theirs);
 }
 
 bool consume_frames(Transport& transport, ConnId conn, const std::function<void(const protocol::Frame&)>& on_frame) {
@@ -202,9 +225,7 @@ void PeerLink::tick(Micros now, const PeerIdentity& ours) {
   }
 }
 
-Micros PeerLink::next_tick() const {
-  return conn_ == kNoConn ? dial_at_ : give_up_at_;
-}
+Micros PeerLink::next_tick() const { return conn_ == kNoConn ? dial_at_ : give_up_at_; }
 
 PeerLink::Change PeerLink::on_event(const NetEvent& event, Micros now, const PeerIdentity& ours) {
   CHECK(event.conn == conn_ && conn_ != kNoConn, "a link is given the events of its own connection");
@@ -263,9 +284,7 @@ bool PeerLink::frames(Micros now, const std::function<void(const protocol::Frame
   return false;
 }
 
-void PeerLink::drop(Micros now) {
-  fail("dropped", now);
-}
+void PeerLink::drop(Micros now) { fail("dropped", now); }
 
 void PeerLink::fail(std::string trouble, Micros now) {
   trouble_ = std::move(trouble);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "base/process.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "base/settings.h"
 #include "base/time.h"
 #include "base/transport.h"
 #include "protocol/frame.h"
@@ -35,12 +37,21 @@ struct PeerIdentity {
   std::string secret;  // compared in constant time; never logged
 };
 
+// Who this process is from now on: its configured name and secret, and an incarnation drawn for this start (R1).
+[[nodiscard]] PeerIdentity own_identity(PeerRole role, const Settings& settings, Random& random);
+
 // What a dialling peer said, parsed from the arguments of its PEER request. The error is the text to answer behind "-".
 [[nodiscard]] Result<PeerIdentity> parse_peer_request(std::span<const std::string_view> args);
 // Whether `theirs` may talk to `ours`: wire version (judged by parse), cluster (R2), secret. The error text says which.
 [[nodiscard]] Status accept_peer(const PeerIdentity& ours, const PeerIdentity& theirs);
 // The line that answers an accepted request.
 [[nodiscard]] std::string peer_welcome(const PeerIdentity& ours);
+
+// Answers a PEER request on `conn` with a welcome, or with an error after which the connection is closed. `peers` of
+// `peers_max` links are open already. Returns who it is when it was accepted.
+[[nodiscard]] std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ConnId conn,
+                                                      std::span<const std::string> args, const PeerIdentity& ours,
+                                                      size_t peers, size_t peers_max);
 
 // Takes the complete frames off the front of a connection's input and gives them to `on_frame`, which may close the
 // connection. Returns false when the stream is broken (malformed frame): close it.
