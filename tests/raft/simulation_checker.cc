@@ -94,6 +94,7 @@ void Checker::flushed(ServerId id, const Core& core) {
   if (!ok()) return;
   check_leader(id, mirror, core);
   take_commits(id, mirror, core);
+  check_snapshot(id, mirror, core);
   if (core.note() < mirror.note) fail(id, "the heartbeat note went back");
   mirror.note = core.note();
   mirror.was_leader = core.role() == Role::leader;
@@ -202,7 +203,9 @@ void Checker::commit(ServerId id, const Core& core, Index index) {
   if (entry == nullptr) return fail(id, concat("committed entry ", index, " out of nowhere"));
   const uint64_t before = committed_.empty() ? 0 : committed_.back().state;
   const uint64_t state = next_state(before, entry->kind, entry->digest);
-  committed_.push_back(CommittedEntry{entry->term, core.term(), state});
+  const uint64_t older = committed_.empty() ? 0 : committed_.back().configuration;
+  const uint64_t configuration = entry->kind == EntryKind::configuration ? entry->digest : older;
+  committed_.push_back(CommittedEntry{entry->term, core.term(), state, configuration});
   states_.insert(state);
   check_majority_has(id, core, index);
 }
@@ -228,6 +231,18 @@ void Checker::check_configuration(ServerId id, const Core& core) {
   const Configuration& expected =
       newest <= log.snapshot().index ? log.snapshot().configuration : *decode<Configuration>(log.at(newest).data);
   if (core.configuration() != expected) fail(id, "uses another configuration than the newest in its log");
+}
+
+// A snapshot carries the configuration that was in use at its index.
+void Checker::check_snapshot(ServerId id, Mirror& mirror, const Core& core) {
+  const SnapshotMark& snapshot = core.log().snapshot();
+  if (!ok() || snapshot.index == mirror.snapshot) return;
+  mirror.snapshot = snapshot.index;
+  if (snapshot.index > committed_.size()) return fail(id, "a snapshot of entries that nobody committed");
+  const Entry as_entry{0, 0, EntryKind::configuration, encode(snapshot.configuration)};
+  if (digest_of(as_entry) != committed_[snapshot.index - 1].configuration) {
+    fail(id, concat("the snapshot at ", snapshot.index, " carries another configuration"));
+  }
 }
 
 void Checker::compare_in_full(ServerId id, const Mirror& mirror, const Core& core) {

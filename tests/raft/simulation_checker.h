@@ -68,14 +68,16 @@ class Checker {
   };
   struct CommittedEntry {
     Term term;
-    Term commit_term;  // of the leader that committed it first
-    uint64_t state;    // of the state machine after it
+    Term commit_term;        // of the leader that committed it first
+    uint64_t state;          // of the state machine after it
+    uint64_t configuration;  // digest of the newest configuration up to it
   };
   // What is certainly on a server's disk, as a whole log from index 1 (a snapshot stands for committed entries).
   struct Mirror {
     std::vector<Term> terms;
     HardState hard_state;
     Index committed = 0;
+    Index snapshot = 0;
     bool was_leader = false;
     int64_t note = 0;
     uint64_t flushes = 0;
@@ -94,6 +96,7 @@ class Checker {
   void commit(ServerId id, const Core& core, Index index);
   void check_majority_has(ServerId id, const Core& core, Index index);
   void check_configuration(ServerId id, const Core& core);
+  void check_snapshot(ServerId id, Mirror& mirror, const Core& core);
   void compare_in_full(ServerId id, const Mirror& mirror, const Core& core);
   [[nodiscard]] std::vector<Term> terms_of(const Core& core) const;
 
