@@ -11,7 +11,6 @@ namespace chainring {
 
 }  // namespace chainring
 
-#define CHECK(condition, why)                                                                      \
-  (__builtin_expect(static_cast<bool>(condition), 1)                                               \
-       ? static_cast<void>(0)                                                                      \
-       : ::chainring::check_failed(__FILE__, __LINE__, #condition, why))
+#define CHECK(condition, why)                                               \
+  (__builtin_expect(static_cast<bool>(condition), 1) ? static_cast<void>(0) \
+                                                     : ::chainring::check_failed(__FILE__, __LINE__, #condition, why))

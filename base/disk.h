@@ -34,7 +34,7 @@ class Disk {
   // Opens for appending; made when missing. A new name is durable only after sync_directory().
   [[nodiscard]] virtual Result<std::unique_ptr<DiskFile>> open(std::string_view name) = 0;
   [[nodiscard]] virtual Result<std::string> read(std::string_view name) const = 0;
-  [[nodiscard]] virtual Result<std::vector<std::string>> list() const = 0;  // sorted
+  [[nodiscard]] virtual Result<std::vector<std::string>> list() const = 0;              // sorted
   [[nodiscard]] virtual Status rename(std::string_view from, std::string_view to) = 0;  // replaces `to`
   [[nodiscard]] virtual Status remove(std::string_view name) = 0;
   [[nodiscard]] virtual Status sync_directory() = 0;

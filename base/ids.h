@@ -13,9 +13,9 @@ inline constexpr uint32_t kSlotCount = 16384;
 using MemberId = uint32_t;
 inline constexpr MemberId kNoMember = 0;
 
-using Incarnation = uint64_t;  // drawn at random at every start of a process; never 0
-using Epoch = uint64_t;        // of a chain; every intended change takes the next one of the whole cluster
-using Sequence = uint64_t;     // of a record within its slot; the first record has 1
-using TableVersion = uint64_t; // grows with every change of the table or the membership
+using Incarnation = uint64_t;   // drawn at random at every start of a process; never 0
+using Epoch = uint64_t;         // of a chain; every intended change takes the next one of the whole cluster
+using Sequence = uint64_t;      // of a record within its slot; the first record has 1
+using TableVersion = uint64_t;  // grows with every change of the table or the membership
 
 }  // namespace chainring

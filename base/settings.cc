@@ -129,9 +129,7 @@ constexpr RoleDefault kRoleDefaults[] = {
     {S::port, kUpCommand, "7379"}, {S::cluster_enabled, kNodeRole, "yes"}, {S::dir, kUpCommand, "./chainring-data"},
 };
 
-const SettingSpec& spec_of(Setting id) {
-  return kTable[static_cast<size_t>(id)];
-}
+const SettingSpec& spec_of(Setting id) { return kTable[static_cast<size_t>(id)]; }
 
 template <class... Why>
 Status refuse(const SettingSpec& spec, std::string_view given, const Why&... why) {
@@ -223,9 +221,7 @@ bool is_loopback(std::string_view host) {
   return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
-bool is_wildcard(std::string_view host) {
-  return host == "0.0.0.0" || host == "::" || host == "*";
-}
+bool is_wildcard(std::string_view host) { return host == "0.0.0.0" || host == "::" || host == "*"; }
 
 bool is_one_of(std::string_view value, std::string_view choices) {
   for (const std::string_view choice : separate(choices, '|')) {
@@ -364,9 +360,7 @@ std::string default_values(const SettingSpec& spec) {
 
 }  // namespace
 
-std::span<const SettingSpec> setting_table() {
-  return kTable;
-}
+std::span<const SettingSpec> setting_table() { return kTable; }
 
 const SettingSpec* find_setting(std::string_view name) {
   for (const SettingSpec& spec : kTable) {
@@ -429,9 +423,7 @@ Status Settings::set(Setting id, std::string_view value) {
   return {};
 }
 
-std::string_view Settings::text(Setting id) const {
-  return values_[static_cast<size_t>(id)];
-}
+std::string_view Settings::text(Setting id) const { return values_[static_cast<size_t>(id)]; }
 
 int64_t Settings::number(Setting id) const {
   const SettingType type = spec_of(id).type;

@@ -29,7 +29,7 @@ enum class SettingType : uint8_t { text, integer, bytes, milliseconds, boolean, 
 
 struct SettingSpec {
   Setting id;
-  std::string_view name;     // "lease-ms": as an option --lease-ms, in TOML, in CONFIG GET
+  std::string_view name;  // "lease-ms": as an option --lease-ms, in TOML, in CONFIG GET
   SettingType type;
   uint8_t roles;             // of Role: who has it
   std::string_view initial;  // the default, as text

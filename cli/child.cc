@@ -72,9 +72,7 @@ Result<pid_t> start_child(const ChildCommand& command) {
   return Status(ErrorCode::io_error, concat("cannot run ", command.executable, ": ", std::strerror(error)));
 }
 
-std::string ChildEnd::text() const {
-  return concat(by_signal ? "was ended by signal " : "ended with status ", number);
-}
+std::string ChildEnd::text() const { return concat(by_signal ? "was ended by signal " : "ended with status ", number); }
 
 std::optional<ChildEnd> reap_child(pid_t pid) {
   int status = 0;

@@ -19,15 +19,9 @@ constexpr Micros kLongestWait = 30 * kMicrosPerSecond;
 constexpr Micros kSteadyAfter = 60 * kMicrosPerSecond;  // who ran this long begins with the first wait again
 constexpr size_t kLastWordsMax = 2000;
 
-std::string config_path(const PlannedProcess& process) {
-  return process.directory + "/config.toml";
-}
-std::string output_path(const PlannedProcess& process) {
-  return process.directory + "/output";
-}
-std::string pid_path(const PlannedProcess& process) {
-  return process.directory + "/pid";
-}
+std::string config_path(const PlannedProcess& process) { return process.directory + "/config.toml"; }
+std::string output_path(const PlannedProcess& process) { return process.directory + "/output"; }
+std::string pid_path(const PlannedProcess& process) { return process.directory + "/pid"; }
 
 // What a child said before it ended.
 std::string last_words(const PlannedProcess& process) {
@@ -46,9 +40,7 @@ LocalCluster::LocalCluster(ClusterPlan plan, bool restart, Say say)
   for (const PlannedProcess& process : plan_.processes) members_.push_back({&process});
 }
 
-LocalCluster::~LocalCluster() {
-  kill_all();
-}
+LocalCluster::~LocalCluster() { kill_all(); }
 
 Status LocalCluster::check_ports() const {
   for (const PlannedProcess& process : plan_.processes) {

@@ -32,6 +32,4 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 }  // namespace chainring::cli
 
-int main(int argc, char** argv) {
-  return chainring::cli::run({argv + 1, argv + argc});
-}
+int main(int argc, char** argv) { return chainring::cli::run({argv + 1, argv + argc}); }

@@ -15,9 +15,7 @@ RedisEndpoint endpoint(const ClusterPlan& plan, const PlannedProcess& process, c
   return {plan.host, process.port, password};
 }
 
-std::string first_line(std::string_view text) {
-  return std::string(text.substr(0, text.find('\n')));
-}
+std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
 
 // A key of our own, written, read and removed again.
 Status try_key(RedisClient& client) {

@@ -36,9 +36,7 @@ RedisReply to_reply(const redisReply& reply) {
 
 }  // namespace
 
-void RedisClient::Free::operator()(redisContext* context) const {
-  redisFree(context);
-}
+void RedisClient::Free::operator()(redisContext* context) const { redisFree(context); }
 
 Result<RedisClient> RedisClient::connect(const RedisEndpoint& endpoint, Millis timeout) {
   const timeval limit{timeout / 1000, (timeout % 1000) * 1000};

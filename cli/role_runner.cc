@@ -21,9 +21,7 @@ namespace {
 constexpr Micros kFiguresEvery = 100 * kMicrosPerMilli;
 constexpr rlim_t kOwnFiles = 64;  // logs, disk, peers: beside the clients' sockets
 
-Micros micros(const timeval& time) {
-  return time.tv_sec * kMicrosPerSecond + time.tv_usec;
-}
+Micros micros(const timeval& time) { return time.tv_sec * kMicrosPerSecond + time.tv_usec; }
 
 void refresh(session::ProcessFigures& figures) {
   rusage usage{};

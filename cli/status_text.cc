@@ -36,13 +36,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-std::string address(const std::string& host, int64_t port) {
-  return concat(host, ':', port);
-}
+std::string address(const std::string& host, int64_t port) { return concat(host, ':', port); }
 
-std::string ago(int64_t ms) {
-  return ms < 0 ? "never" : concat(ms, " ms ago");
-}
+std::string ago(int64_t ms) { return ms < 0 ? "never" : concat(ms, " ms ago"); }
 
 std::string chain_text(const std::vector<std::string>& chain) {
   std::string text;

@@ -26,9 +26,7 @@ constexpr Micros kReadyTimeout = 120 * kMicrosPerSecond;
 constexpr Micros kStopTimeout = 5 * kMicrosPerSecond;  // for each group of processes
 
 // Progress goes to standard error, so that standard output holds the endpoints alone.
-void say(const std::string& line) {
-  std::fprintf(stderr, "%s\n", line.c_str());
-}
+void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
 int usage(const Status& status) {
   say(concat("chainring up: ", status.message()));

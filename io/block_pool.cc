@@ -12,13 +12,9 @@ Block allocate(size_t size) {
   return block;
 }
 
-size_t class_of(size_t size) {
-  return static_cast<size_t>(std::countr_zero(size / kBlockBytesMin));
-}
+size_t class_of(size_t size) { return static_cast<size_t>(std::countr_zero(size / kBlockBytesMin)); }
 
-bool is_pooled(size_t size) {
-  return size >= kBlockBytesMin && size <= kBlockBytesMax && std::has_single_bit(size);
-}
+bool is_pooled(size_t size) { return size >= kBlockBytesMin && size <= kBlockBytesMax && std::has_single_bit(size); }
 
 }  // namespace
 

@@ -24,9 +24,7 @@ event_base* make_base() {
 
 }  // namespace
 
-void Loop::BaseDeleter::operator()(event_base* base) const {
-  event_base_free(base);
-}
+void Loop::BaseDeleter::operator()(event_base* base) const { event_base_free(base); }
 
 Loop::Loop(Log& log, const NetworkOptions& options)
     : base_(make_base()),
@@ -91,12 +89,8 @@ void Loop::arm_wake(Micros now, Micros deadline) {
   event_add(wake_.get(), &relative);
 }
 
-void Loop::on_wake(int, short, void* loop) {
-  static_cast<Loop*>(loop)->armed_for_ = kNever;
-}
+void Loop::on_wake(int, short, void* loop) { static_cast<Loop*>(loop)->armed_for_ = kNever; }
 
-void Loop::on_signal(int, short, void* loop) {
-  ++static_cast<Loop*>(loop)->stop_signals_;
-}
+void Loop::on_signal(int, short, void* loop) { ++static_cast<Loop*>(loop)->stop_signals_; }
 
 }  // namespace chainring::io

@@ -29,9 +29,7 @@ constexpr uint64_t kIndexMask = (uint64_t{1} << kIndexBits) - 1;
 
 }  // namespace
 
-void EventDeleter::operator()(event* handle) const {
-  event_free(handle);
-}
+void EventDeleter::operator()(event* handle) const { event_free(handle); }
 
 Network::Network(event_base* base, Log& log, const NetworkOptions& options)
     : base_(base), log_(log), options_(options), now_(read_mono()) {}
@@ -356,9 +354,7 @@ Connection* Network::find(ConnId conn) const {
   return connection != nullptr && connection->alive() ? connection : nullptr;
 }
 
-void Network::gather(NetEvent::Kind kind, ConnId conn) {
-  gathered_.push_back(NetEvent{kind, conn});
-}
+void Network::gather(NetEvent::Kind kind, ConnId conn) { gathered_.push_back(NetEvent{kind, conn}); }
 
 void Network::gather_input(Connection& connection) {
   if (connection.input_event_turn == turn_) return;  // it is on its way already

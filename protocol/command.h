@@ -30,14 +30,14 @@ inline constexpr size_t kCommandCount = static_cast<size_t>(CommandId::count_);
 
 // Who answers a command at a router (a node answers `session` itself and `slot` for its slots).
 enum class Routing : uint8_t {
-  session,      // the role that the client is connected to: PING, HELLO, CLIENT, CONFIG, COMMAND ...
-  slot,         // the one slot of its keys (CROSSSLOT when they differ)
-  split_sum,    // split by slot, integer replies added: DEL UNLINK EXISTS TOUCH
-  split_values, // split by slot, array put together in the keys' order: MGET
-  split_ok,     // split by slot, OK when all say OK: MSET
-  all_slots,    // to every head with its list of slots, replies merged: DBSIZE KEYS RANDOMKEY FLUSHALL FLUSHDB
-  scan,         // SCAN: by its cursor
-  coordinator,  // the Raft group's leader: LOCK, RING (lock keys of `slot` and `split_*` commands go there too)
+  session,       // the role that the client is connected to: PING, HELLO, CLIENT, CONFIG, COMMAND ...
+  slot,          // the one slot of its keys (CROSSSLOT when they differ)
+  split_sum,     // split by slot, integer replies added: DEL UNLINK EXISTS TOUCH
+  split_values,  // split by slot, array put together in the keys' order: MGET
+  split_ok,      // split by slot, OK when all say OK: MSET
+  all_slots,     // to every head with its list of slots, replies merged: DBSIZE KEYS RANDOMKEY FLUSHALL FLUSHDB
+  scan,          // SCAN: by its cursor
+  coordinator,   // the Raft group's leader: LOCK, RING (lock keys of `slot` and `split_*` commands go there too)
 };
 
 // Flags as COMMAND tells them, plus ours. Combined by |.
@@ -47,7 +47,7 @@ enum CommandFlag : uint32_t {
   kDenyOom = 1u << 2,
   kAdmin = 1u << 3,
   kFast = 1u << 4,
-  kNoAuth = 1u << 5,     // allowed before AUTH
+  kNoAuth = 1u << 5,  // allowed before AUTH
   kLoading = 1u << 6,
   kStale = 1u << 7,
   kNoScript = 1u << 8,
@@ -61,14 +61,14 @@ enum CommandFlag : uint32_t {
 
 struct CommandSpec {
   CommandId id;
-  std::string_view name;       // lower case; of a subcommand: "client|id"
-  std::string_view syntax;     // arguments as protocol/syntax.h reads them: "key value [NX | XX] [GET] [EX seconds]"
-  int arity;                   // Redis': counts the name(s), negative for "at least"
-  uint32_t flags;              // of CommandFlag
+  std::string_view name;          // lower case; of a subcommand: "client|id"
+  std::string_view syntax;        // arguments as protocol/syntax.h reads them: "key value [NX | XX] [GET] [EX seconds]"
+  int arity;                      // Redis': counts the name(s), negative for "at least"
+  uint32_t flags;                 // of CommandFlag
   int first_key, last_key, step;  // Redis'; 0 0 0 for none
   Routing routing;
-  std::string_view group;      // "string", "generic", "connection", "server", "cluster", "lock", "ring"
-  std::string_view since;      // version of Redis, or of Chainring for our own
+  std::string_view group;  // "string", "generic", "connection", "server", "cluster", "lock", "ring"
+  std::string_view since;  // version of Redis, or of Chainring for our own
   std::string_view complexity;
   std::string_view summary;
   // ACL categories that do not follow from the flags: "keyspace dangerous".

@@ -21,16 +21,19 @@ constexpr size_t kNamesMax = 1024;
 constexpr size_t kPatternBytesMax = 1024;
 
 constexpr std::pair<uint32_t, std::string_view> kFlagNames[] = {
-    {kWrite, "write"},       {kReadonly, "readonly"}, {kDenyOom, "denyoom"},         {kAdmin, "admin"},
-    {kPubSub, "pubsub"},     {kNoScript, "noscript"}, {kBlocking, "blocking"},       {kLoading, "loading"},
-    {kStale, "stale"},       {kFast, "fast"},         {kNoAuth, "no_auth"},          {kNoMulti, "no_multi"},
+    {kWrite, "write"},          {kReadonly, "readonly"},
+    {kDenyOom, "denyoom"},      {kAdmin, "admin"},
+    {kPubSub, "pubsub"},        {kNoScript, "noscript"},
+    {kBlocking, "blocking"},    {kLoading, "loading"},
+    {kStale, "stale"},          {kFast, "fast"},
+    {kNoAuth, "no_auth"},       {kNoMulti, "no_multi"},
     {kAllowBusy, "allow_busy"}, {kMovableKeys, "movablekeys"}};
 
 // ACL categories in Redis' order.
 constexpr std::string_view kCategories[] = {
-    "keyspace", "read",        "write",      "set",         "sortedset", "list",   "hash",
-    "string",   "bitmap",      "hyperloglog", "geo",        "stream",    "pubsub", "admin",
-    "fast",     "slow",        "blocking",   "dangerous",   "connection", "transaction", "scripting"};
+    "keyspace", "read",   "write",       "set",       "sortedset",  "list",        "hash",
+    "string",   "bitmap", "hyperloglog", "geo",       "stream",     "pubsub",      "admin",
+    "fast",     "slow",   "blocking",    "dangerous", "connection", "transaction", "scripting"};
 
 // The parts of `text` between separators, without the spaces around them.
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -198,15 +201,24 @@ void answer_info(Args names, ReplyWriter& reply) {
 
 std::string_view type_name(Argument::Type type) {
   switch (type) {
-    case Argument::Type::key: return "key";
-    case Argument::Type::string: return "string";
-    case Argument::Type::integer: return "integer";
-    case Argument::Type::floating: return "double";
-    case Argument::Type::pattern: return "pattern";
-    case Argument::Type::unix_time: return "unix-time";
-    case Argument::Type::pure_token: return "pure-token";
-    case Argument::Type::one_of: return "oneof";
-    case Argument::Type::block: return "block";
+    case Argument::Type::key:
+      return "key";
+    case Argument::Type::string:
+      return "string";
+    case Argument::Type::integer:
+      return "integer";
+    case Argument::Type::floating:
+      return "double";
+    case Argument::Type::pattern:
+      return "pattern";
+    case Argument::Type::unix_time:
+      return "unix-time";
+    case Argument::Type::pure_token:
+      return "pure-token";
+    case Argument::Type::one_of:
+      return "oneof";
+    case Argument::Type::block:
+      return "block";
   }
   return "string";
 }
@@ -347,14 +359,22 @@ void answer_command(const CommandSpec& command, std::span<const std::string_view
     case CommandId::command:
       if (args.size() > 1) return reply.error(errors::unknown_subcommand("command", args[1]));
       return answer_info({}, reply);
-    case CommandId::command_count: return reply.integer(static_cast<int64_t>(top_level_commands().size()));
-    case CommandId::command_docs: return answer_docs(args.subspan(2), reply);
-    case CommandId::command_getkeys: return answer_getkeys(args.subspan(2), false, reply);
-    case CommandId::command_getkeysandflags: return answer_getkeys(args.subspan(2), true, reply);
-    case CommandId::command_help: return answer_help(protocol::command(CommandId::command), reply);
-    case CommandId::command_info: return answer_info(args.subspan(2), reply);
-    case CommandId::command_list: return answer_list(args, reply);
-    default: CHECK(false, "answer_command() is for COMMAND and its subcommands");
+    case CommandId::command_count:
+      return reply.integer(static_cast<int64_t>(top_level_commands().size()));
+    case CommandId::command_docs:
+      return answer_docs(args.subspan(2), reply);
+    case CommandId::command_getkeys:
+      return answer_getkeys(args.subspan(2), false, reply);
+    case CommandId::command_getkeysandflags:
+      return answer_getkeys(args.subspan(2), true, reply);
+    case CommandId::command_help:
+      return answer_help(protocol::command(CommandId::command), reply);
+    case CommandId::command_info:
+      return answer_info(args.subspan(2), reply);
+    case CommandId::command_list:
+      return answer_list(args, reply);
+    default:
+      CHECK(false, "answer_command() is for COMMAND and its subcommands");
   }
 }
 

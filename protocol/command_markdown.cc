@@ -11,20 +11,28 @@ struct Group {
   std::string_view name;
   std::string_view title;
 };
-constexpr Group kGroups[] = {{"string", "Strings"},         {"generic", "Keys of any type"}, {"lock", "Locks"},
-                             {"connection", "Connection"},  {"server", "Server"},
-                             {"cluster", "Cluster clients"}, {"ring", "This cluster"}};
+constexpr Group kGroups[] = {
+    {"string", "Strings"}, {"generic", "Keys of any type"}, {"lock", "Locks"},       {"connection", "Connection"},
+    {"server", "Server"},  {"cluster", "Cluster clients"},  {"ring", "This cluster"}};
 
 std::string_view answered_by(Routing routing) {
   switch (routing) {
-    case Routing::session: return "the process that the client is connected to";
-    case Routing::slot: return "the slot of its keys";
-    case Routing::split_sum: return "the slots of its keys, replies added";
-    case Routing::split_values: return "the slots of its keys, replies put together";
-    case Routing::split_ok: return "the slots of its keys";
-    case Routing::all_slots: return "all slots";
-    case Routing::scan: return "one slot after the other";
-    case Routing::coordinator: return "the leader of the coordinators";
+    case Routing::session:
+      return "the process that the client is connected to";
+    case Routing::slot:
+      return "the slot of its keys";
+    case Routing::split_sum:
+      return "the slots of its keys, replies added";
+    case Routing::split_values:
+      return "the slots of its keys, replies put together";
+    case Routing::split_ok:
+      return "the slots of its keys";
+    case Routing::all_slots:
+      return "all slots";
+    case Routing::scan:
+      return "one slot after the other";
+    case Routing::coordinator:
+      return "the leader of the coordinators";
   }
   return {};
 }

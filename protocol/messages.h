@@ -29,7 +29,8 @@ struct TableMember {
   std::string failure_zone;
   uint32_t weight = 100;
   MemberState state = MemberState::joining;
-  template <class A> void fields(A& a) {
+  template <class A>
+  void fields(A& a) {
     a(id, name, incarnation, host, port, failure_host, failure_zone, weight, state);
   }
   friend bool operator==(const TableMember&, const TableMember&) = default;
@@ -40,11 +41,14 @@ struct TableMember {
 struct TableRange {
   Slot first = 0;
   Slot last = 0;
-  Epoch epoch = 0;                  // 0: never served yet
-  std::vector<MemberId> chain;      // head first
+  Epoch epoch = 0;              // 0: never served yet
+  std::vector<MemberId> chain;  // head first
   Epoch next_epoch = 0;
   std::vector<MemberId> next_chain;
-  template <class A> void fields(A& a) { a(first, last, epoch, chain, next_epoch, next_chain); }
+  template <class A>
+  void fields(A& a) {
+    a(first, last, epoch, chain, next_epoch, next_chain);
+  }
   friend bool operator==(const TableRange&, const TableRange&) = default;
 };
 
@@ -52,7 +56,10 @@ struct CoordinatorAddress {
   std::string name;
   std::string host;
   uint16_t port = 0;
-  template <class A> void fields(A& a) { a(name, host, port); }
+  template <class A>
+  void fields(A& a) {
+    a(name, host, port);
+  }
   friend bool operator==(const CoordinatorAddress&, const CoordinatorAddress&) = default;
 };
 
@@ -61,13 +68,14 @@ struct TableMessage {
   uint64_t cluster_id = 0;
   uint64_t generation = 0;
   TableVersion version = 0;
-  uint64_t hash_seed = 0;   // of the nodes' tables, so that SCAN cursors survive a move (R22)
+  uint64_t hash_seed = 0;  // of the nodes' tables, so that SCAN cursors survive a move (R22)
   uint32_t copies = 0;
   std::vector<std::string> lock_prefixes;
   std::vector<CoordinatorAddress> coordinators;
   std::vector<TableMember> members;
   std::vector<TableRange> ranges;  // ascending, without gaps or overlaps; empty before the first table
-  template <class A> void fields(A& a) {
+  template <class A>
+  void fields(A& a) {
     a(cluster_id, generation, version, hash_seed, copies, lock_prefixes, coordinators, members, ranges);
   }
 };
@@ -81,9 +89,10 @@ struct Heartbeat {
   std::string failure_host;
   std::string failure_zone;
   uint32_t weight = 100;
-  Micros sent_at = 0;          // by the node's monotonic clock; the lease runs from here (R4)
-  TableVersion obeyed = 0;     // the newest table that the node has obeyed
-  template <class A> void fields(A& a) {
+  Micros sent_at = 0;       // by the node's monotonic clock; the lease runs from here (R4)
+  TableVersion obeyed = 0;  // the newest table that the node has obeyed
+  template <class A>
+  void fields(A& a) {
     a(name, incarnation, host, port, failure_host, failure_zone, weight, sent_at, obeyed);
   }
 };
@@ -91,16 +100,22 @@ struct Heartbeat {
 // The lease: valid while the node's monotonic clock is below sent_at + lease_us.
 struct Grant {
   MemberId member = kNoMember;
-  Micros sent_at = 0;   // of the heartbeat that it answers
+  Micros sent_at = 0;  // of the heartbeat that it answers
   Micros lease_us = 0;
-  Millis wall_ms = 0;   // the leader's wall clock (R12)
-  template <class A> void fields(A& a) { a(member, sent_at, lease_us, wall_ms); }
+  Millis wall_ms = 0;  // the leader's wall clock (R12)
+  template <class A>
+  void fields(A& a) {
+    a(member, sent_at, lease_us, wall_ms);
+  }
 };
 
 struct NotLeader {
   std::string host;  // of the leader, empty when unknown
   uint16_t port = 0;
-  template <class A> void fields(A& a) { a(host, port); }
+  template <class A>
+  void fields(A& a) {
+    a(host, port);
+  }
 };
 
 // A router asks for tables; repeated every heartbeat interval, so that RING STATUS can list the routers.
@@ -110,7 +125,10 @@ struct Subscribe {
   std::string host;
   uint16_t port = 0;
   TableVersion version = 0;  // the newest one that it has
-  template <class A> void fields(A& a) { a(name, incarnation, host, port, version); }
+  template <class A>
+  void fields(A& a) {
+    a(name, incarnation, host, port, version);
+  }
 };
 
 // "I stopped": the promise of `epoch` for these slots, and the applied numbers (R15). Said again whenever a number has
@@ -118,13 +136,19 @@ struct Subscribe {
 struct StoppedRun {
   Slot first = 0;
   std::vector<Sequence> applied;  // of slot first, first + 1 ...
-  template <class A> void fields(A& a) { a(first, applied); }
+  template <class A>
+  void fields(A& a) {
+    a(first, applied);
+  }
 };
 struct Stopped {
   MemberId member = kNoMember;
   Epoch epoch = 0;
   std::vector<StoppedRun> runs;
-  template <class A> void fields(A& a) { a(member, epoch, runs); }
+  template <class A>
+  void fields(A& a) {
+    a(member, epoch, runs);
+  }
 };
 
 // To the member that holds the most: send `to` the records after `after` up to `through`, under the promised epoch.
@@ -133,12 +157,18 @@ struct LevelItem {
   MemberId to = kNoMember;
   Sequence after = 0;
   Sequence through = 0;
-  template <class A> void fields(A& a) { a(slot, to, after, through); }
+  template <class A>
+  void fields(A& a) {
+    a(slot, to, after, through);
+  }
 };
 struct Level {
   Epoch epoch = 0;
   std::vector<LevelItem> items;
-  template <class A> void fields(A& a) { a(epoch, items); }
+  template <class A>
+  void fields(A& a) {
+    a(epoch, items);
+  }
 };
 
 // ---- requests (R20, R21) -------------------------------------------------------------------------------------
@@ -152,15 +182,18 @@ enum RequestFlag : uint8_t {
 
 // Behind the header: the command's own bytes, one RESP request.
 struct Request {
-  uint64_t id = 0;               // of this link; the reply names it
+  uint64_t id = 0;  // of this link; the reply names it
   Slot slot = kNoSlot;
   uint8_t db = 0;
-  uint8_t flags = 0;             // of RequestFlag
-  uint32_t attempt = 0;          // of the slot on this link; see RULES R10 and docs/wire.md
-  Epoch epoch = 0;               // of the slot as the sender knows it
-  uint64_t number = 0;           // of a write among the sender's writes to this slot, from 1; 0 for a read
-  uint64_t answered_below = 0;   // all writes of the sender to this slot below this number are answered
-  template <class A> void fields(A& a) { a(id, slot, db, flags, attempt, epoch, number, answered_below); }
+  uint8_t flags = 0;            // of RequestFlag
+  uint32_t attempt = 0;         // of the slot on this link; see RULES R10 and docs/wire.md
+  Epoch epoch = 0;              // of the slot as the sender knows it
+  uint64_t number = 0;          // of a write among the sender's writes to this slot, from 1; 0 for a read
+  uint64_t answered_below = 0;  // all writes of the sender to this slot below this number are answered
+  template <class A>
+  void fields(A& a) {
+    a(id, slot, db, flags, attempt, epoch, number, answered_below);
+  }
 };
 
 enum class ReplyStatus : uint8_t {
@@ -175,14 +208,20 @@ struct Reply {
   uint64_t id = 0;
   Epoch epoch = 0;  // of the slot when the reply left (R5)
   ReplyStatus status = ReplyStatus::done;
-  template <class A> void fields(A& a) { a(id, epoch, status); }
+  template <class A>
+  void fields(A& a) {
+    a(id, epoch, status);
+  }
 };
 
 // Commands for many slots at once (R22): DBSIZE, KEYS, RANDOMKEY, FLUSHALL, SCAN's walk. Behind it: the command.
 struct SlotRange {
   Slot first = 0;
   Slot last = 0;
-  template <class A> void fields(A& a) { a(first, last); }
+  template <class A>
+  void fields(A& a) {
+    a(first, last);
+  }
   friend bool operator==(const SlotRange&, const SlotRange&) = default;
 };
 struct SlotsRequest {
@@ -190,13 +229,19 @@ struct SlotsRequest {
   uint8_t db = 0;
   uint8_t flags = 0;
   std::vector<SlotRange> slots;
-  template <class A> void fields(A& a) { a(id, db, flags, slots); }
+  template <class A>
+  void fields(A& a) {
+    a(id, db, flags, slots);
+  }
 };
 // Behind it: the RESP reply for the slots in `answered`; the sender asks again for the others.
 struct SlotsReply {
   uint64_t id = 0;
   std::vector<SlotRange> answered;
-  template <class A> void fields(A& a) { a(id, answered); }
+  template <class A>
+  void fields(A& a) {
+    a(id, answered);
+  }
 };
 
 // ---- chains ----------------------------------------------------------------------------------------------------
@@ -211,37 +256,50 @@ enum class RecordKind : uint8_t {
 struct RecordHead {
   Slot slot = 0;
   RecordKind kind = RecordKind::effects;
-  Epoch epoch = 0;                   // of the chain that carries it; in levelling, the promised one
+  Epoch epoch = 0;  // of the chain that carries it; in levelling, the promised one
   Sequence sequence = 0;
-  Incarnation sender = 0;            // the router thread whose write it was; 0 for none (expiry)
+  Incarnation sender = 0;  // the router thread whose write it was; 0 for none (expiry)
   uint64_t number = 0;
   uint64_t answered_below = 0;
-  Millis time = 0;                   // wall time of its execution; within a slot it never goes back (R12)
-  template <class A> void fields(A& a) { a(slot, kind, epoch, sequence, sender, number, answered_below, time); }
+  Millis time = 0;  // wall time of its execution; within a slot it never goes back (R12)
+  template <class A>
+  void fields(A& a) {
+    a(slot, kind, epoch, sequence, sender, number, answered_below, time);
+  }
 };
 struct Record : RecordHead {
   std::vector<uint64_t> key_hashes;  // of the keys that it touches (R7); none: the whole slot (FLUSHALL)
   std::string_view reply;            // what the client gets, for a retry
   std::string_view effects;          // engine/effects.h
-  template <class A> void fields(A& a) {
+  template <class A>
+  void fields(A& a) {
     RecordHead::fields(a);
     a(key_hashes, reply, effects);
   }
 };
 struct Records {
   std::vector<Record> records;
-  template <class A> void fields(A& a) { a(records); }
+  template <class A>
+  void fields(A& a) {
+    a(records);
+  }
 };
 
 struct AckItem {
   Slot slot = 0;
   Epoch epoch = 0;
   Sequence committed = 0;  // all members from the sender to the tail have applied up to here
-  template <class A> void fields(A& a) { a(slot, epoch, committed); }
+  template <class A>
+  void fields(A& a) {
+    a(slot, epoch, committed);
+  }
 };
 struct Ack {
   std::vector<AckItem> items;
-  template <class A> void fields(A& a) { a(items); }
+  template <class A>
+  void fields(A& a) {
+    a(items);
+  }
 };
 
 // "Send this slot's records again from `expected` on."
@@ -249,7 +307,10 @@ struct Gap {
   Slot slot = 0;
   Epoch epoch = 0;
   Sequence expected = 0;
-  template <class A> void fields(A& a) { a(slot, epoch, expected); }
+  template <class A>
+  void fields(A& a) {
+    a(slot, epoch, expected);
+  }
 };
 
 // ---- founding (R2) -----------------------------------------------------------------------------------------------
@@ -257,10 +318,13 @@ struct Gap {
 // What coordinators tell each other before there is a group, and whenever a link begins.
 struct Probe {
   std::string name;
-  uint64_t disk_id = 0;      // written when the disk was first formatted
+  uint64_t disk_id = 0;  // written when the disk was first formatted
   bool founded = false;
-  uint64_t cluster_id = 0;   // when founded
-  template <class A> void fields(A& a) { a(name, disk_id, founded, cluster_id); }
+  uint64_t cluster_id = 0;  // when founded
+  template <class A>
+  void fields(A& a) {
+    a(name, disk_id, founded, cluster_id);
+  }
 };
 
 }  // namespace chainring::protocol

@@ -13,8 +13,8 @@ namespace {
 void append_line(std::string& out, std::string_view text) {
   const size_t start = out.size();
   out.append(text);
-  std::replace_if(out.begin() + static_cast<ptrdiff_t>(start), out.end(), [](char c) { return c == '\r' || c == '\n'; },
-                  ' ');
+  std::replace_if(
+      out.begin() + static_cast<ptrdiff_t>(start), out.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
   out.append("\r\n");
 }
 
@@ -33,8 +33,8 @@ Decimal shortest_decimal(double magnitude) {
   for (; at != end && *at != 'e'; ++at) {
     if (*at != '.') decimal.digits[decimal.count++] = *at;
   }
-  ++at;                      // 'e'
-  if (*at == '+') ++at;      // from_chars takes a '-' only
+  ++at;                  // 'e'
+  if (*at == '+') ++at;  // from_chars takes a '-' only
   std::from_chars(at, end, decimal.exponent);
   decimal.exponent -= decimal.count - 1;
   return decimal;
@@ -161,9 +161,7 @@ constexpr size_t kShownNameBytesMax = 128;
 constexpr size_t kShownArgsBytesMax = 128;
 
 // Redis prints names as C strings.
-std::string_view shown(std::string_view name) {
-  return name.substr(0, std::min(name.find('\0'), kShownNameBytesMax));
-}
+std::string_view shown(std::string_view name) { return name.substr(0, std::min(name.find('\0'), kShownNameBytesMax)); }
 
 }  // namespace
 

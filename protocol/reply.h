@@ -24,17 +24,17 @@ class ReplyWriter {
   void error(std::string_view text);
   void integer(int64_t value);
   void bulk(std::string_view bytes);
-  void bulk_integer(int64_t value);         // as a bulk string
-  void null();                              // "$-1" or "_"
-  void null_array();                        // "*-1" or "_"
+  void bulk_integer(int64_t value);  // as a bulk string
+  void null();                       // "$-1" or "_"
+  void null_array();                 // "*-1" or "_"
   void array(uint64_t count);
-  void map(uint64_t pairs);                 // an array of 2 * pairs in RESP2
-  void set(uint64_t count);                 // an array in RESP2
-  void push(uint64_t count);                // an array in RESP2
-  void number(double value);                // ",1.5", or a bulk string in RESP2; shortest form that reads back
-  void boolean(bool value);                 // "#t", or :1 in RESP2
+  void map(uint64_t pairs);   // an array of 2 * pairs in RESP2
+  void set(uint64_t count);   // an array in RESP2
+  void push(uint64_t count);  // an array in RESP2
+  void number(double value);  // ",1.5", or a bulk string in RESP2; shortest form that reads back
+  void boolean(bool value);   // "#t", or :1 in RESP2
   void verbatim(std::string_view bytes, std::string_view format = "txt");  // a bulk string in RESP2
-  void raw(std::string_view resp) { out_.append(resp); }  // already RESP
+  void raw(std::string_view resp) { out_.append(resp); }                   // already RESP
 
  private:
   void header(char type, int64_t value);

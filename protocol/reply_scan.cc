@@ -55,13 +55,19 @@ std::optional<uint64_t> items_in(const Line& line) {
 bool well_formed_scalar(const Line& line) {
   switch (line.type) {
     case '+':
-    case '-': return true;
-    case ':': return parse_int(line.text).has_value();
-    case '#': return line.text == "t" || line.text == "f";
-    case '_': return line.text.empty();
+    case '-':
+      return true;
+    case ':':
+      return parse_int(line.text).has_value();
+    case '#':
+      return line.text == "t" || line.text == "f";
+    case '_':
+      return line.text.empty();
     case ',':
-    case '(': return !line.text.empty();
-    default: return false;
+    case '(':
+      return !line.text.empty();
+    default:
+      return false;
   }
 }
 
@@ -198,10 +204,18 @@ class TreeBuilder {
     const std::optional<uint64_t> items = items_in(line);
     if (!items || open_.size() > kReplyDepthMax) return State::error;
     switch (line.type) {
-      case '%': value.kind = Kind::map; break;
-      case '~': value.kind = Kind::set; break;
-      case '>': value.kind = Kind::push; break;
-      default: value.kind = Kind::array; break;
+      case '%':
+        value.kind = Kind::map;
+        break;
+      case '~':
+        value.kind = Kind::set;
+        break;
+      case '>':
+        value.kind = Kind::push;
+        break;
+      default:
+        value.kind = Kind::array;
+        break;
     }
     open_.push_back({&value, *items, true});
     return take(line.size);
@@ -209,13 +223,27 @@ class TreeBuilder {
 
   State read_scalar(const Line& line, ReplyValue& value) {
     switch (line.type) {
-      case '+': value.kind = Kind::simple; break;
-      case '-': value.kind = Kind::error; break;
-      case ':': value.kind = Kind::integer; break;
-      case '#': value.kind = Kind::boolean; break;
-      case ',': value.kind = Kind::number; break;
-      case '(': value.kind = Kind::big_number; break;
-      default: value.kind = Kind::null; break;
+      case '+':
+        value.kind = Kind::simple;
+        break;
+      case '-':
+        value.kind = Kind::error;
+        break;
+      case ':':
+        value.kind = Kind::integer;
+        break;
+      case '#':
+        value.kind = Kind::boolean;
+        break;
+      case ',':
+        value.kind = Kind::number;
+        break;
+      case '(':
+        value.kind = Kind::big_number;
+        break;
+      default:
+        value.kind = Kind::null;
+        break;
     }
     if (value.kind == Kind::integer) {
       value.integer = *parse_int(line.text);

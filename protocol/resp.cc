@@ -54,12 +54,24 @@ size_t unpack_escape(std::string_view line, size_t at, std::string& out) {
   }
   const char c = line[at + 1];
   switch (c) {
-    case 'n': out.push_back('\n'); break;
-    case 'r': out.push_back('\r'); break;
-    case 't': out.push_back('\t'); break;
-    case 'b': out.push_back('\b'); break;
-    case 'a': out.push_back('\a'); break;
-    default: out.push_back(c); break;
+    case 'n':
+      out.push_back('\n');
+      break;
+    case 'r':
+      out.push_back('\r');
+      break;
+    case 't':
+      out.push_back('\t');
+      break;
+    case 'b':
+      out.push_back('\b');
+      break;
+    case 'a':
+      out.push_back('\a');
+      break;
+    default:
+      out.push_back(c);
+      break;
   }
   return at + 2;
 }
@@ -113,10 +125,15 @@ RequestParser::State RequestParser::parse_multibulk(std::string_view input) {
     position_ = 1;  // behind '*'
     int64_t count = 0;
     switch (read_number(input, count)) {
-      case Line::need_more: position_ = 0; return need(input.size() + 1);
-      case Line::too_long: return fail("Protocol error: too big mbulk count string");
-      case Line::malformed: return fail("Protocol error: invalid multibulk length");
-      case Line::number: break;
+      case Line::need_more:
+        position_ = 0;
+        return need(input.size() + 1);
+      case Line::too_long:
+        return fail("Protocol error: too big mbulk count string");
+      case Line::malformed:
+        return fail("Protocol error: invalid multibulk length");
+      case Line::number:
+        break;
     }
     if (count > 0 && static_cast<uint64_t>(count) > limits_.args_max) {
       return fail(limits_.authenticated ? "Protocol error: invalid multibulk length"
@@ -151,10 +168,15 @@ RequestParser::State RequestParser::parse_bulk_header(std::string_view input) {
   const size_t start = position_++;  // behind '$'
   int64_t size = 0;
   switch (read_number(input, size)) {
-    case Line::need_more: position_ = start; return need(input.size() + 1);
-    case Line::too_long: return fail("Protocol error: too big bulk count string");
-    case Line::malformed: return fail("Protocol error: invalid bulk length");
-    case Line::number: break;
+    case Line::need_more:
+      position_ = start;
+      return need(input.size() + 1);
+    case Line::too_long:
+      return fail("Protocol error: too big bulk count string");
+    case Line::malformed:
+      return fail("Protocol error: invalid bulk length");
+    case Line::number:
+      break;
   }
   if (size < 0) return fail("Protocol error: invalid bulk length");
   if (static_cast<uint64_t>(size) > limits_.bulk_bytes_max) {

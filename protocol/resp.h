@@ -20,9 +20,9 @@ enum class RespVersion : uint8_t { resp2 = 2, resp3 = 3 };
 struct RequestLimits {
   uint64_t bulk_bytes_max = 512ULL * 1024 * 1024;  // proto-max-bulk-len
   uint64_t args_max = 1024 * 1024;
-  uint64_t inline_bytes_max = 64 * 1024;           // of an inline command, and of a line that tells a count or a length
+  uint64_t inline_bytes_max = 64 * 1024;  // of an inline command, and of a line that tells a count or a length
   uint64_t request_bytes_max = 1024ULL * 1024 * 1024;  // client-query-buffer-limit
-  bool authenticated = true;  // false: the errors say that it is for want of a password
+  bool authenticated = true;                           // false: the errors say that it is for want of a password
 };
 // Until AUTH has succeeded, when a password is set.
 inline constexpr RequestLimits kUnauthenticatedLimits{
@@ -76,15 +76,15 @@ class RequestParser {
   State fail(std::string text);
 
   RequestLimits limits_;
-  size_t position_ = 0;      // how far the input has been understood
-  size_t scanned_ = 0;       // how far it has been searched for a line end
+  size_t position_ = 0;  // how far the input has been understood
+  size_t scanned_ = 0;   // how far it has been searched for a line end
   size_t wanted_ = 1;
   uint64_t args_left_ = 0;
-  int64_t bulk_size_ = -1;   // of the argument whose header has been read; -1 for none
+  int64_t bulk_size_ = -1;  // of the argument whose header has been read; -1 for none
   bool in_multibulk_ = false;
   std::vector<Range> ranges_;  // arguments so far; offsets, because the input may move before it is complete
   std::vector<std::string_view> args_;
-  std::string unpacked_;     // the arguments of an inline command with quotes
+  std::string unpacked_;  // the arguments of an inline command with quotes
   std::string error_;
 };
 
@@ -95,10 +95,10 @@ struct ReplyExtent {
 };
 
 // Limits on replies, beyond any that a well-meant peer sends.
-inline constexpr size_t kReplyLineBytesMax = 64 * 1024;        // of a line: simple strings, errors, numbers
+inline constexpr size_t kReplyLineBytesMax = 64 * 1024;  // of a line: simple strings, errors, numbers
 inline constexpr uint64_t kReplyBulkBytesMax = 1ULL << 30;
-inline constexpr uint64_t kReplyItemsMax = 1ULL << 32;         // of one array, set, push; half as many pairs
-inline constexpr size_t kReplyDepthMax = 64;                   // of a tree; measuring needs no limit
+inline constexpr uint64_t kReplyItemsMax = 1ULL << 32;  // of one array, set, push; half as many pairs
+inline constexpr size_t kReplyDepthMax = 64;            // of a tree; measuring needs no limit
 
 // Finds the end of one reply of any RESP2 or RESP3 type, nested, at the front of an input that grows. It remembers
 // how far it came, so a reply that arrives in many pieces costs time linear in its size, and keeps no more than a count
@@ -125,8 +125,8 @@ class ReplyScanner {
 struct ReplyValue {
   enum class Kind { simple, error, integer, bulk, null, array, map, set, push, number, boolean, verbatim, big_number };
   Kind kind = Kind::null;
-  std::string text;     // simple, error, bulk, verbatim, big_number, and number as it was written
-  int64_t integer = 0;  // integer and boolean
+  std::string text;               // simple, error, bulk, verbatim, big_number, and number as it was written
+  int64_t integer = 0;            // integer and boolean
   std::vector<ReplyValue> items;  // array, set, push; map: key, value, key, value ...
 };
 // Parses one whole reply; `size` tells how many bytes it took. Allocates in proportion to the bytes that are there,

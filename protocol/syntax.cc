@@ -13,10 +13,10 @@ namespace {
 using Type = Argument::Type;
 
 constexpr std::string_view kKeyNames[] = {"key", "key1", "key2", "source", "destination", "newkey"};
-constexpr std::string_view kIntegerNames[] = {
-    "client-id", "count",        "cursor",        "decrement",   "destination-db", "end",      "increment",
-    "index",     "milliseconds", "min-match-len", "numreplicas", "offset",         "protover", "seconds",
-    "slot",      "start",        "timeout",       "version"};
+constexpr std::string_view kIntegerNames[] = {"client-id",   "count",     "cursor",   "decrement",    "destination-db",
+                                              "end",         "increment", "index",    "milliseconds", "min-match-len",
+                                              "numreplicas", "offset",    "protover", "seconds",      "slot",
+                                              "start",       "timeout",   "version"};
 
 template <size_t N>
 bool contains(const std::string_view (&names)[N], std::string_view name) {

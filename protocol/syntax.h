@@ -26,7 +26,7 @@ struct Argument {
   std::string_view token;  // stands before it; of a pure_token, the token itself
   bool optional = false;
   bool multiple = false;
-  int key_spec = -1;       // of a key: which of the command's key specifications it belongs to
+  int key_spec = -1;                // of a key: which of the command's key specifications it belongs to
   std::vector<Argument> arguments;  // of one_of and block
 };
 

@@ -9,9 +9,6 @@
 namespace chainring::ring {
 namespace {
 
-// Shares are fixed-point numbers, so that they are the same on every machine.
-constexpr uint32_t kFractionBits = 32;
-constexpr uint64_t kOneSlot = uint64_t{1} << kFractionBits;
 constexpr uint64_t kAllSlots = kSlotCount * kOneSlot;
 constexpr uint64_t kRoundingError = kOneSlot >> 10;  // far above what filling up leaves over, far below a slot
 constexpr uint64_t kTolerancePercent = 3;
@@ -25,7 +22,8 @@ Share share_of(uint64_t fair) {
   const uint64_t least = fair > tolerance ? fair - tolerance : 0;
   const auto floor = [](uint64_t share) { return static_cast<uint32_t>(share / kOneSlot); };
   const auto ceil = [](uint64_t share) { return static_cast<uint32_t>((share + kOneSlot - 1) / kOneSlot); };
-  return {.fair_floor = floor(fair),
+  return {.fair = fair,
+          .fair_floor = floor(fair),
           .fair_ceil = ceil(fair),
           .least = ceil(least),
           .greatest = std::min(floor(fair + tolerance), kSlotCount)};

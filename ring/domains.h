@@ -18,8 +18,13 @@
 
 namespace chainring::ring {
 
+// Shares are fixed-point numbers, so that they are the same on every machine.
+inline constexpr uint32_t kShareFractionBits = 32;
+inline constexpr uint64_t kOneSlot = uint64_t{1} << kShareFractionBits;
+
 // How many slots a member should have and may have.
 struct Share {
+  uint64_t fair = 0;  // in units of kOneSlot
   uint32_t fair_floor = 0;
   uint32_t fair_ceil = 0;
   uint32_t least = 0;     // one slot or 3 % below the fair share, whichever is further
@@ -47,7 +52,7 @@ class Domains {
     uint64_t weight = 0;      // of members
     uint32_t slot_least = 0;  // members of this domain in each chain, at least and at most
     uint32_t slot_most = 0;
-    uint64_t share = 0;          // places in chains, in units of 2^-32
+    uint64_t share = 0;          // places in chains, in units of kOneSlot
     uint32_t needs = 0;          // places that every chain has to give to members of this domain ...
     uint32_t children_need = 0;  // ... and to its parts
   };

@@ -12,9 +12,7 @@
 namespace chainring::ring {
 namespace {
 
-uint64_t point_of(std::string_view bytes) {
-  return XXH3_64bits(bytes.data(), bytes.size());
-}
+uint64_t point_of(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 // The points of one member, ascending.
 std::vector<uint64_t> virtual_nodes(const Candidate& candidate) {

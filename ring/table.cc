@@ -8,9 +8,7 @@ namespace {
 
 using MemberIndex = std::unordered_map<MemberId, size_t>;
 
-Status corrupt(std::string message) {
-  return {ErrorCode::corrupt, std::move(message)};
-}
+Status corrupt(std::string message) { return {ErrorCode::corrupt, std::move(message)}; }
 
 Result<MemberIndex> index_members(const std::vector<protocol::TableMember>& members) {
   MemberIndex index;

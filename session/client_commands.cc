@@ -25,9 +25,7 @@ std::optional<ClientType> parse_type(std::string_view text) {
   return std::nullopt;
 }
 
-std::string unknown_type(std::string_view text) {
-  return concat("ERR Unknown client type '", text, "'");
-}
+std::string unknown_type(std::string_view text) { return concat("ERR Unknown client type '", text, "'"); }
 
 std::optional<bool> parse_switch(std::string_view text, std::string_view on, std::string_view off) {
   if (equals_ignoring_case(text, on)) return true;
@@ -35,9 +33,7 @@ std::optional<bool> parse_switch(std::string_view text, std::string_view on, std
   return std::nullopt;
 }
 
-std::string local_name(Session& session) {
-  return concat(session.settings().text(Setting::bind), ':', session.port());
-}
+std::string local_name(Session& session) { return concat(session.settings().text(Setting::bind), ':', session.port()); }
 
 std::string flags_of(const Client& client) {
   std::string flags;
@@ -71,9 +67,7 @@ void append_description(Session& session, const Client& client, std::string& out
               " lib-ver=", client.library_version, '\n');
 }
 
-void id(Call& call) {
-  call.reply.integer(static_cast<int64_t>(call.client.id));
-}
+void id(Call& call) { call.reply.integer(static_cast<int64_t>(call.client.id)); }
 
 void getname(Call& call) {
   if (call.client.name.empty()) return call.reply.null();
@@ -268,9 +262,7 @@ void unblock(Call& call) {
 }
 
 // Keys are not tracked.
-void getredir(Call& call) {
-  call.reply.integer(-1);
-}
+void getredir(Call& call) { call.reply.integer(-1); }
 
 void trackinginfo(Call& call) {
   call.reply.map(3);

@@ -118,9 +118,7 @@ void ping(Call& call) {
   call.reply.simple("PONG");
 }
 
-void echo(Call& call) {
-  call.reply.bulk(call.args[1]);
-}
+void echo(Call& call) { call.reply.bulk(call.args[1]); }
 
 void select(Call& call) {
   const auto index = parse_int(call.args[1]);

@@ -76,9 +76,7 @@ void CoordinatorLink::frames(Micros now, const std::function<void(const protocol
   if (leader && !turned_away) redirect(*leader, now);
 }
 
-void CoordinatorLink::suspect(Micros now) {
-  lost(now);
-}
+void CoordinatorLink::suspect(Micros now) { lost(now); }
 
 void CoordinatorLink::redirect(const Address& leader, Micros now) {
   leads_ = false;

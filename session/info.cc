@@ -137,9 +137,7 @@ void error_stats(Session& session, InfoWriter& out) {
   }
 }
 
-void cluster(Session& session, InfoWriter& out) {
-  out.field("cluster_enabled", session.speaks_cluster() ? 1 : 0);
-}
+void cluster(Session& session, InfoWriter& out) { out.field("cluster_enabled", session.speaks_cluster() ? 1 : 0); }
 
 void nothing(Session&, InfoWriter&) {}
 
@@ -186,13 +184,9 @@ bool is_wanted(const Section& section, std::span<const std::string_view> asked) 
 
 }  // namespace
 
-void InfoWriter::field(std::string_view name, std::string_view value) {
-  append_text(out_, name, ':', value, "\r\n");
-}
+void InfoWriter::field(std::string_view name, std::string_view value) { append_text(out_, name, ':', value, "\r\n"); }
 
-void InfoWriter::field(std::string_view name, int64_t value) {
-  append_text(out_, name, ':', value, "\r\n");
-}
+void InfoWriter::field(std::string_view name, int64_t value) { append_text(out_, name, ':', value, "\r\n"); }
 
 std::optional<int64_t> InfoWriter::number(std::string_view name) const {
   const std::string start = concat('\n', name, ':');

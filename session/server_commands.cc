@@ -24,9 +24,7 @@ struct Alias {
 };
 constexpr Alias kAliases[] = {{"slave-read-only", Setting::replica_read_only}};
 
-bool is_ours(const SettingSpec& spec, const Settings& settings) {
-  return (spec.roles & settings.role()) != 0;
-}
+bool is_ours(const SettingSpec& spec, const Settings& settings) { return (spec.roles & settings.role()) != 0; }
 
 // The secret that opens the cluster's own conversations is nobody's to read.
 bool is_shown(const SettingSpec& spec, const Settings& settings) {
@@ -103,15 +101,11 @@ void config_resetstat(Call& call) {
   call.reply.ok();
 }
 
-void config_rewrite(Call& call) {
-  call.reply.error("ERR The server is running without a config file");
-}
+void config_rewrite(Call& call) { call.reply.error("ERR The server is running without a config file"); }
 
 // ---- the server -------------------------------------------------------------------------------------------------
 
-void command(Call& call) {
-  protocol::answer_command(*call.client.last_command, call.args, call.reply);
-}
+void command(Call& call) { protocol::answer_command(*call.client.last_command, call.args, call.reply); }
 
 void help(Call& call) {
   const protocol::CommandSpec* container = protocol::find_command(call.args[0]);
@@ -119,9 +113,7 @@ void help(Call& call) {
   protocol::answer_help(*container, call.reply);
 }
 
-void info(Call& call) {
-  call.reply.verbatim(info_text(call.session, call.args.subspan(1)));
-}
+void info(Call& call) { call.reply.verbatim(info_text(call.session, call.args.subspan(1))); }
 
 void time(Call& call) {
   const Millis now = call.session.now().wall;

@@ -290,9 +290,7 @@ void Session::answer_error(Client& client, std::string_view text) {
   complete(client, open_place(client), scratch_);
 }
 
-uint64_t Session::open_place(Client& client) {
-  return client.replies.open(client.replies_off || client.skip_this);
-}
+uint64_t Session::open_place(Client& client) { return client.replies.open(client.replies_off || client.skip_this); }
 
 void Session::complete(Ticket ticket, std::string_view reply) {
   Client* client = find(ticket.client);
@@ -423,9 +421,7 @@ Micros Session::next_tick() const {
 
 // ---- state that commands change ---------------------------------------------------------------------------------
 
-bool Session::password_needed() const {
-  return !settings_.text(Setting::requirepass).empty();
-}
+bool Session::password_needed() const { return !settings_.text(Setting::requirepass).empty(); }
 
 protocol::RequestLimits Session::request_limits(bool authenticated) const {
   if (!authenticated) return protocol::kUnauthenticatedLimits;

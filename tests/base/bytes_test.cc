@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring {
 namespace {

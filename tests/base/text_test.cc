@@ -3,9 +3,9 @@
 #include <limits>
 #include <string>
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring {
 

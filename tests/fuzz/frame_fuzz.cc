@@ -25,22 +25,38 @@ void check_message(std::string_view payload) {
 void check_payload(protocol::FrameType type, std::string_view payload) {
   using enum protocol::FrameType;
   switch (type) {
-    case raft: break;  // tests/raft
-    case probe: return check_message<protocol::Probe>(payload);
-    case not_leader: return check_message<protocol::NotLeader>(payload);
-    case heartbeat: return check_message<protocol::Heartbeat>(payload);
-    case grant: return check_message<protocol::Grant>(payload);
-    case table: return check_message<protocol::TableMessage>(payload);
-    case stopped: return check_message<protocol::Stopped>(payload);
-    case level: return check_message<protocol::Level>(payload);
-    case subscribe: return check_message<protocol::Subscribe>(payload);
-    case request: return check_message<protocol::Request>(payload);
-    case reply: return check_message<protocol::Reply>(payload);
-    case slots_request: return check_message<protocol::SlotsRequest>(payload);
-    case slots_reply: return check_message<protocol::SlotsReply>(payload);
-    case records: return check_message<protocol::Records>(payload);
-    case ack: return check_message<protocol::Ack>(payload);
-    case gap: return check_message<protocol::Gap>(payload);
+    case raft:
+      break;  // tests/raft
+    case probe:
+      return check_message<protocol::Probe>(payload);
+    case not_leader:
+      return check_message<protocol::NotLeader>(payload);
+    case heartbeat:
+      return check_message<protocol::Heartbeat>(payload);
+    case grant:
+      return check_message<protocol::Grant>(payload);
+    case table:
+      return check_message<protocol::TableMessage>(payload);
+    case stopped:
+      return check_message<protocol::Stopped>(payload);
+    case level:
+      return check_message<protocol::Level>(payload);
+    case subscribe:
+      return check_message<protocol::Subscribe>(payload);
+    case request:
+      return check_message<protocol::Request>(payload);
+    case reply:
+      return check_message<protocol::Reply>(payload);
+    case slots_request:
+      return check_message<protocol::SlotsRequest>(payload);
+    case slots_reply:
+      return check_message<protocol::SlotsReply>(payload);
+    case records:
+      return check_message<protocol::Records>(payload);
+    case ack:
+      return check_message<protocol::Ack>(payload);
+    case gap:
+      return check_message<protocol::Gap>(payload);
   }
 }
 

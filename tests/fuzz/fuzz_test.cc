@@ -39,9 +39,15 @@ void mutate(std::string& input, const std::vector<std::string>& seeds, Random& r
   const size_t at = random.below(input.size() + 1);
   const size_t length = random.below(std::min<size_t>(input.size() - at, 16) + 1);
   switch (random.below(6)) {
-    case 0: input.erase(at, length); break;
-    case 1: input.insert(at, input.substr(at, length)); break;
-    case 2: input.insert(at, 1, static_cast<char>(random.next())); break;
+    case 0:
+      input.erase(at, length);
+      break;
+    case 1:
+      input.insert(at, input.substr(at, length));
+      break;
+    case 2:
+      input.insert(at, 1, static_cast<char>(random.next()));
+      break;
     case 3:
       if (at < input.size()) input[at] ^= static_cast<char>(1u << random.below(8));
       break;

@@ -15,9 +15,7 @@ uint16_t free_port() {
   return listener->port;
 }
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 // Lowers the number of files that may be open, and puts it back.
 class FileLimit {

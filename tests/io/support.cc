@@ -44,9 +44,7 @@ bool Client::receive() {
   return !ended && !reset;
 }
 
-void Client::shut_down_sending() {
-  REQUIRE(::shutdown(fd_.number(), SHUT_WR) == 0);
-}
+void Client::shut_down_sending() { REQUIRE(::shutdown(fd_.number(), SHUT_WR) == 0); }
 
 uint16_t World::listen() {
   const Result<uint16_t> port = net().listen({"127.0.0.1", 0});

@@ -76,9 +76,12 @@ class Randomizing {
   }
   uint64_t number() {
     switch (random_.below(3)) {
-      case 0: return random_.below(3);
-      case 1: return ~random_.below(3);
-      default: return random_.next();
+      case 0:
+        return random_.below(3);
+      case 1:
+        return ~random_.below(3);
+      default:
+        return random_.next();
     }
   }
   Random& random_;

@@ -46,9 +46,9 @@ void add_line(const ReplyValue& command, Lines& lines) {
   const std::vector<ReplyValue>& parts = command.items;
   REQUIRE(parts.size() == 10);
   const std::string name = parts[0].text;
-  std::string line = concat(name, ' ', parts[1].integer, " [", texts(parts[2], true), "] ", parts[3].integer, ' ',
-                            parts[4].integer, ' ', parts[5].integer, " [", texts(parts[6], true), "] [",
-                            texts(parts[7], false), ']');
+  std::string line =
+      concat(name, ' ', parts[1].integer, " [", texts(parts[2], true), "] ", parts[3].integer, ' ', parts[4].integer,
+             ' ', parts[5].integer, " [", texts(parts[6], true), "] [", texts(parts[7], false), ']');
   for (const ReplyValue& spec : parts[8].items) {
     const ReplyValue& begin = field(field(spec, "begin_search"), "spec");
     const ReplyValue& find = field(field(spec, "find_keys"), "spec");
@@ -82,8 +82,9 @@ std::vector<size_t> keys_of(const Args& args) {
 TEST_CASE("command_table: says of Redis' commands what Redis says of them") {
   // What Redis 7.2 or Chainring has in another way than the Redis 7.0 that was recorded.
   const std::map<std::string, std::string> known = {
-      {"wait", "wait 3 [blocking] 0 0 0 [@blocking @connection @slow] "
-               "[request_policy:all_shards response_policy:agg_min]"},          // 7.2: allowed in scripts
+      {"wait",
+       "wait 3 [blocking] 0 0 0 [@blocking @connection @slow] "
+       "[request_policy:all_shards response_policy:agg_min]"},  // 7.2: allowed in scripts
       {"command|getkeys", "command|getkeys -3 [loading stale] 0 0 0 [@connection @slow] []"},  // 7.2: keyless commands
       {"command|getkeysandflags", "command|getkeysandflags -3 [loading stale] 0 0 0 [@connection @slow] []"},
   };

@@ -11,9 +11,9 @@
 #include "tests/protocol/archives.h"
 #include "tests/protocol/message_samples.h"
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::protocol {
 namespace {

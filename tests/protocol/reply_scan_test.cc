@@ -5,9 +5,9 @@
 #include "protocol/reply.h"
 #include "protocol/resp.h"
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::protocol {
 namespace {
@@ -56,17 +56,32 @@ State parse_state(std::string_view input) {
 void append_value(std::string& out, const ReplyValue& value) {
   ReplyWriter reply(out, RespVersion::resp3);
   switch (value.kind) {
-    case Kind::simple: return reply.simple(value.text);
-    case Kind::error: return reply.error(value.text);
-    case Kind::integer: return reply.integer(value.integer);
-    case Kind::bulk: return reply.bulk(value.text);
-    case Kind::null: return reply.null();
-    case Kind::boolean: return reply.boolean(value.integer != 0);
-    case Kind::array: reply.array(value.items.size()); break;
-    case Kind::set: reply.set(value.items.size()); break;
-    case Kind::push: reply.push(value.items.size()); break;
-    case Kind::map: reply.map(value.items.size() / 2); break;
-    default: return reply.raw(concat(",", value.text, "\r\n"));
+    case Kind::simple:
+      return reply.simple(value.text);
+    case Kind::error:
+      return reply.error(value.text);
+    case Kind::integer:
+      return reply.integer(value.integer);
+    case Kind::bulk:
+      return reply.bulk(value.text);
+    case Kind::null:
+      return reply.null();
+    case Kind::boolean:
+      return reply.boolean(value.integer != 0);
+    case Kind::array:
+      reply.array(value.items.size());
+      break;
+    case Kind::set:
+      reply.set(value.items.size());
+      break;
+    case Kind::push:
+      reply.push(value.items.size());
+      break;
+    case Kind::map:
+      reply.map(value.items.size() / 2);
+      break;
+    default:
+      return reply.raw(concat(",", value.text, "\r\n"));
   }
   for (const ReplyValue& item : value.items) append_value(out, item);
 }
@@ -140,10 +155,10 @@ TEST_CASE("ReplyScanner.scan: a long reply in many pieces costs linear time") {
 }
 
 TEST_CASE("measure_reply and parse_reply: what is not RESP is an error") {
-  const std::string_view bad[] = {"x\r\n",      "\r\n",       ":\r\n",     ":1x\r\n",         ":1\rx",   "$x\r\n",
-                                  "$-2\r\n",    "$?\r\n",     "*-2\r\n",   "*9999999999\r\n", "%-1\r\n", "#x\r\n",
-                                  "$1\r\nxyz",  "_x\r\n",     ",\r\n",     "*1\r\n?\r\n",     "=-1\r\n", "$01\r\n",
-                                  "$9999999999\r\n"};
+  const std::string_view bad[] = {"x\r\n",       "\r\n",    ":\r\n",     ":1x\r\n",        ":1\rx",
+                                  "$x\r\n",      "$-2\r\n", "$?\r\n",    "*-2\r\n",        "*9999999999\r\n",
+                                  "%-1\r\n",     "#x\r\n",  "$1\r\nxyz", "_x\r\n",         ",\r\n",
+                                  "*1\r\n?\r\n", "=-1\r\n", "$01\r\n",   "$9999999999\r\n"};
   for (const std::string_view input : bad) {
     INFO(input);
     CHECK(measure_reply(input).state == State::error);

@@ -89,9 +89,9 @@ TEST_CASE("errors: are worded and cut as Redis does it") {
 
   const std::string long_text(1000, 'x');
   const std::string_view long_args[] = {"ab", long_text, "never shown"};
-  CHECK(errors::unknown_command(long_text, long_args, 3) ==
-        "ERR unknown command '" + std::string(128, 'x') + "', with args beginning with: 'ab' '" +
-            std::string(123, 'x') + "' ");
+  CHECK(errors::unknown_command(long_text, long_args, 3) == "ERR unknown command '" + std::string(128, 'x') +
+                                                                "', with args beginning with: 'ab' '" +
+                                                                std::string(123, 'x') + "' ");
 }
 
 }  // namespace chainring::protocol

@@ -4,9 +4,9 @@
 #include "base/text.h"
 #include "protocol/resp.h"
 
-#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring::protocol {
 namespace {
@@ -210,9 +210,9 @@ TEST_CASE("RequestParser.parse: is the same for every way to cut the input") {
     RC_ASSERT(feed(input, {split, input.size()}) == whole);
   });
   rc::prop("bytes that look like requests", [] {
-    const auto pieces = *rc::gen::container<Strings>(rc::gen::element<std::string>(
-        "*", "$", "\r", "\n", "\r\n", "1", "2", "-1", "0", "12", "x", "PING", "\"", "'", "\\", " ", "*1\r\n",
-        "$4\r\nPING\r\n"));
+    const auto pieces = *rc::gen::container<Strings>(
+        rc::gen::element<std::string>("*", "$", "\r", "\n", "\r\n", "1", "2", "-1", "0", "12", "x", "PING", "\"", "'",
+                                      "\\", " ", "*1\r\n", "$4\r\nPING\r\n"));
     std::string input;
     for (const std::string& piece : pieces) input += piece;
     const size_t first = *rc::gen::inRange<size_t>(0, input.size() + 1);

@@ -54,9 +54,7 @@ inline std::map<MemberId, uint32_t> heads_of(const std::vector<Chain>& table) {
   return heads;
 }
 
-inline bool holds(const Chain& chain, MemberId id) {
-  return std::find(chain.begin(), chain.end(), id) != chain.end();
-}
+inline bool holds(const Chain& chain, MemberId id) { return std::find(chain.begin(), chain.end(), id) != chain.end(); }
 
 // Copies that have to be made to go from one table to the other.
 inline uint32_t copies_made(const std::vector<Chain>& from, const std::vector<Chain>& to) {

@@ -17,9 +17,7 @@ namespace {
 
 using protocol::FrameType;
 
-Result<PeerIdentity> parse(std::vector<std::string_view> args) {
-  return parse_peer_request(args);
-}
+Result<PeerIdentity> parse(std::vector<std::string_view> args) { return parse_peer_request(args); }
 
 std::string refusal(std::vector<std::string_view> args) {
   const auto parsed = parse(std::move(args));

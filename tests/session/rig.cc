@@ -63,9 +63,7 @@ std::string Rig::send(ConnId conn, std::string_view bytes) {
   return transport.take_output(conn);
 }
 
-std::string Rig::ask(ConnId conn, std::string_view words) {
-  return send(conn, request(words));
-}
+std::string Rig::ask(ConnId conn, std::string_view words) { return send(conn, request(words)); }
 
 void Rig::turn() {
   for (const NetEvent& event : transport.take_events()) {
@@ -102,8 +100,6 @@ std::string request(std::initializer_list<std::string_view> args) {
   return out;
 }
 
-std::string bulk(std::string_view bytes) {
-  return concat('$', bytes.size(), "\r\n", bytes, "\r\n");
-}
+std::string bulk(std::string_view bytes) { return concat('$', bytes.size(), "\r\n", bytes, "\r\n"); }
 
 }  // namespace chainring::session

@@ -59,19 +59,11 @@ void FakeTransport::disconnect(ConnId conn) {
   events_.push_back({NetEvent::Kind::closed, conn});
 }
 
-std::vector<NetEvent> FakeTransport::take_events() {
-  return std::exchange(events_, {});
-}
+std::vector<NetEvent> FakeTransport::take_events() { return std::exchange(events_, {}); }
 
-FakeTransport::State FakeTransport::state(ConnId conn) const {
-  return known(conn).state;
-}
-bool FakeTransport::reading(ConnId conn) const {
-  return known(conn).reading;
-}
-size_t FakeTransport::unread(ConnId conn) const {
-  return known(conn).in_system.size();
-}
+FakeTransport::State FakeTransport::state(ConnId conn) const { return known(conn).state; }
+bool FakeTransport::reading(ConnId conn) const { return known(conn).reading; }
+size_t FakeTransport::unread(ConnId conn) const { return known(conn).in_system.size(); }
 
 Result<uint16_t> FakeTransport::listen(const Address& address) {
   listeners_.push_back(address);
@@ -148,8 +140,6 @@ FakeTransport::Connection* FakeTransport::alive(ConnId conn) {
   return const_cast<Connection*>(std::as_const(*this).alive(conn));
 }
 
-const FakeTransport::Connection& FakeTransport::known(ConnId conn) const {
-  return connections_.at(conn);
-}
+const FakeTransport::Connection& FakeTransport::known(ConnId conn) const { return connections_.at(conn); }
 
 }  // namespace chainring::test

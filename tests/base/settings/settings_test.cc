@@ -9,9 +9,7 @@
 namespace chainring {
 namespace {
 
-std::string message_of(const Status& status) {
-  return std::string(status.message());
-}
+std::string message_of(const Status& status) { return std::string(status.message()); }
 
 // Settings that validate() accepts.
 Settings valid(Role role) {
