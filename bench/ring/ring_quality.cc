@@ -1,13 +1,16 @@
 // Prints how good the placement is, beside two others: ./dev bench ring.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <optional>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
+#include "base/text.h"
 #include "bench/ring/history.h"
 #include "bench/ring/measures.h"
 #include "bench/ring/rivals.h"
@@ -15,6 +18,8 @@
 
 namespace chainring::ring {
 namespace {
+
+constexpr uint32_t kNumberMost = 100'000;
 
 struct Options {
   std::vector<uint32_t> members = {3, 10, 100};
@@ -150,33 +155,86 @@ void print_kind(const Options& options, const std::string& kind) {
   }
 }
 
-int run(int argc, char** argv) {
-  Options options;
-  CLI::App app("How good the placement of slots is, beside bounded loads and rendezvous hashing");
-  bool full = false;
-  bool alone = false;
-  app.add_flag("--full", full, "all sizes from 3 to 1000 members and 1 to 5 copies (minutes)");
-  app.add_option("--members", options.members, "numbers of members")->delimiter(',')->check(CLI::Range(1, 10'000));
-  app.add_option("--copies", options.copies, "numbers of copies")->delimiter(',')->check(CLI::Range(1, 16));
-  app.add_option("--kinds", options.kinds, "equal, weights, domains")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"equal", "weights", "domains"}));
-  app.add_option("--changes", options.changes, "changes in each history");
-  app.add_option("--histories", options.histories, "histories for each line")->check(CLI::Range(1, 1000));
-  app.add_option("--seed", options.seed, "the first history's");
-  app.add_flag("--alone", alone, "without the other placements");
-  CLI11_PARSE(app, argc, argv);
-  if (full) {
-    options.members = {3, 5, 10, 30, 100, 300, 1000};
-    options.copies = {1, 2, 3, 4, 5};
+constexpr std::string_view kUsage =
+    "usage: ring_quality [--full] [--members 3,10] [--copies 1,3] [--kinds equal,weights,domains]\n"
+    "                    [--changes 200] [--histories 1] [--seed 1] [--alone]\n"
+    "  --full   3 to 1,000 members and 1 to 5 copies: minutes\n"
+    "  --alone  without the other placements\n";
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
+  return parts;
+}
+
+// Numbers from 1 to kNumberMost, separated by commas; nothing when there is anything else.
+std::vector<uint32_t> numbers(const std::string& list) {
+  std::vector<uint32_t> found;
+  for (const std::string& part : split(list)) {
+    const std::optional<uint64_t> number = parse_uint(part);
+    if (!number || *number < 1 || *number > kNumberMost) return {};
+    found.push_back(static_cast<uint32_t>(*number));
   }
-  options.rivals = !alone;
-  print_legend(options);
-  for (const std::string& kind : options.kinds) print_kind(options, kind);
+  return found;
+}
+
+bool set_kinds(Options& options, const std::string& list) {
+  options.kinds = split(list);
+  const auto known = [](const std::string& kind) { return kind == "equal" || kind == "weights" || kind == "domains"; };
+  return !options.kinds.empty() && std::all_of(options.kinds.begin(), options.kinds.end(), known);
+}
+
+// Returns whether there is such an option and it takes such a value.
+bool set_option(Options& options, const std::string& name, const std::string& value) {
+  if (name == "--kinds") return set_kinds(options, value);
+  const std::vector<uint32_t> found = numbers(value);
+  if (found.empty()) return false;
+  if (name == "--members") {
+    options.members = found;
+  } else if (name == "--copies") {
+    options.copies = found;
+  } else if (name == "--changes") {
+    options.changes = found.front();
+  } else if (name == "--histories") {
+    options.histories = found.front();
+  } else if (name == "--seed") {
+    options.seed = found.front();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+std::optional<Options> parse(const std::vector<std::string>& arguments) {
+  Options options;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--full") {
+      options.members = {3, 5, 10, 30, 100, 300, 1000};
+      options.copies = {1, 2, 3, 4, 5};
+    } else if (arguments[i] == "--alone") {
+      options.rivals = false;
+    } else if (i + 1 == arguments.size() || !set_option(options, arguments[i], arguments[i + 1])) {
+      return std::nullopt;
+    } else {
+      ++i;
+    }
+  }
+  return options;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  const std::optional<Options> options = parse(arguments);
+  if (!options) {
+    std::cerr << kUsage;
+    return 2;
+  }
+  print_legend(*options);
+  for (const std::string& kind : options->kinds) print_kind(*options, kind);
   return 0;
 }
 
 }  // namespace
 }  // namespace chainring::ring
 
-int main(int argc, char** argv) { return chainring::ring::run(argc, argv); }
+int main(int argc, char** argv) { return chainring::ring::run(std::vector<std::string>(argv + 1, argv + argc)); }
