@@ -63,7 +63,6 @@ void clients(Session& session, InfoWriter& out) {
 }
 
 void memory(Session& session, InfoWriter& out) {
-  if (session.facts().figures != nullptr) out.bytes("used_memory_rss", session.facts().figures->rss_bytes);
   out.bytes("maxmemory", session.settings().number(Setting::maxmemory));
   out.field("maxmemory_policy", session.settings().text(Setting::maxmemory_policy));
 }
@@ -141,13 +140,15 @@ void cluster(Session& session, InfoWriter& out) { out.field("cluster_enabled", s
 
 void nothing(Session&, InfoWriter&) {}
 
-// The system's figure over the role's own.
-void fragmentation(InfoWriter& out) {
-  const auto rss = out.number("used_memory_rss");
+// After the role's used_memory: redis-cli --stat reads the first field whose name begins so.
+void resident_memory(const Session& session, InfoWriter& out) {
+  if (session.facts().figures == nullptr) return;
+  const int64_t rss = session.facts().figures->rss_bytes;
+  out.bytes("used_memory_rss", rss);
   const auto used = out.number("used_memory");
-  if (!rss || !used || *used <= 0) return;
+  if (!used || *used <= 0) return;
   std::array<char, 32> text;
-  std::snprintf(text.data(), text.size(), "%.2f", static_cast<double>(*rss) / static_cast<double>(*used));
+  std::snprintf(text.data(), text.size(), "%.2f", static_cast<double>(rss) / static_cast<double>(*used));
   out.field("mem_fragmentation_ratio", text.data());
 }
 
@@ -208,7 +209,7 @@ std::string info_text(Session& session, std::span<const std::string_view> sectio
     append_text(out.out(), out.out().empty() ? "" : "\r\n", "# ", section.title, "\r\n");
     section.write(session, out);
     session.backend().info(section.name, out);
-    if (section.write == memory) fragmentation(out);
+    if (section.write == memory) resident_memory(session, out);
   }
   return std::move(out.out());
 }

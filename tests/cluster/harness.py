@@ -35,7 +35,7 @@ def free_base_port(span=160):
     for base in range(21000 + os.getpid() % 7000, 60000, 211):
         with contextlib.ExitStack() as stack:
             try:
-                for port in [*range(base - 78, base - 70), base, *range(base + 22, base + 32)]:
+                for port in [*range(base - 78, base - 70), *range(base - 7, base + 1), *range(base + 22, base + 32)]:
                     probe = stack.enter_context(socket.socket())
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(("127.0.0.1", port))

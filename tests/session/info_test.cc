@@ -98,6 +98,12 @@ TEST_CASE("INFO: what clients read on connect") {
   }
 }
 
+TEST_CASE("INFO: redis-cli --stat finds used_memory before longer names that begin so") {
+  Rig rig;
+  const std::string text = info(rig, rig.connect());
+  CHECK(text.find("used_memory") == text.find("used_memory:"));
+}
+
 TEST_CASE("INFO: a node speaks cluster") {
   Rig rig("cluster");
   const std::string text = info(rig, rig.connect());
