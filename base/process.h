@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/metrics.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "base/transport.h"
@@ -48,6 +49,10 @@ class Process {
 
   // When finished() because of a fault, why; the loop's owner logs it and exits 1.
   [[nodiscard]] virtual Status outcome() const = 0;
+
+  // Between turns, for who watches over it: its metrics, and whether it can serve (the message says why not).
+  virtual void metrics(Now, MetricsWriter&) const {}
+  [[nodiscard]] virtual Status health(Now) const { return {}; }
 };
 
 }  // namespace chainring

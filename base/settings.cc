@@ -1,7 +1,5 @@
 #include "base/settings.h"
 
-#include <optional>
-
 #include "base/text.h"
 
 namespace chainring {
@@ -23,6 +21,9 @@ constexpr size_t kAddressesMax = 64;
 constexpr size_t kNameBytesMax = 64;
 constexpr int64_t kTwoFsyncsMs = 20;  // what a coordinator's disk may take within one lease (R6)
 
+constexpr int64_t kPortMax = 65535;
+constexpr std::string_view kAutomatic = "auto", kNone = "none";  // of derived_port
+
 constexpr bool kLive = true, kAtStart = false;
 
 using enum SettingType;
@@ -33,9 +34,11 @@ constexpr SettingSpec kTable[] = {
     {S::name, "name", text, kRoles, "", 0, 0, kAtStart, false, "",
      "What this process is called in the cluster, [A-Za-z0-9_.-], at most 64 characters, unique within its role."},
     {S::bind, "bind", text, kEverywhere, "127.0.0.1", 0, 0, kAtStart, false, "",
-     "The address to listen on. Any but a loopback address needs requirepass and peer-secret."},
+     "The address to listen on, HTTP included. Any but a loopback address needs requirepass and peer-secret."},
     {S::port, "port", integer, kEverywhere, "0", 0, 65535, kAtStart, false, "",
      "The port to listen on, for clients and peers alike; 0 lets the system choose."},
+    {S::http_port, "http-port", derived_port, kRoles, "auto", 0, 65535, kAtStart, false, "",
+     "The port for HTTP (/metrics and /healthz); auto is port + 1000, none switches it off."},
     {S::announce_host, "announce-host", text, kEverywhere, "", 0, 0, kAtStart, false, "",
      "The address at which the others and the clients reach this process; empty is the one it binds to."},
     {S::coordinators, "coordinators", address_list, kRoles, "", 0, 0, kAtStart, false, "",
@@ -269,6 +272,9 @@ void check_identity(const Settings& settings, Violations& violations) {
 
 void check_exposure(const Settings& settings, Violations& violations) {
   const std::string_view bind = settings.text(S::bind);
+  violations.add_unless(
+      settings.text(S::http_port) != kAutomatic || settings.number(S::port) + kHttpPortOffset <= kPortMax,
+      "http-port: port + ", kHttpPortOffset, " is no port; give a port, or none");
   if (is_loopback(bind)) return;
   violations.add_unless(!settings.text(S::requirepass).empty(), "bind: refusing to listen on ", bind,
                         ", which others can reach, without a password: set requirepass, or bind to 127.0.0.1");
@@ -338,6 +344,8 @@ std::string allowed_values(const SettingSpec& spec) {
       return concat(spec.least, " to ", spec.greatest);
     case SettingType::address_list:
       return "addresses";
+    case SettingType::derived_port:
+      return concat("auto, none, ", spec.least, " to ", spec.greatest);
     case SettingType::text:
       break;
   }
@@ -402,6 +410,13 @@ Status Settings::set(Setting id, std::string_view value) {
       canonical = to_lower(value);
       if (!is_one_of(canonical, spec.choices)) return refuse(spec, value, "expected ", allowed_values(spec));
       break;
+    case SettingType::derived_port:
+      canonical = to_lower(value);
+      number = canonical == kAutomatic || canonical == kNone ? 0 : parse_int(canonical);
+      if (!number || *number < spec.least || *number > spec.greatest) {
+        return refuse(spec, value, "expected ", allowed_values(spec));
+      }
+      break;
     case SettingType::boolean:
       number = parse_boolean(value);
       if (!number) return refuse(spec, value, "expected yes or no");
@@ -430,6 +445,14 @@ int64_t Settings::number(Setting id) const {
   CHECK(type != SettingType::text && type != SettingType::choice && type != SettingType::address_list,
         "only numbers have a number");
   return numbers_[static_cast<size_t>(id)];
+}
+
+std::optional<uint16_t> Settings::http_port() const {
+  const std::string_view given = text(S::http_port);
+  if (given == kNone) return std::nullopt;
+  if (given != kAutomatic) return static_cast<uint16_t>(number(S::http_port));
+  const int64_t port = number(S::port);
+  return port == 0 ? uint16_t{0} : static_cast<uint16_t>(port + kHttpPortOffset);
 }
 
 std::vector<Settings::NamedAddress> Settings::addresses(Setting id) const {

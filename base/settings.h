@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,7 +26,16 @@ enum class Setting : uint8_t {
 };
 inline constexpr size_t kSettingCount = static_cast<size_t>(Setting::count_);
 
-enum class SettingType : uint8_t { text, integer, bytes, milliseconds, boolean, choice, address_list };
+enum class SettingType : uint8_t {
+  text,
+  integer,
+  bytes,
+  milliseconds,
+  boolean,
+  choice,
+  address_list,
+  derived_port,  // a port, "auto" or "none"
+};
 
 struct SettingSpec {
   Setting id;
@@ -44,6 +54,8 @@ struct SettingSpec {
 [[nodiscard]] const SettingSpec* find_setting(std::string_view name);
 [[nodiscard]] std::string_view initial_value(const SettingSpec& spec, Role role);  // a few differ by role
 [[nodiscard]] std::string settings_markdown();                                     // docs/settings.md
+
+inline constexpr int kHttpPortOffset = 1000;  // of http-port "auto", from port
 
 class Settings {
  public:
@@ -64,6 +76,9 @@ class Settings {
     uint16_t port;
   };
   [[nodiscard]] std::vector<NamedAddress> addresses(Setting id) const;
+
+  // Where to answer HTTP; 0: the system chooses; nullopt: nowhere.
+  [[nodiscard]] std::optional<uint16_t> http_port() const;
 
   // Rules between settings (R6, and that a non-loopback bind needs a password); every violation, one per line.
   [[nodiscard]] Status validate() const;

@@ -57,7 +57,8 @@ class Planner {
   // `count` processes of a role from `port` on, with ports that go up or down by `step`.
   void add(Role role, std::string_view letter, int count, int port, int step) {
     for (int i = 0; i < count; ++i, port += step) {
-      ok_ = ok_ && port > 0 && port <= 65535 && taken_.insert(port).second;
+      ok_ = ok_ && port > 0 && port + kHttpPortOffset <= 65535 && taken_.insert(port).second &&
+            taken_.insert(port + kHttpPortOffset).second;
       std::string name = concat(letter, i + 1);
       std::string directory = concat(directory_, '/', name);
       plan_.processes.push_back({role, std::move(name), static_cast<uint16_t>(port), std::move(directory)});

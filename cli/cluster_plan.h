@@ -1,7 +1,7 @@
 // Which processes `chainring up` runs: names, ports, directories, configuration files. Pure.
 //
-// Ports (P is the first router's): routers P, P-1, P-2 ...; nodes from P+22; coordinators from P-78.
-// Thread-safety: pure functions.
+// Ports (P is the first router's): routers P, P-1, P-2 ...; nodes from P+22; coordinators from P-78. Each process
+// answers HTTP at its port + 1000. Thread-safety: pure functions.
 #pragma once
 
 #include <optional>

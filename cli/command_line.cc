@@ -33,6 +33,8 @@ std::string value_name(const SettingSpec& spec) {
       return std::string(spec.choices);
     case SettingType::address_list:
       return "ADDRESSES";
+    case SettingType::derived_port:
+      return "auto|none|N";
     case SettingType::text:
       break;
   }

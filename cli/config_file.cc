@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kFileBytesMax = 1024 * 1024;
 
 bool takes_number(SettingType type) {
-  return type == SettingType::integer || type == SettingType::milliseconds || type == SettingType::bytes;
+  return type == SettingType::integer || type == SettingType::milliseconds || type == SettingType::bytes ||
+         type == SettingType::derived_port;
 }
 
 bool takes_text(SettingType type) {
@@ -30,6 +31,8 @@ std::string_view expected_type(SettingType type) {
       return "a whole number, or a text such as \"64mb\"";
     case SettingType::boolean:
       return "true or false";
+    case SettingType::derived_port:
+      return "a whole number, \"auto\" or \"none\"";
     case SettingType::address_list:
       return "a text in quotes, or a list of texts";
     case SettingType::text:

@@ -44,8 +44,9 @@ LocalCluster::~LocalCluster() { kill_all(); }
 
 Status LocalCluster::check_ports() const {
   for (const PlannedProcess& process : plan_.processes) {
-    const auto listener = io::open_listener({plan_.bind, process.port});
-    if (!listener) {
+    for (const int port : {int{process.port}, process.port + kHttpPortOffset}) {
+      const auto listener = io::open_listener({plan_.bind, static_cast<uint16_t>(port)});
+      if (listener) continue;
       return Status(listener.status().code(), concat(role_name(process.role), ' ', process.name, ": ",
                                                      listener.status().message(), " with --port"));
     }

@@ -55,6 +55,8 @@ class Measured final : public Process {
   void request_stop(Now now) override { process_.request_stop(now); }
   bool finished() const override { return process_.finished(); }
   Status outcome() const override { return process_.outcome(); }
+  void metrics(Now now, MetricsWriter& out) const override { process_.metrics(now, out); }
+  Status health(Now now) const override { return process_.health(now); }
 
  private:
   Process& process_;
@@ -94,6 +96,32 @@ void raise_file_limit(int64_t clients, Log& log) {
                      " open files; raise the limit (ulimit -n ", wanted, ") or lower maxclients"));
 }
 
+io::HttpAnswer page(const Process& process, std::string_view path, Now now) {
+  constexpr std::string_view kText = "text/plain; charset=utf-8";
+  if (path == "/metrics") {
+    MetricsWriter writer;
+    process.metrics(now, writer);
+    return {200, "text/plain; version=0.0.4; charset=utf-8", writer.text()};
+  }
+  if (path == "/healthz") {
+    const Status health = process.health(now);
+    return health.ok() ? io::HttpAnswer{200, kText, "ok\n"}
+                       : io::HttpAnswer{503, kText, concat(health.message(), '\n')};
+  }
+  return {404, kText, "there are /metrics and /healthz\n"};
+}
+
+// The port at which HTTP is answered about `process`; 0: nowhere, as the settings want it.
+Result<uint16_t> serve_http(io::Loop& loop, const Settings& settings, const Process& process) {
+  const std::optional<uint16_t> wanted = settings.http_port();
+  if (!wanted) return uint16_t{0};
+  const Result<uint16_t> port =
+      loop.serve_http({std::string(settings.text(Setting::bind)), *wanted},
+                      [&process](std::string_view path, Now now) { return page(process, path, now); });
+  if (port) return port;
+  return Status(port.status().code(), concat(port.status().message(), " with --http-port"));
+}
+
 int fail(const Status& status, Log* log) {
   if (log != nullptr) log->error(status.message());
   std::fprintf(stderr, "chainring: %.*s\n", static_cast<int>(status.message().size()), status.message().data());
@@ -118,6 +146,9 @@ int run_role(const Settings& settings, const std::string& config_file, const Rol
   auto role = make(RoleParts{settings, loop.transport(), random, log, facts_of_this_process(config_file, figures)});
   if (!role) return fail(role.status(), log_beside_stderr);
   Measured process(**role, figures);
+  const Result<uint16_t> http_port = serve_http(loop, settings, process);
+  if (!http_port) return fail(http_port.status(), log_beside_stderr);
+  if (*http_port != 0) log.info(concat("HTTP (/metrics, /healthz) at port ", *http_port));
   const Status outcome = loop.run(process);
   if (!outcome.ok()) return fail(outcome, log_beside_stderr);
   log.info("stopped in order");

@@ -21,7 +21,7 @@ Result<std::unique_ptr<Process>> make_router(RoleParts parts) {
 // A coordinator and the directory that it holds.
 class DurableCoordinator final : public Process {
  public:
-  DurableCoordinator(RoleParts parts, std::unique_ptr<Disk> disk)
+  DurableCoordinator(RoleParts parts, std::unique_ptr<io::RealDisk> disk)
       : disk_(std::move(disk)),
         coordinator_(parts.settings, parts.transport, *disk_, parts.random, parts.log, std::move(parts.facts)) {}
 
@@ -31,9 +31,14 @@ class DurableCoordinator final : public Process {
   void request_stop(Now now) override { coordinator_.request_stop(now); }
   bool finished() const override { return coordinator_.finished(); }
   Status outcome() const override { return coordinator_.outcome(); }
+  void metrics(Now now, MetricsWriter& out) const override {
+    coordinator_.metrics(now, out);
+    out.histogram(Metric::coordinator_disk_syncs, disk_->sync_durations());
+  }
+  Status health(Now now) const override { return coordinator_.health(now); }
 
  private:
-  std::unique_ptr<Disk> disk_;
+  std::unique_ptr<io::RealDisk> disk_;
   coordinator::Coordinator coordinator_;
 };
 

@@ -139,6 +139,7 @@ Status Coordinator::found(const Founders& founders) {
 
 void Coordinator::turn(Now now, std::span<const NetEvent> events) {
   now_ = now;
+  clients_.begin_turn(now);
   again_ = false;
   if (replica_->founded()) replica_->tick(now.mono);
   if (leading_) desk_.tick(now);

@@ -55,6 +55,8 @@ class Coordinator final : public Process,
   void request_stop(Now now) override;
   [[nodiscard]] bool finished() const override { return finished_; }
   [[nodiscard]] Status outcome() const override { return outcome_; }
+  void metrics(Now now, MetricsWriter& out) const override;
+  [[nodiscard]] Status health(Now now) const override;
 
   // What checkers look at.
   [[nodiscard]] const State& state() const { return state_; }
@@ -86,6 +88,12 @@ class Coordinator final : public Process,
   struct Round {
     std::vector<PendingGrant> grants;
     std::vector<LockRequest> requests;
+  };
+
+  // What it has done since its start, for metrics.
+  struct Counts {
+    uint64_t leaderships = 0;
+    uint64_t lease_grants = 0;
   };
 
   // ---- coordinator.cc: life, Raft, founding
@@ -182,6 +190,7 @@ class Coordinator final : public Process,
   std::vector<PendingGrant> pending_grants_;
   std::map<uint64_t, Round> rounds_;  // of reads that Raft was asked for
   uint64_t last_round_ = 0;
+  Counts counts_;
   std::map<Incarnation, raft::Index> registering_;  // proposed and not applied yet
   std::map<raft::Index, LockRequest> shutdowns_;    // proposed; whom to tell
   raft::Index plan_index_ = 0;                      // the last entry of the newest plan

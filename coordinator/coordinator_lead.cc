@@ -24,6 +24,7 @@ std::vector<std::string> split(std::string_view list) {
 
 void Coordinator::begin_to_lead() {
   leading_ = true;
+  ++counts_.leaderships;
   log_.info(concat("term ", term_, ": leading"));
   leases_.begin(state_.ring().members(), now_.mono);
   planner_.begin();
@@ -201,6 +202,7 @@ void Coordinator::grant(const PendingGrant& pending) {
   const MemberId id = member->listed.id;
   if (leases_.lapsed(id, now_.mono)) look_again();
   leases_.grant(id, now_.mono);
+  ++counts_.lease_grants;
   protocol::append_frame(*out, protocol::FrameType::grant,
                          protocol::Grant{id, pending.sent_at, leases_.lease_us(), now_.wall}, {});
 }

@@ -10,6 +10,7 @@
 namespace chainring::io {
 namespace {
 
+constexpr size_t kHttpInputBytesMax = size_t{4} * 1024 * 1024;
 constexpr Micros kWaitMax = 3600 * kMicrosPerSecond;  // also of a loop with nothing to wait for
 
 event_base* make_base() {
@@ -26,14 +27,24 @@ event_base* make_base() {
 
 void Loop::BaseDeleter::operator()(event_base* base) const { event_base_free(base); }
 
+Loop::HttpSide::HttpSide(event_base* base, Log& log, HttpServer::Pages pages)
+    : network(base, log, {.input_bytes_max = kHttpInputBytesMax}), server(network, std::move(pages)) {}
+
 Loop::Loop(Log& log, const NetworkOptions& options)
     : base_(make_base()),
+      log_(log),
       network_(std::make_unique<Network>(base_.get(), log, options)),
       wake_(evtimer_new(base_.get(), &Loop::on_wake, this)) {
   CHECK(wake_ != nullptr, "libevent has memory at the start");
 }
 
 Loop::~Loop() = default;
+
+Result<uint16_t> Loop::serve_http(const Address& address, HttpServer::Pages pages) {
+  CHECK(http_ == nullptr, "HTTP is served at one address");
+  http_ = std::make_unique<HttpSide>(base_.get(), log_, std::move(pages));
+  return http_->network.listen(address);
+}
 
 void Loop::watch_signals() {
   std::signal(SIGPIPE, SIG_IGN);  // a log that is piped into a program that ended
@@ -56,7 +67,9 @@ Status Loop::run(Process& process) {
 }
 
 void Loop::turn(Process& process, Micros wait_max) {
-  wait(std::min(process.next_wake(), network_->next_deadline()), wait_max);
+  Micros deadline = std::min(process.next_wake(), network_->next_deadline());
+  if (http_) deadline = std::min({deadline, http_->network.next_deadline(), http_->server.next_tick()});
+  wait(deadline, wait_max);
 
   const Now now = read_clocks();
   const std::span<const NetEvent> events = network_->begin_turn(now.mono);
@@ -66,6 +79,14 @@ void Loop::turn(Process& process, Micros wait_max) {
   }
   if (!events.empty() || now.mono >= process.next_wake()) process.turn(now, events);
   network_->finish_turn();
+  if (http_) turn_http(now);
+}
+
+void Loop::turn_http(Now now) {
+  const bool due = now.mono >= std::min(http_->network.next_deadline(), http_->server.next_tick());
+  if (!due && !http_->network.has_events()) return;
+  http_->server.turn(now, http_->network.begin_turn(now.mono));
+  http_->network.finish_turn();
 }
 
 void Loop::wait(Micros deadline, Micros wait_max) {

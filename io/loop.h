@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/process.h"
+#include "io/http_server.h"
 #include "io/network.h"
 
 namespace chainring::io {
@@ -22,6 +23,10 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   [[nodiscard]] Network& transport() { return *network_; }
+
+  // Answers HTTP at this address between turns, on connections that the process does not see. Returns the port that was
+  // bound. REQUIRES: once.
+  [[nodiscard]] Result<uint16_t> serve_http(const Address& address, HttpServer::Pages pages);
 
   // From now on the first SIGTERM or SIGINT asks the process to stop, and a second one ends run() at once. Signals
   // belong to one Loop of a program.
@@ -38,13 +43,23 @@ class Loop {
     void operator()(event_base* base) const;
   };
 
+  // Who watches has a network of its own, so that it neither meets the process' connections nor takes their memory.
+  struct HttpSide {
+    HttpSide(event_base* base, Log& log, HttpServer::Pages pages);
+    Network network;
+    HttpServer server;
+  };
+
   static void on_wake(int fd, short what, void* loop);
   static void on_signal(int number, short what, void* loop);
   void wait(Micros deadline, Micros wait_max);
+  void turn_http(Now now);
   void arm_wake(Micros now, Micros deadline);
 
   std::unique_ptr<event_base, BaseDeleter> base_;
+  Log& log_;
   std::unique_ptr<Network> network_;
+  std::unique_ptr<HttpSide> http_;  // nullptr: nobody watches
   EventHandle wake_;
   Micros armed_for_ = kNever;
   std::vector<EventHandle> signals_;

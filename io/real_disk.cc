@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "io/real_clock.h"
 
 namespace chainring::io {
 namespace {
@@ -40,7 +41,8 @@ std::string checked(std::string_view name) {
 
 class RealFile final : public DiskFile {
  public:
-  RealFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  RealFile(Fd fd, std::string path, std::shared_ptr<LatencyCounts> sync_durations)
+      : fd_(std::move(fd)), path_(std::move(path)), sync_durations_(std::move(sync_durations)) {}
 
   Status append(std::string_view bytes) override {
     while (!bytes.empty()) {
@@ -52,7 +54,9 @@ class RealFile final : public DiskFile {
     return {};
   }
   Status sync() override {
+    const Micros begun = read_mono();
     if (::fdatasync(fd_.number()) != 0) return disk_error("sync", path_, errno);
+    sync_durations_->add(read_mono() - begun);
     return {};
   }
   Status truncate(uint64_t size) override {
@@ -68,6 +72,7 @@ class RealFile final : public DiskFile {
  private:
   Fd fd_;
   std::string path_;
+  std::shared_ptr<LatencyCounts> sync_durations_;  // shared with the disk and its other files
 };
 
 }  // namespace
@@ -83,7 +88,7 @@ Result<std::unique_ptr<RealDisk>> RealDisk::open_directory(const std::string& di
 Result<std::unique_ptr<DiskFile>> RealDisk::open(std::string_view name) {
   Fd fd(::openat(directory_fd_.number(), checked(name).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.is_open()) return error("open", name, errno);
-  return std::unique_ptr<DiskFile>(new RealFile(std::move(fd), concat(directory_, '/', name)));
+  return std::unique_ptr<DiskFile>(new RealFile(std::move(fd), concat(directory_, '/', name), sync_durations_));
 }
 
 Result<std::string> RealDisk::read(std::string_view name) const {

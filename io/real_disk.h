@@ -3,7 +3,11 @@
 // Thread-safety: none; one owner. Files may outlive the RealDisk, but not its lock on the directory.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "base/disk.h"
+#include "base/latency.h"
 #include "io/directory_lock.h"
 
 namespace chainring::io {
@@ -20,11 +24,15 @@ class RealDisk final : public Disk {
   [[nodiscard]] Status remove(std::string_view name) override;
   [[nodiscard]] Status sync_directory() override;
 
+  // How long syncs of files took.
+  [[nodiscard]] const LatencyCounts& sync_durations() const { return *sync_durations_; }
+
  private:
   RealDisk(std::string directory, Fd directory_fd, DirectoryLock lock)
       : directory_(std::move(directory)), directory_fd_(std::move(directory_fd)), lock_(std::move(lock)) {}
   [[nodiscard]] Status error(std::string_view what, std::string_view name, int number) const;
 
+  std::shared_ptr<LatencyCounts> sync_durations_ = std::make_shared<LatencyCounts>();
   std::string directory_;
   Fd directory_fd_;
   DirectoryLock lock_;

@@ -190,6 +190,7 @@ void Chains::take(SlotState& state, const protocol::RecordHead& head, std::strin
   if (head.sender != 0) {
     state.senders.record(head.sender, head.number, head.answered_below, head.sequence, record.reply);
   }
+  ++counts_.records_applied;
   state.last_time = std::max(state.last_time, head.time);
   protocol::RecordHead kept = head;
   kept.kind = protocol::RecordKind::effects;
@@ -260,6 +261,7 @@ void Chains::send_record(MemberId to, const SlotState& state, const StoredRecord
   writer(head);
   writer.raw(record.body);
   ++batch->count;
+  ++counts_.records_sent;
   if (batch->bytes.size() >= kBatchBytes) seal(*batch);
 }
 

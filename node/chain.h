@@ -123,6 +123,13 @@ class Chains {
   // Bytes of uncommitted records, for back-pressure at the door (R11).
   [[nodiscard]] size_t uncommitted_bytes() const { return uncommitted_bytes_; }
 
+  // What it has done, for metrics.
+  struct Counts {
+    uint64_t records_sent = 0;     // those sent again included
+    uint64_t records_applied = 0;  // of other members
+  };
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+
   // What checkers and INFO look at.
   struct View {
     Epoch epoch, promised;
@@ -185,6 +192,7 @@ class Chains {
   std::vector<MemberId> wanted_links_;
   std::vector<std::pair<MemberId, Epoch>> level_targets_;
   size_t uncommitted_bytes_ = 0;
+  Counts counts_;
   bool stopped_due_ = false;
   Status broken_;
 };

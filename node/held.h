@@ -22,6 +22,7 @@ struct Destination {
   ConnId link = kNoConn;   // kNoConn: a client
   uint64_t request = 0;    // of the link
   session::Ticket ticket;  // of the client
+  Micros came_at = 0;      // of the link's request: the turn that read it
 };
 
 class HeldReplies {

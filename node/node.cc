@@ -61,6 +61,7 @@ Status Node::start(Now now) {
 
 void Node::turn(Now now, std::span<const NetEvent> events) {
   now_ = now;
+  clients_.begin_turn(now);
   for (const NetEvent& event : events) {
     on_event(event);
     if (finished_) return;

@@ -5,6 +5,7 @@
 // Thread-safety: none; all calls come from one event loop. Transport, Random and Log are not owned and outlive it.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/latency.h"
 #include "base/process.h"
 #include "base/random.h"
 #include "base/settings.h"
@@ -38,6 +40,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void request_stop(Now now) override;
   [[nodiscard]] bool finished() const override { return finished_; }
   [[nodiscard]] Status outcome() const override { return outcome_; }
+  void metrics(Now now, MetricsWriter& out) const override;
+  [[nodiscard]] Status health(Now now) const override;
 
   // What checkers look at.
   [[nodiscard]] const Store& store() const { return store_; }
@@ -52,6 +56,13 @@ class Node final : public Process, private session::Backend, private HeldReplies
     session::PeerIdentity who;
     std::unordered_map<Slot, uint32_t> bounced;  // the last attempt that was bounced (R10)
     bool full = false;  // it does not take its replies as fast as it asks: no more is read from it (R11)
+  };
+
+  // What it counts of the requests that routers send.
+  struct RoutedCounts {
+    std::array<uint64_t, protocol::kCommandCount> requests{};
+    uint64_t bounced = 0;
+    LatencyCounts durations;
   };
 
   // ---- node.cc: life and coordinators
@@ -115,6 +126,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   std::unordered_map<Incarnation, ConnId> dialled_by_;            // accepted links, by who dialled them
   std::map<MemberId, std::unique_ptr<session::PeerLink>> links_;  // that we dial
   protocol::RequestParser parser_;
+  RoutedCounts routed_;
 
   Micros heartbeat_at_ = 0;
   Micros coordinator_heard_ = 0;

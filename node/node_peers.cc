@@ -142,11 +142,12 @@ void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
   if (behind || !serving() || !store_.chains().heads(request.slot, request.epoch)) {
     uint32_t& attempt = peer.bounced[request.slot];
     attempt = std::max(attempt, request.attempt);
+    ++routed_.bounced;
     return answer(conn, request.id, request.slot, protocol::ReplyStatus::bounced, {});
   }
   if (bounced != peer.bounced.end()) peer.bounced.erase(bounced);
 
-  const Destination to{conn, request.id, {}};
+  const Destination to{conn, request.id, {}, now_.mono};
   if (request.number != 0) {
     switch (store_.settle_again(request.slot, peer.who.incarnation, request.number, to)) {
       case SenderLog::Verdict::fresh:
@@ -189,7 +190,8 @@ void Node::run_request(ConnId conn, const Peer& peer, const protocol::Request& r
   execution.answered_below = request.answered_below;
   execution.now = lease_.wall(now_.mono);
   execution.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
-  execution.to = {conn, request.id, {}};
+  execution.to = {conn, request.id, {}, now_.mono};
+  ++routed_.requests[static_cast<size_t>(spec->id)];
   store_.execute(execution);
 }
 
@@ -197,7 +199,7 @@ void Node::on_slots_request(ConnId conn, std::string_view payload) {
   protocol::SlotsRequest request;
   std::string_view command;
   if (!protocol::split_payload(payload, request, command)) return;
-  const Destination to{conn, request.id, {}};
+  const Destination to{conn, request.id, {}, now_.mono};
   parser_.next();
   const bool whole = parser_.parse(command) == protocol::RequestParser::State::ready &&
                      parser_.size() == command.size() && !parser_.args().empty();
@@ -241,6 +243,7 @@ void Node::answer(ConnId conn, uint64_t request, Slot slot, protocol::ReplyStatu
 
 void Node::release(Slot slot, const Destination& to, std::string_view reply) {
   if (to.link == kNoConn) return clients_.complete(to.ticket, reply);
+  routed_.durations.add(now_.mono - to.came_at);
   answer(to.link, to.request, slot, protocol::ReplyStatus::done, reply);
 }
 

@@ -78,6 +78,7 @@ void Dispatcher::send(SlotQueue& queue, Outstanding& request, Lane& lane) {
 void Dispatcher::wait_again(SlotQueue& queue, Outstanding& request) {
   queue.came_back(request);
   parked_bytes_ += request.cost();
+  ++retries_;
 }
 
 void Dispatcher::park(SlotQueue& queue, Micros now) {
@@ -223,6 +224,7 @@ void Dispatcher::give_up(Outstanding& request, Micros now) {
   } else {
     parked_bytes_ -= request.cost();
   }
+  ++timeouts_;
   const bool unknown = request.is_write() && request.may_have_run;
   finish(queue, request, unknown ? Ending::unknown : Ending::not_run, unknown ? unknown_reply_ : not_run_reply_);
   go_on(queue, now);

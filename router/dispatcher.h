@@ -63,6 +63,10 @@ class Dispatcher {
   [[nodiscard]] Micros next_tick() const;
 
   [[nodiscard]] size_t parked_bytes() const { return parked_bytes_; }
+  [[nodiscard]] size_t parked_places() const { return parked_.size(); }  // counts them
+  // Since the start: requests that were taken back to be sent again, and that were given up at their deadline.
+  [[nodiscard]] uint64_t retries() const { return retries_; }
+  [[nodiscard]] uint64_t timeouts() const { return timeouts_; }
   [[nodiscard]] size_t outstanding() const { return outstanding_; }
   [[nodiscard]] bool any_parked() const { return !parked_.empty(); }
   // Whether a request of the client for this place has still to be sent, or may come back and be sent again.
@@ -115,6 +119,8 @@ class Dispatcher {
   Lane* crowded_ = nullptr;
   size_t parked_bytes_ = 0;
   size_t outstanding_ = 0;
+  uint64_t retries_ = 0;
+  uint64_t timeouts_ = 0;
   const std::string not_run_reply_;
   const std::string unknown_reply_;
 };

@@ -50,6 +50,11 @@ class Links {
   [[nodiscard]] Lane& leader() { return leader_; }
   [[nodiscard]] const Lane& leader() const { return leader_; }
   [[nodiscard]] std::vector<Lane*> open_node_lanes() const;
+  // Calls visit(lane) for each node in the table's chains, linked or not.
+  template <class Visit>
+  void for_each_node(Visit&& visit) const {
+    for (const auto& [id, node] : nodes_) visit(std::as_const(node->lane));
+  }
   // Says something to the leader that it does not reply to.
   template <class Message>
   void tell_leader(protocol::FrameType type, const Message& message) {

@@ -84,6 +84,7 @@ Status Router::start(Now now) {
 
 void Router::turn(Now now, std::span<const NetEvent> events) {
   now_ = now;
+  clients_.begin_turn(now);
   for (const NetEvent& event : events) on_event(event);
   tend_coordinators();
   links_.tick(now.mono, identity_);

@@ -43,6 +43,8 @@ class Router final : public Process, private session::Backend, private Links::Ha
   void request_stop(Now now) override;
   [[nodiscard]] bool finished() const override { return stopping_ && clients_.count() == 0; }
   [[nodiscard]] Status outcome() const override { return {}; }
+  void metrics(Now now, MetricsWriter& out) const override;
+  [[nodiscard]] Status health(Now now) const override;
 
   // What checkers and the command line look at.
   [[nodiscard]] Incarnation incarnation() const { return identity_.incarnation; }

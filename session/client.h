@@ -10,6 +10,7 @@
 #include "base/transport.h"
 #include "protocol/command.h"
 #include "protocol/resp.h"
+#include "session/arrivals.h"
 #include "session/clients.h"
 #include "session/reply_queue.h"
 
@@ -23,6 +24,7 @@ struct Client {
   const ConnId conn;
   protocol::RequestParser parser;
   ReplyQueue replies;
+  Arrivals arrivals;
 
   // What the client chose; RESET takes most of it back.
   protocol::RespVersion resp = protocol::RespVersion::resp2;

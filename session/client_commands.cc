@@ -60,8 +60,7 @@ void append_description(Session& session, const Client& client, std::string& out
               " idle=", (now - client.active_at) / kMicrosPerSecond, " flags=", flags_of(client), " db=", client.db,
               " sub=0 psub=0 ssub=0 multi=-1 qbuf=", input_bytes,
               " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=", unsent_bytes,
-              " oll=", client.replies.waiting_count(), " omem=", waiting_bytes,
-              " tot-mem=", sizeof(Client) + input_bytes + unsent_bytes + waiting_bytes,
+              " oll=", client.replies.waiting_count(), " omem=", waiting_bytes, " tot-mem=", session.memory_of(client),
               " events=", client.stalled ? "" : "r", unsent_bytes > 0 ? "w" : "", " cmd=", last_command_name(client),
               " user=default redir=-1 resp=", static_cast<int>(client.resp), " lib-name=", client.library,
               " lib-ver=", client.library_version, '\n');

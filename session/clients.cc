@@ -4,6 +4,7 @@
 
 #include "session/commands.h"
 #include "session/session.h"
+#include "session/session_metrics.h"
 
 namespace chainring::session {
 
@@ -27,6 +28,8 @@ void Clients::hold(ClientId client) { state_->session.hold(client); }
 void Clients::release(ClientId client) { state_->session.release(client); }
 void Clients::close_all() { state_->session.close_all(); }
 size_t Clients::count() const { return state_->session.client_count(); }
+void Clients::begin_turn(Now now) { state_->session.set_now(now); }
+void Clients::metrics(Now now, MetricsWriter& out) const { write_metrics(state_->session, now, out); }
 void Clients::set_port(uint16_t port) { state_->session.set_port(port); }
 
 std::string Clients::info(std::span<const std::string_view> sections, Now now) const {

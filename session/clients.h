@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/metrics.h"
 #include "base/process.h"
 #include "base/random.h"
 #include "base/settings.h"
@@ -102,6 +103,9 @@ class Clients {
   Clients(Settings& settings, Transport& transport, Random& random, Log& log, Backend& backend, RoleFacts facts);
   ~Clients();
 
+  // At the beginning of each turn, before anything else is called: durations count from turn to turn.
+  void begin_turn(Now now);
+
   // The port that was bound, for INFO and CLIENT LIST, when it is not the setting's.
   void set_port(uint16_t port);
 
@@ -133,6 +137,9 @@ class Clients {
 
   void close_all();  // orderly stop: flushes and closes
   [[nodiscard]] size_t count() const;
+
+  // The metrics that every role has.
+  void metrics(Now now, MetricsWriter& out) const;
 
   // INFO's text from the session's and the Backend's fields; a router merges the nodes' figures by its own.
   [[nodiscard]] std::string info(std::span<const std::string_view> sections, Now now) const;

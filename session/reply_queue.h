@@ -28,6 +28,8 @@ class ReplyQueue {
 
   // Requests without a reply, or whose reply waits for an earlier one.
   [[nodiscard]] size_t pending() const { return next_ - head_; }
+  // The first place whose reply has not left.
+  [[nodiscard]] uint64_t head() const { return head_; }
   [[nodiscard]] size_t waiting_count() const { return waiting_.size(); }
   [[nodiscard]] size_t waiting_bytes() const { return waiting_bytes_; }
   [[nodiscard]] bool is_first(uint64_t place) const { return place == head_; }

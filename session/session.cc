@@ -163,6 +163,17 @@ void Session::close_all() {
   }
 }
 
+size_t Session::memory_of(const Client& client) const {
+  return sizeof(Client) + transport_.input(client.conn).size() + transport_.unsent(client.conn) +
+         client.replies.waiting_bytes();
+}
+
+size_t Session::client_memory() const {
+  size_t bytes = 0;
+  for (const auto& [id, client] : by_id_) bytes += memory_of(*client);
+  return bytes;
+}
+
 Client* Session::find(ClientId id) {
   if (current_ != nullptr && current_->id == id) return current_;
   const auto found = by_id_.find(id);
@@ -290,7 +301,11 @@ void Session::answer_error(Client& client, std::string_view text) {
   complete(client, open_place(client), scratch_);
 }
 
-uint64_t Session::open_place(Client& client) { return client.replies.open(client.replies_off || client.skip_this); }
+uint64_t Session::open_place(Client& client) const {
+  const uint64_t place = client.replies.open(client.replies_off || client.skip_this);
+  client.arrivals.came(place, now_.mono);
+  return place;
+}
 
 void Session::complete(Ticket ticket, std::string_view reply) {
   Client* client = find(ticket.client);
@@ -306,6 +321,7 @@ void Session::complete(Client& client, uint64_t place, std::string_view reply) {
     const size_t before = out->size();
     client.replies.send(place, reply, *out);
     const size_t added = out->size() - before;
+    client.arrivals.left(client.replies.head(), now_.mono, counters_.durations);
     client.output_bytes += added;
     counters_.net_output_bytes += added;
   } else {

@@ -45,6 +45,7 @@ class Session {
 
   // For the commands.
   [[nodiscard]] Settings& settings() { return settings_; }
+  [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] Transport& transport() { return transport_; }
   [[nodiscard]] Backend& backend() { return backend_; }
   [[nodiscard]] const RoleFacts& facts() const { return facts_; }
@@ -53,7 +54,9 @@ class Session {
   [[nodiscard]] uint16_t port() const { return port_; }
   [[nodiscard]] bool speaks_cluster() const { return facts_.mode == "cluster"; }
   [[nodiscard]] size_t client_count() const { return by_id_.size(); }
-  [[nodiscard]] Client* find(ClientId id);  // nullptr for one that is gone
+  [[nodiscard]] size_t memory_of(const Client& client) const;
+  [[nodiscard]] size_t client_memory() const;  // of all of them
+  [[nodiscard]] Client* find(ClientId id);     // nullptr for one that is gone
   // In the order in which they connected.
   [[nodiscard]] std::vector<Client*> clients() const;
   [[nodiscard]] int64_t commands_per_second();
@@ -89,7 +92,7 @@ class Session {
   void become_peer(std::span<const std::string_view> args);
 
   void complete(Client& client, uint64_t place, std::string_view reply);
-  [[nodiscard]] static uint64_t open_place(Client& client);
+  [[nodiscard]] uint64_t open_place(Client& client) const;
   void check_output(Client& client);
   void enforce_limits(Client& client);
   void stall(Client& client);

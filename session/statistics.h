@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/latency.h"
 #include "base/time.h"
 #include "protocol/command.h"
 
@@ -38,6 +39,7 @@ struct Counters {
   uint64_t error_replies = 0;
   uint64_t output_limit_closed = 0;
   uint64_t idle_closed = 0;
+  LatencyCounts durations;
   std::array<uint64_t, protocol::kCommandCount> calls{};
   std::array<uint64_t, protocol::kCommandCount> rejected{};
 

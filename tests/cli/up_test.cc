@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/settings.h"
 #include "cli/system.h"
 #include "io/socket.h"
 #include "tests/cli/program.h"
@@ -12,11 +13,13 @@
 namespace chainring::cli {
 namespace {
 
-constexpr int kPortsBelow = 78, kPortsAbove = 24;
+constexpr int kPortsBelow = 78, kPortsAbove = 1024;
 
 bool all_free(uint16_t port) {
   for (const int offset : {0, -78, -77, -76, 22, 23, 24}) {
-    if (!io::open_listener({"127.0.0.1", static_cast<uint16_t>(port + offset)}).ok()) return false;
+    for (const int more : {0, kHttpPortOffset}) {
+      if (!io::open_listener({"127.0.0.1", static_cast<uint16_t>(port + offset + more)}).ok()) return false;
+    }
   }
   return true;
 }

@@ -30,12 +30,14 @@ def wait_for(what, condition, seconds=30.0, every=0.02):
         threading.Event().wait(every)
 
 
-def free_base_port(span=160):
-    """A port P such that P - 78 (coordinators) to P + span are free now; P + 1000 and more too."""
+def free_base_port():
+    """A port P such that the ports of a cluster around it are free now: P - 78 (coordinators), P, P + 22 (nodes), and
+    those of their HTTP, 1000 above."""
     for base in range(21000 + os.getpid() % 7000, 60000, 211):
         with contextlib.ExitStack() as stack:
             try:
-                for port in [*range(base - 78, base - 70), *range(base - 7, base + 1), *range(base + 22, base + 32)]:
+                own = [*range(base - 78, base - 70), *range(base - 7, base + 1), *range(base + 22, base + 32)]
+                for port in [*own, *(port + 1000 for port in own)]:
                     probe = stack.enter_context(socket.socket())
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(("127.0.0.1", port))

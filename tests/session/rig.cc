@@ -66,6 +66,7 @@ std::string Rig::send(ConnId conn, std::string_view bytes) {
 std::string Rig::ask(ConnId conn, std::string_view words) { return send(conn, request(words)); }
 
 void Rig::turn() {
+  clients.begin_turn(now);
   for (const NetEvent& event : transport.take_events()) {
     if (event.kind == NetEvent::Kind::accepted) {
       clients.accepted(event.conn, now);
