@@ -166,7 +166,7 @@ Micros Coordinator::next_wake() const {
   if (replica_->founded()) next = std::min(next, replica_->next_tick());
   if (!leading_) return next;
   if (again_) return now_.mono;
-  if (plan_index_ <= replica_->applied()) next = std::min(next, planner_.next_check());
+  if (plan_index_ <= replica_->applied()) next = std::min({next, planner_.next_check(), mover_.next_check()});
   return std::min({next, desk_.next_tick(), barrier_.next_repeat()});
 }
 
@@ -234,9 +234,11 @@ void Coordinator::apply(const raft::Entry& entry) {
   }
   if (applied->table_changed) table_changed();
   if (leading_) desk_.applied(entry.index, *applied);
-  if (const auto waiting = shutdowns_.find(entry.index); waiting != shutdowns_.end()) {
-    answer(waiting->second.origin, protocol::ReplyStatus::done, "+OK\r\n");
-    shutdowns_.erase(waiting);
+  if (const auto waiting = wishes_.find(entry.index); waiting != wishes_.end()) {
+    const bool expired = applied->wish && applied->wish->expired;
+    answer(waiting->second.origin, expired ? protocol::ReplyStatus::expired : protocol::ReplyStatus::done,
+           applied->wish ? std::string_view(applied->wish->reply.resp) : "+OK\r\n");
+    wishes_.erase(waiting);
   }
 }
 

@@ -29,6 +29,7 @@
 #include "coordinator/identity.h"
 #include "coordinator/lease.h"
 #include "coordinator/lock_desk.h"
+#include "coordinator/mover.h"
 #include "coordinator/planner.h"
 #include "coordinator/state.h"
 #include "coordinator/status.h"
@@ -125,6 +126,7 @@ class Coordinator final : public Process,
   void propose_own_settings();
   void propose_plan();
   void tell_plan(const Plan& plan);
+  void tell_moves(const Mover::Plan& moves);
   void mind_the_barrier();
   void begin_round();
   void grant(const PendingGrant& pending);
@@ -142,6 +144,8 @@ class Coordinator final : public Process,
   void on_heartbeat(ConnId conn, Peer& peer, std::string_view payload);
   void on_subscribe(ConnId conn, Peer& peer, std::string_view payload);
   void on_stopped(const Peer& peer, std::string_view payload);
+  void on_learned(const Peer& peer, std::string_view payload);
+  void let_leave(const Member& member);
   void on_request(ConnId conn, const Peer& peer, std::string_view payload);
   void register_member(const protocol::Heartbeat& heartbeat);
   void tell_leader(ConnId conn);
@@ -153,10 +157,14 @@ class Coordinator final : public Process,
   void info(std::string_view section, session::InfoWriter& out) override;
   [[nodiscard]] int64_t replicas() const override;
   void run(LockRequest request);
-  void run_ring(const LockRequest& request);
-  void shut_down(const LockRequest& request);
-  [[nodiscard]] StatusFacts status_facts() const;
   [[nodiscard]] std::string not_leader_error() const;
+
+  // ---- coordinator_ring.cc: RING
+  void run_ring(const LockRequest& request);
+  void propose_wish(const LockRequest& request, std::string entry);
+  [[nodiscard]] StatusFacts status_facts() const;
+
+  // ---- LockDesk's log and sink
   Result<uint64_t> propose(std::string entry) override;
   void answer(const Origin& origin, protocol::ReplyStatus status, std::string_view body) override;
   void outcome_unknown(const Origin& origin) override;
@@ -186,18 +194,21 @@ class Coordinator final : public Process,
   LeaseBook leases_;
   Barrier barrier_;
   Planner planner_;
+  Mover mover_;
   LockDesk desk_;
   std::vector<PendingGrant> pending_grants_;
   std::map<uint64_t, Round> rounds_;  // of reads that Raft was asked for
   uint64_t last_round_ = 0;
   Counts counts_;
   std::map<Incarnation, raft::Index> registering_;  // proposed and not applied yet
-  std::map<raft::Index, LockRequest> shutdowns_;    // proposed; whom to tell
+  std::map<Incarnation, raft::Index> leaving_;      // the same of those that were asked to end
+  std::map<raft::Index, LockRequest> wishes_;       // of operators, proposed; whom to tell
   raft::Index plan_index_ = 0;                      // the last entry of the newest plan
   raft::Index activation_index_ = 0;                // the last activation that was proposed
   raft::Index settings_index_ = 0;                  // the same of the settings, while they are not applied
   uint64_t digest_told_ = 0;                        // the index of the last mark that was proposed
   uint32_t lost_slots_ = 0;                         // that were told of in the log
+  Micros change_seen_at_ = -1;                      // when this leader first saw the change of the ring under way
   bool plan_due_ = false;
   bool barrier_due_ = false;
   bool again_ = false;       // another turn is wanted at once

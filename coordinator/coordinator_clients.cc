@@ -13,17 +13,6 @@ using protocol::CommandId;
 using protocol::ReplyWriter;
 
 constexpr std::string_view kTooBusy = "TRYAGAIN the coordinators have too much to do; the command was not executed";
-constexpr std::string_view kRingHelp[] = {
-    "RING <subcommand>. Subcommands are:",
-    "STATUS [JSON]",
-    "    Members, leases, slots, routers and coordinators; for programs with JSON.",
-    "SHUTDOWN",
-    "    Record that the whole cluster stops in order. The next start begins with empty data and the locks that are "
-    "held.",
-    "HELP",
-    "    Print this help.",
-};
-
 std::string host_and_port(const Address& address) {
   return address.host.empty() ? std::string() : concat(address.host, ":", address.port);
 }
@@ -51,9 +40,18 @@ void Coordinator::request(const session::ClientRequest& from) {
 
 void Coordinator::run(LockRequest request) {
   switch (request.spec->id) {
-    case CommandId::ring_status:
+    case CommandId::ring_add:
+    case CommandId::ring_cancel:
+    case CommandId::ring_copies:
     case CommandId::ring_help:
+    case CommandId::ring_pause:
+    case CommandId::ring_plan:
+    case CommandId::ring_remove:
+    case CommandId::ring_reshard:
+    case CommandId::ring_resume:
     case CommandId::ring_shutdown:
+    case CommandId::ring_status:
+    case CommandId::ring_weight:
       return run_ring(request);
     case CommandId::ring:
     case CommandId::lock: {
@@ -65,62 +63,6 @@ void Coordinator::run(LockRequest request) {
     default:
       return desk_.submit(std::move(request));
   }
-}
-
-void Coordinator::run_ring(const LockRequest& request) {
-  const LockCommand command = request.command();
-  std::string body;
-  ReplyWriter writer(body, request.resp);
-  if (request.spec->id == CommandId::ring_shutdown) return shut_down(request);
-  if (request.spec->id == CommandId::ring_help) {
-    writer.array(std::size(kRingHelp));
-    for (const std::string_view line : kRingHelp) writer.simple(line);
-  } else if (command.args.size() == 2) {
-    writer.verbatim(status_text(state_.ring(), status_facts()));
-  } else if (command.args.size() == 3 && equals_ignoring_case(command.args[2], "json")) {
-    writer.bulk(status_json(state_.ring(), status_facts()));
-  } else {
-    writer.error(protocol::errors::kSyntax);
-  }
-  answer(request.origin, protocol::ReplyStatus::done, body);
-}
-
-void Coordinator::shut_down(const LockRequest& request) {
-  const auto index = propose_entry(encode_entry(ShutdownEntry{}));
-  if (!index) return answer(request.origin, protocol::ReplyStatus::bounced, {});
-  log_.info("an orderly stop of the whole cluster was asked for");
-  shutdowns_.emplace(*index, LockRequest(request.origin, *request.spec, {}));
-}
-
-StatusFacts Coordinator::status_facts() const {
-  StatusFacts facts;
-  facts.leader = self_.id;
-  facts.term = replica_->term();
-  const auto age_ms = [&](Micros at) { return at < 0 ? -1 : (now_.mono - at) / kMicrosPerMilli; };
-  const Micros quiet = 2 * settings_.number(Setting::election_ms) * kMicrosPerMilli;
-  for (const Settings::NamedAddress& address : group_) {
-    CoordinatorStatus status{address.name, address.host, address.port, "leader", replica_->applied(), 0};
-    for (const GroupLinks::Other& other : links_.others()) {
-      if (other.name != address.name) continue;
-      const bool heard = other.heard_at >= 0 && now_.mono - other.heard_at <= quiet;
-      status.state = heard ? "follower" : "unreachable";
-      status.applied = other.matched;
-      status.last_heard_ms = age_ms(other.heard_at);
-    }
-    facts.coordinators.push_back(std::move(status));
-  }
-  for (const Member& member : state_.ring().members()) {
-    facts.lease_ms.push_back(std::max<Micros>(0, leases_.ends(member.listed.id) - now_.mono) / kMicrosPerMilli);
-  }
-  for (const auto& [conn, peer] : peers_) {
-    if (peer.who.role != session::PeerRole::router || !peer.wants_tables) continue;
-    facts.routers.push_back({peer.who.id, peer.host, peer.port, peer.has, age_ms(peer.heard_at)});
-  }
-  std::sort(facts.routers.begin(), facts.routers.end(),
-            [](const RouterStatus& a, const RouterStatus& b) { return a.name < b.name; });
-  facts.lock_count = state_.locks().count();
-  facts.lock_token = state_.locks().last_token();
-  return facts;
 }
 
 std::string Coordinator::not_leader_error() const {

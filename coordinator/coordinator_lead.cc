@@ -28,6 +28,7 @@ void Coordinator::begin_to_lead() {
   log_.info(concat("term ", term_, ": leading"));
   leases_.begin(state_.ring().members(), now_.mono);
   planner_.begin();
+  mover_.begin();
   barrier_.clear();
   barrier_.follow(state_.ring().ranges());
   desk_.lead(replica_->heartbeat_note(), now_);
@@ -48,9 +49,10 @@ void Coordinator::cease_to_lead() {
   log_.info(concat("term ", term_, ": leading no more"));
   for (auto& [context, round] : std::exchange(rounds_, {})) desk_.lost(std::move(round.requests));
   desk_.resign();
-  for (const auto& [index, request] : std::exchange(shutdowns_, {})) outcome_unknown(request.origin);
+  for (const auto& [index, request] : std::exchange(wishes_, {})) outcome_unknown(request.origin);
   pending_grants_.clear();
   registering_.clear();
+  leaving_.clear();
   barrier_.clear();
   plan_due_ = barrier_due_ = false;
   // Who was served here has to find the next leader.
@@ -65,7 +67,7 @@ void Coordinator::lead() {
   propose_own_settings();
   if (!ready()) return;
   begin_round();
-  if (plan_due_ || now_.mono >= planner_.next_check()) propose_plan();
+  if (plan_due_ || now_.mono >= std::min(planner_.next_check(), mover_.next_check())) propose_plan();
   if (barrier_due_ || now_.mono >= barrier_.next_repeat()) mind_the_barrier();
   const DigestMark& mark = state_.digest_mark();
   if (mark.index != digest_told_ && propose_entry(encode_entry(DigestEntry{mark.index, mark.digest}))) {
@@ -107,6 +109,11 @@ void Coordinator::propose_own_settings() {
 
 void Coordinator::table_changed() {
   look_again();
+  if (state_.ring().change().text.empty()) {
+    change_seen_at_ = -1;
+  } else if (change_seen_at_ < 0) {
+    change_seen_at_ = now_.mono;
+  }
   std::erase_if(registering_, [&](const auto& entry) { return state_.ring().find(entry.first) != nullptr; });
   if (leading_) barrier_.follow(state_.ring().ranges());
 }
@@ -116,15 +123,29 @@ void Coordinator::propose_plan() {
   plan_due_ = false;
   const Plan plan = planner_.plan(state_.ring(), leases_, now_.mono);
   std::optional<raft::Index> last;
-  if (plan.states) last = propose_entry(encode_entry(*plan.states));
-  if (plan.intention) {
-    if (const auto index = propose_entry(encode_entry(*plan.intention))) last = index;
+  const auto propose_part = [&](const auto& part) {
+    if (!part) return;
+    plan_due_ = true;  // what was not taken, or changes nothing, is planned again
+    if (const auto index = propose_entry(encode_entry(*part))) last = index;
+  };
+  propose_part(plan.states);
+  propose_part(plan.intention);
+  if (last) tell_plan(plan);
+  if (!plan.states && !plan.intention) {  // moves are planned on what is settled
+    const Mover::Plan moves = mover_.plan(state_.ring(), leases_, now_.mono);
+    propose_part(moves.target);
+    propose_part(moves.goals);
+    propose_part(moves.intention);
+    if (last) tell_moves(moves);
   }
-  if (last) {
-    plan_index_ = *last;
-    tell_plan(plan);
+  if (last) plan_index_ = *last;
+}
+
+void Coordinator::tell_moves(const Mover::Plan& moves) {
+  if (moves.withdraws) {
+    log_.warning("a planned change of chains took too long and was taken back; it is tried again, with more time");
   }
-  if (plan.states || plan.intention) plan_due_ = true;  // what was not taken, or changes nothing, is planned again
+  if (moves.target && !state_.ring().target().empty()) log_.info("where slots belong is reckoned anew");
 }
 
 void Coordinator::tell_plan(const Plan& plan) {

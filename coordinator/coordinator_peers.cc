@@ -62,6 +62,8 @@ void Coordinator::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& 
       return on_subscribe(conn, peer, frame.payload);
     case FrameType::stopped:
       return on_stopped(peer, frame.payload);
+    case FrameType::learned:
+      return on_learned(peer, frame.payload);
     case FrameType::request:
       return on_request(conn, peer, frame.payload);
     default:
@@ -103,7 +105,9 @@ void Coordinator::on_heartbeat(ConnId conn, Peer& peer, std::string_view payload
   peer.has = heartbeat->obeyed;
   const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
   if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;  // what was sent has not arrived
-  if (state_.ring().find(heartbeat->incarnation) == nullptr) return register_member(*heartbeat);
+  const Member* const member = state_.ring().find(heartbeat->incarnation);
+  if (member == nullptr) return register_member(*heartbeat);
+  if (heartbeat->leaving) let_leave(*member);
   pending_grants_.push_back({conn, heartbeat->incarnation, heartbeat->sent_at, heartbeat->obeyed});
 }
 
@@ -123,6 +127,16 @@ void Coordinator::register_member(const protocol::Heartbeat& heartbeat) {
     registering_[heartbeat.incarnation] = *index;
     log_.info(concat("node ", heartbeat.name, " at ", heartbeat.host, ":", heartbeat.port, " registers"));
   }
+}
+
+// Its slots are served by others before it ends.
+void Coordinator::let_leave(const Member& member) {
+  if (member.draining || member.gone()) return;
+  raft::Index& proposed = leaving_[member.listed.incarnation];
+  if (proposed > replica_->applied()) return;
+  const MemberStatesEntry entry{{{member.listed.id, protocol::MemberState::leaving}}};
+  if (const auto index = propose_entry(encode_entry(entry))) proposed = *index;
+  log_.info(concat("node ", member.listed.name, " was asked to end: the others take over its slots"));
 }
 
 void Coordinator::on_subscribe(ConnId conn, Peer& peer, std::string_view payload) {
@@ -147,6 +161,16 @@ void Coordinator::on_stopped(const Peer& peer, std::string_view payload) {
   if (member == nullptr || member->listed.id != stopped->member) return;
   barrier_.stated(*stopped);
   barrier_due_ = true;
+}
+
+void Coordinator::on_learned(const Peer& peer, std::string_view payload) {
+  if (!ready()) return;
+  const auto learned = decode<protocol::Learned>(payload);
+  if (!learned) return log_.warning(concat("node ", peer.who.id, " sent a malformed frame"));
+  const Member* member = state_.ring().find(peer.who.incarnation);
+  if (member == nullptr || member->listed.id != learned->member) return;
+  mover_.learned(*learned);
+  plan_due_ = true;
 }
 
 void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view payload) {

@@ -29,6 +29,9 @@ enum class EntryType : uint8_t {
   lock_command = 8,
   lock_time = 9,
   digest = 10,
+  reshard = 11,
+  target = 12,
+  goals = 13,
 };
 
 // What an operator may change by starting the coordinators with other settings; the leader proposes its own.
@@ -74,7 +77,8 @@ struct RegisterEntry {
   }
 };
 
-// What the leader found about leases: who lapsed, who came back, whose place a later incarnation has taken.
+// What the leader found about leases: who lapsed, who came back, whose place a later incarnation has taken; and who was
+// asked to end and is leaving.
 struct MemberStateChange {
   MemberId member = kNoMember;
   protocol::MemberState state = protocol::MemberState::joining;
@@ -112,9 +116,11 @@ struct IntentionEntry {
   bool from_empty = false;
   // The table that it was planned for, as RingState::ranges_version(): with another one it changes nothing.
   TableVersion planned_on = 0;
+  // A move that can be put off, and is withdrawn when it takes long (R14): its chains are the slots' goals.
+  bool planned = false;
   template <class A>
   void fields(A& a) {
-    a(runs, from_empty, planned_on);
+    a(runs, from_empty, planned_on, planned);
   }
 };
 
@@ -125,6 +131,45 @@ struct ActivationEntry {
   template <class A>
   void fields(A& a) {
     a(epoch);
+  }
+};
+
+// What an operator wishes of the ring; RingState::check() says what may be wished.
+enum class ReshardVerb : uint8_t { add = 1, remove = 2, weight = 3, copies = 4, pause = 5, resume = 6, cancel = 7 };
+struct ReshardEntry {
+  static constexpr EntryType kType = EntryType::reshard;
+  ReshardVerb verb = ReshardVerb::add;
+  std::string name;        // of the node, for add, remove and weight
+  uint32_t value = 0;      // the weight, or the copies
+  Incarnation sender = 0;  // as a lock command's (R20)
+  uint64_t number = 0;
+  uint64_t answered_below = 0;
+  template <class A>
+  void fields(A& a) {
+    a(verb, name, value, sender, number, answered_below);
+  }
+};
+
+// Where every slot belongs by the wishes so far: computed once, by the leader (ring::target_table).
+struct TargetEntry {
+  static constexpr EntryType kType = EntryType::target;
+  uint64_t wishes = 0;            // RingState::wishes() that it was computed for: with another it changes nothing
+  std::vector<IntendedRun> runs;  // all slots
+  template <class A>
+  void fields(A& a) {
+    a(wishes, runs);
+  }
+};
+
+// The goals that slots have from now on: their chains copy them to those who are not in them yet (R16, R17). An empty
+// chain takes the goal away.
+struct GoalsEntry {
+  static constexpr EntryType kType = EntryType::goals;
+  std::vector<IntendedRun> runs;
+  TableVersion planned_on = 0;  // as an intention's
+  template <class A>
+  void fields(A& a) {
+    a(runs, planned_on);
   }
 };
 

@@ -10,31 +10,25 @@ namespace {
 using protocol::MemberState;
 using Chain = std::vector<MemberId>;
 
-// The members that hold what the slots hold, or that are to begin them.
-const Chain& basis(const protocol::TableRange& range) { return range.chain.empty() ? range.next_chain : range.chain; }
-
 bool is_live(const RingState& ring, const LeaseBook& leases, MemberId id, Micros now) {
   const Member* member = ring.member(id);
   return member != nullptr && !member->gone() && !leases.lapsed(id, now);
 }
 
-// Those that can be given slots, by ascending id. With `after`, only later ids.
-std::vector<ring::Candidate> candidates(const RingState& ring, const LeaseBook& leases, Micros now, MemberId after) {
+// Those that can begin slots now, by ascending id; only ids above `after`.
+enum class Who { all, placed };
+std::vector<ring::Candidate> candidates(const RingState& ring, const LeaseBook& leases, Micros now, MemberId after,
+                                        Who who) {
   std::vector<ring::Candidate> found;
   for (const Member& member : ring.members()) {
     const protocol::TableMember& listed = member.listed;
-    if (listed.id <= after || !is_live(ring, leases, listed.id, now) || ring.superseded(member)) continue;
+    if (who == Who::placed && !member.placed) continue;
+    if (listed.id <= after || member.draining || !is_live(ring, leases, listed.id, now) || ring.superseded(member)) {
+      continue;
+    }
     found.push_back({listed.id, listed.name, listed.failure_host, listed.failure_zone, listed.weight});
   }
   return found;
-}
-
-void append_run(std::vector<IntendedRun>& runs, Slot first, Slot last, const Chain& chain) {
-  if (!runs.empty() && runs.back().last + 1 == first && runs.back().chain == chain) {
-    runs.back().last = last;
-  } else {
-    runs.push_back({first, last, chain});
-  }
 }
 
 }  // namespace
@@ -96,13 +90,14 @@ void Planner::plan_states(const RingState& ring, const LeaseBook& leases, Micros
 // All slots at once, from empty: when the cluster is new, or was stopped in order and its nodes have come back (R32).
 void Planner::plan_first_table(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const {
   const MemberId before = ring.stopped() ? ring.stopped_before() : kNoMember;
-  const size_t needed = options_.initial_nodes != 0 ? options_.initial_nodes : ring.placed_count();
+  const size_t needed = ring.stopped() ? ring.placed_count() : options_.initial_nodes;
   if (needed == 0) return;
   for (const Member& member : ring.members()) {
     // Somebody from before the stop may still serve.
     if (member.listed.id <= before && !leases.lapsed(member.listed.id, now)) return;
   }
-  const std::vector<ring::Candidate> members = candidates(ring, leases, now, before);
+  const std::vector<ring::Candidate> members =
+      candidates(ring, leases, now, before, ring.stopped() ? Who::placed : Who::all);
   if (members.size() < needed) return;
   const std::vector<ring::Chain> target = ring::target_table(members, ring.copies(), {});
   IntentionEntry entry;
@@ -119,11 +114,9 @@ void Planner::plan_failover(const RingState& ring, const LeaseBook& leases, Micr
   entry.planned_on = ring.ranges_version();
   for (const protocol::TableRange& range : ring.ranges()) {
     if (lost(ring, range)) continue;
-    Chain live;
-    for (const MemberId id : basis(range)) {
-      if (is_live(ring, leases, id, now)) live.push_back(id);
-    }
-    if (const std::optional<Chain> chain = wish(range, live, now)) {
+    const Chain live = serving(ring, leases, basis(range), now);
+    const Chain next = serving(ring, leases, range.next_chain, now);
+    if (const std::optional<Chain> chain = wish(range, live, next.size() == range.next_chain.size(), now)) {
       append_run(entry.runs, range.first, range.last, *chain);
     }
   }
@@ -131,8 +124,20 @@ void Planner::plan_failover(const RingState& ring, const LeaseBook& leases, Micr
   if (!entry.runs.empty()) plan.intention = std::move(entry);
 }
 
-// The chain that the range should be changed to; nothing when it is well, or when nothing can be done.
-std::optional<Chain> Planner::wish(const protocol::TableRange& range, const Chain& live, Micros now) {
+// The chain's members that have leases, without those that are about to end, if anybody is left then.
+Planner::Chain Planner::serving(const RingState& ring, const LeaseBook& leases, const Chain& chain, Micros now) {
+  Chain live, staying;
+  for (const MemberId id : chain) {
+    if (!is_live(ring, leases, id, now)) continue;
+    live.push_back(id);
+    if (!ring.member(id)->draining) staying.push_back(id);
+  }
+  return staying.empty() ? live : staying;
+}
+
+// The chain that the range should be changed to; nothing when it is well, or when nothing can be done. `can_finish`
+// says of a change that is under way whether all who are to serve then are there.
+std::optional<Chain> Planner::wish(const protocol::TableRange& range, const Chain& live, bool can_finish, Micros now) {
   const Chain& holders = basis(range);
   if (live.empty()) {
     // It stands still (R18). A change that was under way is taken back: whoever comes back first must find the way open
@@ -143,8 +148,6 @@ std::optional<Chain> Planner::wish(const protocol::TableRange& range, const Chai
   }
   if (still_settling(range, live.size() == holders.size(), now)) return std::nullopt;
   if (range.next_epoch == 0) return live == holders ? std::nullopt : std::optional(live);
-  const bool can_finish =
-      std::all_of(range.next_chain.begin(), range.next_chain.end(), [&](MemberId id) { return contains(live, id); });
   return can_finish ? std::nullopt : std::optional(live);
 }
 
@@ -169,7 +172,7 @@ void Planner::plan_refounding(const RingState& ring, const LeaseBook& leases, Mi
                    [&](const protocol::TableRange& range) { return lost(ring, range); })) {
     return;
   }
-  const std::vector<ring::Candidate> members = candidates(ring, leases, now, kNoMember);
+  const std::vector<ring::Candidate> members = candidates(ring, leases, now, kNoMember, Who::placed);
   if (members.empty()) return;
   std::vector<ring::Chain> in_force(kSlotCount);
   for (const protocol::TableRange& range : ring.ranges()) {

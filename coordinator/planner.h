@@ -1,8 +1,6 @@
-// Which changes of membership and chains the leader proposes: the first table, chains without members that lapsed, the
-// start after an orderly stop (R14, R18, R32).
-//
-// Copying slots to members that join, and filling chains up again, are moves towards ring::target_table; they begin
-// here too when there are learners: a plan then names a chain with somebody who is not in the old one.
+// Which changes of membership and chains the leader proposes at once: the first table, chains without members that
+// lapsed or are about to end, the start after an orderly stop (R14, R18, R32). What can be done in its own time, moves
+// towards the target, is the Mover's.
 //
 // Volatile: a new leader plans anew from the replicated state and its own book of leases.
 // Pure: time is an argument. Thread-safety: none; one owner.
@@ -52,7 +50,9 @@ class Planner {
   void plan_first_table(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const;
   void plan_failover(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan);
   void plan_refounding(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const;
-  [[nodiscard]] std::optional<Chain> wish(const protocol::TableRange& range, const Chain& live, Micros now);
+  [[nodiscard]] static Chain serving(const RingState& ring, const LeaseBook& leases, const Chain& chain, Micros now);
+  [[nodiscard]] std::optional<Chain> wish(const protocol::TableRange& range, const Chain& live, bool can_finish,
+                                          Micros now);
   [[nodiscard]] bool still_settling(const protocol::TableRange& range, bool complete, Micros now);
   void check_at(Micros when) { next_check_ = std::min(next_check_, when); }
 

@@ -10,6 +10,14 @@ void append_folded(Ranges& ranges, protocol::TableRange range) {
   }
 }
 
+void append_run(std::vector<IntendedRun>& runs, Slot first, Slot last, const std::vector<MemberId>& chain) {
+  if (!runs.empty() && runs.back().last + 1 == first && runs.back().chain == chain) {
+    runs.back().last = last;
+  } else {
+    runs.push_back({first, last, chain});
+  }
+}
+
 bool contains(const std::vector<MemberId>& chain, MemberId member) {
   return std::find(chain.begin(), chain.end(), member) != chain.end();
 }

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/ids.h"
+#include "coordinator/entries.h"
 #include "protocol/messages.h"
 
 namespace chainring::coordinator {
@@ -16,11 +17,15 @@ namespace chainring::coordinator {
 using Ranges = std::vector<protocol::TableRange>;
 
 [[nodiscard]] inline bool same_chains(const protocol::TableRange& a, const protocol::TableRange& b) {
-  return a.epoch == b.epoch && a.next_epoch == b.next_epoch && a.chain == b.chain && a.next_chain == b.next_chain;
+  return a.epoch == b.epoch && a.next_epoch == b.next_epoch && a.chain == b.chain && a.next_chain == b.next_chain &&
+         a.goal == b.goal;
 }
 
 // Adds a range behind the others, or prolongs the last one when only the slots differ.
 void append_folded(Ranges& ranges, protocol::TableRange range);
+
+// Adds slots first..last behind the others, or prolongs the last run when the chain is the same.
+void append_run(std::vector<IntendedRun>& runs, Slot first, Slot last, const std::vector<MemberId>& chain);
 
 // Calls change(part, run) for every part of the table that lies in one of the runs, cutting ranges where runs begin and
 // end, and folds what has become equal. `runs` have first and last, ascend, and do not overlap.
@@ -48,8 +53,24 @@ void change_runs(Ranges& ranges, const std::vector<Run>& runs, Change&& change) 
   ranges = std::move(changed);
 }
 
+// Calls visit(first, last, range, run) for each part of the table that lies in one of the runs.
+template <class Run, class Visit>
+void for_each_part(const Ranges& ranges, const std::vector<Run>& runs, Visit&& visit) {
+  auto range = ranges.begin();
+  for (const Run& run : runs) {
+    while (range != ranges.end() && range->last < run.first) ++range;
+    for (auto part = range; part != ranges.end() && part->first <= run.last; ++part) {
+      visit(std::max(part->first, run.first), std::min(part->last, run.last), *part, run);
+    }
+  }
+}
+
 // Whether `member` is in the chain in force or in the intended one.
 [[nodiscard]] bool names(const protocol::TableRange& range, MemberId member);
+// The members that hold what the slots hold, or that are to begin them.
+[[nodiscard]] inline const std::vector<MemberId>& basis(const protocol::TableRange& range) {
+  return range.chain.empty() ? range.next_chain : range.chain;
+}
 [[nodiscard]] bool contains(const std::vector<MemberId>& chain, MemberId member);
 [[nodiscard]] inline uint32_t slot_count(const protocol::TableRange& range) { return range.last - range.first + 1u; }
 

@@ -12,6 +12,11 @@ Status corrupt(uint64_t index, std::string_view why) {
   return {ErrorCode::corrupt, concat("log entry ", index, ": ", why)};
 }
 
+template <class E>
+bool is_numbered(const E& entry) {
+  return entry.sender != 0 && entry.number != 0;
+}
+
 }  // namespace
 
 template <class E>
@@ -59,6 +64,16 @@ Result<Applied> State::apply(uint64_t index, std::string_view entry) {
     case EntryType::shutdown:
       whole = apply_to_ring<ShutdownEntry>(reader);
       break;
+    case EntryType::reshard:
+      applied.wish = grant_wish(index, reader);
+      whole = applied.wish.has_value();
+      break;
+    case EntryType::target:
+      whole = apply_to_ring<TargetEntry>(reader);
+      break;
+    case EntryType::goals:
+      whole = apply_to_ring<GoalsEntry>(reader);
+      break;
     case EntryType::lock_command:
       applied.lock = run(index, reader);
       whole = applied.lock.has_value();
@@ -92,14 +107,30 @@ std::optional<LockOutcome> State::run(uint64_t index, ByteReader& reader) {
     return std::nullopt;
   }
   locks_.advance(entry.time);
-  const bool numbered = entry.sender != 0 && entry.number != 0;
-  if (numbered) {
-    const Answers::Found found = answers_.find(entry.sender, entry.number);
-    if (found.verdict == Answers::Verdict::known) return LockOutcome{false, *found.answer};
-    if (found.verdict == Answers::Verdict::expired) return LockOutcome{true, {}};
-  }
+  if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return before;
   LockOutcome outcome{false, locks_.run(command, ring_.settings().lock_count_max)};
-  if (numbered) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);
+  if (is_numbered(entry)) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);
+  return outcome;
+}
+
+std::optional<LockOutcome> State::answered_before(Incarnation sender, uint64_t number) const {
+  if (sender == 0 || number == 0) return std::nullopt;
+  const Answers::Found found = answers_.find(sender, number);
+  if (found.verdict == Answers::Verdict::known) return LockOutcome{false, *found.answer};
+  if (found.verdict == Answers::Verdict::expired) return LockOutcome{true, {}};
+  return std::nullopt;
+}
+
+std::optional<LockOutcome> State::grant_wish(uint64_t index, ByteReader& reader) {
+  ReshardEntry entry;
+  reader(entry);
+  if (!reader.complete()) return std::nullopt;
+  if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return before;
+  LockOutcome outcome;
+  const Status refused = ring_.check(entry);
+  outcome.reply.resp = refused.ok() ? "+OK\r\n" : concat("-ERR ", refused.message(), "\r\n");
+  ring_.apply(entry);
+  if (is_numbered(entry)) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);
   return outcome;
 }
 
@@ -119,6 +150,7 @@ void State::fold_digest(uint64_t index, const Applied& applied) {
   ByteWriter writer(folded);
   writer(digest_, index, ring_.version(), ring_.ranges_version(), locks_.time(), locks_.count(), locks_.last_token());
   if (applied.lock) writer(applied.lock->expired, applied.lock->reply);
+  if (applied.wish) writer(applied.wish->expired, applied.wish->reply);
   digest_ = protocol::key_hash(folded);
   if (index / kDigestEvery != mark_.index / kDigestEvery) mark_ = {index, digest_};
 }

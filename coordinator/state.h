@@ -18,7 +18,7 @@ namespace chainring::coordinator {
 
 inline constexpr uint64_t kDigestEvery = 1024;  // entries between the digests that members compare
 
-// What became of a lock command.
+// What became of a lock command, or of an operator's wish.
 struct LockOutcome {
   bool expired = false;  // its number was called answered before: it did not run now (R20)
   LockReply reply;
@@ -27,6 +27,7 @@ struct LockOutcome {
 struct Applied {
   bool table_changed = false;
   std::optional<LockOutcome> lock;
+  std::optional<LockOutcome> wish;
 };
 
 // The digest of all outcomes up to and including the entry at `index`.
@@ -64,6 +65,9 @@ class State {
   template <class E>
   bool apply_to_ring(ByteReader& reader);
   [[nodiscard]] std::optional<LockOutcome> run(uint64_t index, ByteReader& reader);
+  [[nodiscard]] std::optional<LockOutcome> grant_wish(uint64_t index, ByteReader& reader);
+  // What was answered when this write came for the first time; nothing when this is the first time (R20).
+  [[nodiscard]] std::optional<LockOutcome> answered_before(Incarnation sender, uint64_t number) const;
   [[nodiscard]] Status compare(ByteReader& reader) const;
   void fold_digest(uint64_t index, const Applied& applied);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace chainring::coordinator {
 
@@ -22,6 +23,13 @@ const Member* RingState::find(Incarnation incarnation) const {
   return nullptr;
 }
 
+const protocol::TableRange& RingState::range_of(Slot slot) const {
+  const auto at = std::lower_bound(ranges_.begin(), ranges_.end(), slot,
+                                   [](const protocol::TableRange& range, Slot wanted) { return range.last < wanted; });
+  CHECK(at != ranges_.end(), "ranges cover all slots");
+  return *at;
+}
+
 bool RingState::superseded(const Member& older) const {
   return std::any_of(members_.begin(), members_.end(), [&](const Member& member) {
     return member.listed.id > older.listed.id && member.listed.name == older.listed.name;
@@ -37,10 +45,33 @@ bool RingState::full() const {
          static_cast<ptrdiff_t>(kMembersMax);
 }
 
+bool RingState::is_named(MemberId id) const {
+  return std::any_of(ranges_.begin(), ranges_.end(),
+                     [&](const auto& range) { return names(range, id) || contains(range.goal, id); });
+}
+
 size_t RingState::placed_count() const {
-  std::set<MemberId> placed;
-  for (const protocol::TableRange& range : ranges_) placed.insert(range.chain.begin(), range.chain.end());
-  return placed.size();
+  return static_cast<size_t>(std::count_if(members_.begin(), members_.end(),
+                                           [](const Member& member) { return member.placed && !member.gone(); }));
+}
+
+// What a member is called follows from its wish and its slots; returns whether anything has changed.
+bool RingState::refresh_states() {
+  std::set<MemberId> holders;
+  for (const protocol::TableRange& range : ranges_) holders.insert(range.chain.begin(), range.chain.end());
+  bool changed = false;
+  for (Member& member : members_) {
+    if (member.gone() || member.listed.state == MemberState::absent) continue;
+    MemberState state = MemberState::joining;
+    if (member.draining) {
+      state = MemberState::leaving;
+    } else if (holders.contains(member.listed.id)) {
+      state = member.placed ? MemberState::up : MemberState::leaving;
+    }
+    changed = changed || state != member.listed.state;
+    member.listed.state = state;
+  }
+  return changed;
 }
 
 void RingState::apply(const FoundEntry& entry) {
@@ -71,8 +102,21 @@ void RingState::apply(const RegisterEntry& entry) {
   member.listed.failure_host = entry.failure_host;
   member.listed.failure_zone = entry.failure_zone;
   member.listed.weight = entry.weight;
+  inherit(member);
   members_.push_back(std::move(member));
   ++version_;
+}
+
+// A node that comes back has the place in the ring that it had: its slots, which are copied to it, and its weight.
+void RingState::inherit(Member& member) {
+  for (Member& earlier : members_) {
+    if (earlier.listed.name != member.listed.name) continue;
+    if (earlier.weighed) member.listed.weight = earlier.listed.weight;
+    member.weighed = earlier.weighed;
+    if (!std::exchange(earlier.placed, false)) continue;
+    member.placed = true;
+    ++wishes_;
+  }
 }
 
 void RingState::apply(const MemberStatesEntry& entry) {
@@ -80,33 +124,53 @@ void RingState::apply(const MemberStatesEntry& entry) {
   for (const MemberStateChange& change : entry.changes) {
     Member* member = mutable_member(change.member);
     // Nobody comes back from being gone: its place is another's (R1).
-    if (member == nullptr || member->gone() || member->listed.state == change.state) continue;
-    member->listed.state = change.state;
+    if (member == nullptr || member->gone()) continue;
+    if (change.state == MemberState::leaving) {
+      if (std::exchange(member->draining, true)) continue;
+      if (member->placed && holds_alone(*member)) ++wishes_;  // else the others go on without it
+    } else {
+      if (member->listed.state == change.state) continue;
+      member->listed.state = change.state;
+      if (member->gone() && member->placed) ++wishes_;
+    }
     changed = true;
   }
   if (!changed) return;
+  refresh_states();
   forget_gone();
   ++version_;
 }
 
-bool RingState::well_formed(const IntentionEntry& entry) const {
+// Whether a slot would be lost with those who are leaving.
+bool RingState::holds_alone(const Member& leaving) const {
+  return std::any_of(ranges_.begin(), ranges_.end(), [&](const protocol::TableRange& range) {
+    return contains(range.chain, leaving.listed.id) &&
+           std::all_of(range.chain.begin(), range.chain.end(), [&](MemberId id) {
+             const Member* holder = member(id);
+             return holder == nullptr || holder->draining;
+           });
+  });
+}
+
+bool RingState::well_formed(const std::vector<IntendedRun>& runs, bool may_be_empty) const {
   uint32_t next = 0;
-  for (const IntendedRun& run : entry.runs) {
-    if (run.first < next || run.last < run.first || run.last >= kSlotCount || run.chain.empty()) return false;
+  for (const IntendedRun& run : runs) {
+    if (run.first < next || run.last < run.first || run.last >= kSlotCount) return false;
+    if (run.chain.empty() && !may_be_empty) return false;
     next = run.last + 1u;
     for (size_t i = 0; i < run.chain.size(); ++i) {
       if (member(run.chain[i]) == nullptr) return false;
       if (std::count(run.chain.begin(), run.chain.end(), run.chain[i]) != 1) return false;
     }
   }
-  return !entry.runs.empty();
+  return !runs.empty();
 }
 
 void RingState::apply(const IntentionEntry& entry) {
-  if (entry.planned_on != ranges_version_ || !well_formed(entry)) return;
+  if (entry.planned_on != ranges_version_ || !well_formed(entry.runs, false)) return;
   if (ranges_.empty()) {
     if (!entry.from_empty) return;
-    ranges_.push_back({0, kSlotCount - 1, 0, {}, 0, {}});
+    ranges_.push_back({0, kSlotCount - 1, 0, {}, 0, {}, {}});
   }
   if (entry.from_empty && stopped_) begin_again();
   ++epochs_;
@@ -116,46 +180,56 @@ void RingState::apply(const IntentionEntry& entry) {
     named.insert(part.chain.begin(), part.chain.end());
     named.insert(part.next_chain.begin(), part.next_chain.end());
     named.insert(run.chain.begin(), run.chain.end());
-    if (entry.from_empty) part.chain.clear();
+    if (entry.from_empty) {
+      part.chain.clear();
+      part.goal.clear();
+    }
+    if (entry.planned) part.goal = run.chain;
     part.next_epoch = epochs_;
     part.next_chain = run.chain;
   });
   for (const MemberId id : named) {
-    if (Member* member = mutable_member(id)) member->must_obey = version_;
+    Member* member = mutable_member(id);
+    if (member == nullptr) continue;
+    member->must_obey = version_;
+    if (entry.from_empty && !member->gone() && !std::exchange(member->placed, true)) ++wishes_;
   }
+  refresh_states();
   forget_gone();
 }
 
 // The first table after an orderly stop: whoever was there before has nothing to say any more (R32).
 void RingState::begin_again() {
   for (Member& member : members_) {
-    if (member.listed.id <= stopped_before_) member.listed.state = MemberState::gone;
+    if (member.listed.id > stopped_before_) continue;
+    member.listed.state = MemberState::gone;
+    if (std::exchange(member.placed, false)) ++wishes_;
   }
   stopped_ = false;
 }
 
 void RingState::apply(const ActivationEntry& entry) {
-  std::set<MemberId> taken_up;
+  if (entry.epoch == 0) return;
+  bool taken_up = false;
   Ranges changed;
   changed.reserve(ranges_.size());
   for (protocol::TableRange& range : ranges_) {
-    if (range.next_epoch == entry.epoch && entry.epoch != 0) {
+    if (range.next_epoch == entry.epoch) {
       range.epoch = range.next_epoch;
       range.chain = std::move(range.next_chain);
       range.next_epoch = 0;
       range.next_chain.clear();
-      taken_up.insert(range.chain.begin(), range.chain.end());
+      if (range.goal == range.chain) range.goal.clear();
+      taken_up = true;
     }
     append_folded(changed, std::move(range));
   }
   ranges_ = std::move(changed);
-  if (taken_up.empty()) return;
+  if (!taken_up) return;
   ranges_version_ = ++version_;
-  for (const MemberId id : taken_up) {
-    Member* member = mutable_member(id);
-    if (member != nullptr && member->listed.state == MemberState::joining) member->listed.state = MemberState::up;
-  }
+  refresh_states();
   forget_gone();
+  end_change_when_done();
 }
 
 void RingState::apply(const ShutdownEntry&) {
@@ -168,7 +242,7 @@ void RingState::apply(const ShutdownEntry&) {
 void RingState::forget_gone() {
   size_t kept = 0;
   for (size_t i = members_.size(); i-- > 0;) {  // the latest are the likeliest to come again
-    if (!members_[i].gone() || in_any_chain(members_[i].listed.id)) continue;
+    if (!members_[i].gone() || is_named(members_[i].listed.id)) continue;
     if (++kept > kGoneMembersMax) members_.erase(members_.begin() + static_cast<ptrdiff_t>(i));
   }
 }
@@ -180,11 +254,12 @@ protocol::TableMessage RingState::table() const {
   message.version = version_;
   message.hash_seed = hash_seed_;
   message.copies = copies_;
+  message.stopped = stopped_;
   message.lock_prefixes = lock_prefixes_;
   message.coordinators = settings_.coordinators;
   message.ranges = ranges_;
   for (const Member& member : members_) {
-    if (!member.gone() || in_any_chain(member.listed.id)) message.members.push_back(member.listed);
+    if (!member.gone() || is_named(member.listed.id)) message.members.push_back(member.listed);
   }
   return message;
 }

@@ -1,5 +1,5 @@
-// The replicated part of the ring: members, the table in force, what is intended, epochs and versions (R1, R14, R18,
-// R32).
+// The replicated part of the ring: members, what operators wish of it, the target that follows from that, the table in
+// force, what is intended, epochs and versions (R1, R14, R16, R18, R32).
 //
 // Pure and deterministic: the same entries in the same order give the same state on every coordinator.
 // Thread-safety: none; one owner. Lifetime: references into it are valid until the next apply() or assignment.
@@ -23,11 +23,35 @@ inline constexpr size_t kGoneMembersMax = 64;  // remembered although no chain n
 struct Member {
   protocol::TableMember listed;
   TableVersion must_obey = 0;  // of the last intention that named it: no lease before it has obeyed that (R4)
+  bool placed = false;         // it is to have slots; others are registered and idle
+  bool draining = false;       // it was asked to end: its slots are served by others as soon as they can be
+  bool weighed = false;        // its weight is an operator's wish, and not what its node said
   template <class A>
   void fields(A& a) {
-    a(listed, must_obey);
+    a(listed, must_obey, placed, draining, weighed);
   }
   [[nodiscard]] bool gone() const { return listed.state == protocol::MemberState::gone; }
+};
+
+// The change of the ring that operators asked for and that is not complete.
+struct Change {
+  struct Undo {
+    std::string name;
+    bool placed = false;
+    bool weighed = false;
+    uint32_t weight = 0;
+    template <class A>
+    void fields(A& a) {
+      a(name, placed, weighed, weight);
+    }
+  };
+  std::string text;          // "add n4, weight n1 200"; empty: there is none
+  std::vector<Undo> undo;    // the members as they were before
+  uint32_t undo_copies = 0;  // the copies before; 0: it is being undone itself
+  template <class A>
+  void fields(A& a) {
+    a(text, undo, undo_copies);
+  }
 };
 
 class RingState {
@@ -40,6 +64,12 @@ class RingState {
   void apply(const IntentionEntry& entry);
   void apply(const ActivationEntry& entry);
   void apply(const ShutdownEntry& entry);
+  void apply(const ReshardEntry& entry);  // state_reshard.cc, as the next two
+  void apply(const TargetEntry& entry);
+  void apply(const GoalsEntry& entry);
+
+  // Whether the wish can be granted; the error says why not, and what to do.
+  [[nodiscard]] Status check(const ReshardEntry& entry) const;
 
   [[nodiscard]] bool founded() const { return cluster_id_ != 0; }
   [[nodiscard]] uint64_t cluster_id() const { return cluster_id_; }
@@ -53,20 +83,36 @@ class RingState {
   // The version at which chains or intentions last changed.
   [[nodiscard]] TableVersion ranges_version() const { return ranges_version_; }
   [[nodiscard]] const Ranges& ranges() const { return ranges_; }
+  // REQUIRES: there are ranges.
+  [[nodiscard]] const protocol::TableRange& range_of(Slot slot) const;
   [[nodiscard]] const std::vector<Member>& members() const { return members_; }  // by ascending id
   [[nodiscard]] const Member* member(MemberId id) const;                         // nullptr when not listed
   [[nodiscard]] const Member* find(Incarnation incarnation) const;
   // Whether a later incarnation of the same name has registered.
   [[nodiscard]] bool superseded(const Member& member) const;
   [[nodiscard]] bool in_any_chain(MemberId id) const;  // in force or intended
-  [[nodiscard]] bool full() const;                     // no more members can register
+  // The newest incarnation of the name that is not gone; nullptr for none.
+  [[nodiscard]] const Member* newest(std::string_view name) const;
+  [[nodiscard]] bool full() const;  // no more members can register
 
   // Whether the cluster was stopped in order and no table has been made since (R32); members that registered up to
   // stopped_before() belong to the time before.
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] MemberId stopped_before() const { return stopped_before_; }
-  // How many members the chains in force name.
+  // How many nodes are to have slots, by name.
   [[nodiscard]] size_t placed_count() const;
+
+  // Counts what changes where slots belong: wishes of operators, members that have come or gone for good.
+  [[nodiscard]] uint64_t wishes() const { return wishes_; }
+  // The wishes() that the target was computed for.
+  [[nodiscard]] uint64_t target_wishes() const { return target_wishes_; }
+  // Where all slots belong; empty before the first one is computed.
+  [[nodiscard]] const std::vector<IntendedRun>& target() const { return target_; }
+  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] const Change& change() const { return change_; }
+  // How many slots do not have the chain of the target yet, and how many there were when it was computed.
+  [[nodiscard]] uint32_t slots_left() const;
+  [[nodiscard]] uint32_t slots_total() const { return slots_total_; }
 
   // What nodes and routers get.
   [[nodiscard]] protocol::TableMessage table() const;
@@ -74,14 +120,23 @@ class RingState {
   template <class A>
   void fields(A& a) {
     a(cluster_id_, generation_, hash_seed_, copies_, lock_prefixes_, settings_, version_, ranges_version_, epochs_,
-      next_member_, stopped_, stopped_before_, members_, ranges_);
+      next_member_, stopped_, stopped_before_, members_, ranges_, wishes_, target_wishes_, target_, slots_total_,
+      paused_, change_);
   }
 
  private:
   Member* mutable_member(MemberId id);
-  [[nodiscard]] bool well_formed(const IntentionEntry& entry) const;
+  Member* mutable_newest(std::string_view name);
+  [[nodiscard]] bool well_formed(const std::vector<IntendedRun>& runs, bool may_be_empty) const;
   void begin_again();
   void forget_gone();
+  bool refresh_states();
+  void inherit(Member& member);
+  [[nodiscard]] bool is_named(MemberId id) const;  // by any range, goals included
+  [[nodiscard]] bool holds_alone(const Member& leaving) const;
+  void begin_change(std::string_view text);
+  void undo_change();
+  void end_change_when_done();
 
   uint64_t cluster_id_ = 0;
   uint64_t generation_ = 0;
@@ -98,6 +153,13 @@ class RingState {
   MemberId stopped_before_ = kNoMember;
   std::vector<Member> members_;
   Ranges ranges_;
+
+  uint64_t wishes_ = 0;
+  uint64_t target_wishes_ = 0;
+  std::vector<IntendedRun> target_;
+  uint32_t slots_total_ = 0;
+  bool paused_ = false;
+  Change change_;
 };
 
 }  // namespace chainring::coordinator

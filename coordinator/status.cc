@@ -94,9 +94,29 @@ void write_ranges(JsonWriter& json, const RingState& ring) {
     write_chain(json, "chain", ring, range.chain);
     json.key("next_epoch").number(static_cast<int64_t>(range.next_epoch));
     write_chain(json, "next_chain", ring, range.next_chain);
+    write_chain(json, "goal", ring, range.goal);
     json.end_object();
   }
   json.end_array();
+}
+
+std::string_view reshard_state(const RingState& ring, const StatusFacts& facts) {
+  const bool settled = ring.ranges().empty() || (ring.target_wishes() == ring.wishes() && ring.slots_left() == 0);
+  if (settled) return "idle";
+  if (ring.paused()) return "paused";
+  return facts.moves.trouble.empty() ? "moving" : "waiting";
+}
+
+void write_reshard(JsonWriter& json, const RingState& ring, const StatusFacts& facts) {
+  const uint32_t left = ring.slots_left();
+  json.begin_object();
+  json.key("state").text(reshard_state(ring, facts)).key("change").text(ring.change().text);
+  json.key("slots_total").number(std::max(left, ring.slots_total())).key("slots_left").number(left);
+  json.key("copying").number(facts.moves.learning);
+  json.key("keys_copied").number(static_cast<int64_t>(facts.moves.keys));
+  json.key("bytes_copied").number(static_cast<int64_t>(facts.moves.bytes));
+  json.key("running_ms").number(facts.change_ms).key("trouble").text(facts.moves.trouble);
+  json.end_object();
 }
 
 std::string ago(int64_t ms) { return ms < 0 ? "never heard" : concat("heard ", ms, " ms ago"); }
@@ -110,6 +130,7 @@ SlotCounts count_slots(const RingState& ring, const std::vector<int64_t>& lease_
     return at != ring.members().end() && at->listed.id == id &&
            lease_ms[static_cast<size_t>(at - ring.members().begin())] > 0;
   };
+  const size_t full_chain = std::min<size_t>(ring.copies(), ring.placed_count());
   SlotCounts counts;
   for (const protocol::TableRange& range : ring.ranges()) {
     const uint32_t slots = slot_count(range);
@@ -123,7 +144,7 @@ SlotCounts count_slots(const RingState& ring, const std::vector<int64_t>& lease_
     } else if (std::all_of(range.chain.begin(), range.chain.end(), has_lease)) {
       counts.served += slots;
     }
-    if (range.chain.size() < ring.copies()) counts.short_of += slots;
+    if (range.chain.size() < full_chain) counts.short_of += slots;
   }
   return counts;
 }
@@ -155,6 +176,12 @@ std::string status_text(const RingState& ring, const StatusFacts& facts) {
     append_text(out, "  ", router.name, " ", router.host, ":", router.port, " table ", router.version, ", ",
                 ago(router.last_heard_ms), "\n");
   }
+  if (const std::string_view state = reshard_state(ring, facts); state != "idle") {
+    append_text(out, "resharding: ", state, ring.change().text.empty() ? "" : ", ", ring.change().text, ", ",
+                ring.slots_left(), " of ", std::max(ring.slots_left(), ring.slots_total()), " slots left, ",
+                facts.moves.learning, " being copied", facts.moves.trouble.empty() ? "" : ", ", facts.moves.trouble,
+                "\n");
+  }
   out.append("changes under way:\n");
   for (const protocol::TableRange& range : ring.ranges()) {
     if (range.next_epoch == 0) continue;
@@ -162,6 +189,12 @@ std::string status_text(const RingState& ring, const StatusFacts& facts) {
                 ") to ", joined(ring, range.next_chain), " (epoch ", range.next_epoch, ")\n");
   }
   return out;
+}
+
+std::string reshard_json(const RingState& ring, const StatusFacts& facts) {
+  JsonWriter json;
+  write_reshard(json, ring, facts);
+  return std::move(json).take();
 }
 
 std::string status_json(const RingState& ring, const StatusFacts& facts) {
@@ -194,6 +227,8 @@ std::string status_json(const RingState& ring, const StatusFacts& facts) {
   json.key("lost").number(slots.lost).key("short").number(slots.short_of);
   json.end_object();
   write_ranges(json, ring);
+  json.key("reshard");
+  write_reshard(json, ring, facts);
   json.key("locks").begin_object();
   json.key("count").number(static_cast<int64_t>(facts.lock_count));
   json.key("token").number(static_cast<int64_t>(facts.lock_token));

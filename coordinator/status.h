@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "coordinator/mover.h"
 #include "coordinator/state_ring.h"
 
 namespace chainring::coordinator {
@@ -40,6 +41,8 @@ struct StatusFacts {
   std::vector<RouterStatus> routers;
   uint64_t lock_count = 0;
   uint64_t lock_token = 0;
+  Mover::Progress moves;
+  int64_t change_ms = 0;  // since when the change of the ring has been under way, as far as this leader has seen
 };
 
 // Slots by what can be said of them.
@@ -53,6 +56,8 @@ struct SlotCounts {
 [[nodiscard]] SlotCounts count_slots(const RingState& ring, const std::vector<int64_t>& lease_ms);
 
 [[nodiscard]] std::string status_text(const RingState& ring, const StatusFacts& facts);
+// The change of the ring alone: what RING RESHARD answers, and "reshard" in the status.
+[[nodiscard]] std::string reshard_json(const RingState& ring, const StatusFacts& facts);
 [[nodiscard]] std::string status_json(const RingState& ring, const StatusFacts& facts);
 
 }  // namespace chainring::coordinator

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "engine/apply.h"
 #include "engine/call.h"
+#include "engine/copying.h"
 #include "engine/dispatch.h"
 #include "engine/store.h"
 
@@ -78,6 +79,14 @@ size_t Database::expire(std::span<const protocol::SlotRange> slots, Millis now, 
 }
 
 Millis Database::earliest_deadline() const { return state_->store.earliest().least(); }
+
+uint32_t Database::copy_out(Slot slot, CopyCursor& cursor, size_t bytes_max, std::string& effects) const {
+  return engine::copy_out(state_->store, slot, cursor, bytes_max, effects);
+}
+
+void Database::copy_effects(Slot slot, const CopyCursor& cursor, std::string_view effects, std::string& out) const {
+  engine::copy_effects(state_->store, slot, cursor, effects, out);
+}
 
 void Database::clear_slot(Slot slot) {
   CHECK(slot < kSlotCount, "a slot of the ring");

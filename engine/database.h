@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "engine/copying_cursor.h"
 #include "engine/effects.h"
 #include "protocol/command.h"
 #include "protocol/messages.h"
@@ -70,6 +71,10 @@ class Database {
   size_t expire(std::span<const protocol::SlotRange> slots, Millis now, size_t keys_max, Effects& effects);
   // The earliest deadline of any key in any slot; INT64_MAX when no key has one. May be earlier than true after DEL.
   [[nodiscard]] Millis earliest_deadline() const;
+
+  // For copying a slot to another member while it is written to; see engine/copying.h.
+  [[nodiscard]] uint32_t copy_out(Slot slot, CopyCursor& cursor, size_t bytes_max, std::string& effects) const;
+  void copy_effects(Slot slot, const CopyCursor& cursor, std::string_view effects, std::string& out) const;
 
   // Forgets everything in the slot, in all databases, without effects: it is not this member's any more.
   void clear_slot(Slot slot);

@@ -36,7 +36,7 @@ std::vector<uint64_t> hashes_of(std::string_view body) {
 
 }  // namespace
 
-Chains::Chains(ChainObserver& observer) : observer_(observer), slots_(kSlotCount) {}
+Chains::Chains(ChainObserver& observer) : observer_(observer), slots_(kSlotCount), copies_(observer) {}
 
 bool Chains::heads(Slot slot, Epoch epoch) const {
   CHECK(slot < kSlotCount, "slots are judged where requests enter");
@@ -85,12 +85,19 @@ Sequence Chains::append(const LocalRecord& record) {
   for (const uint64_t hash : record.key_hashes) writer(hash);
   writer(record.reply, record.effects);
   store(state, head, std::move(body), record.key_hashes);
-  if (state.successor == kNoMember) {
-    commit_to(record.slot, state, head.sequence);
-  } else {
-    send_record(state.successor, state, state.uncommitted.back(), protocol::RecordKind::effects);
-  }
+  pass_on(record.slot, state, record.effects);
   return head.sequence;
+}
+
+// The newest record, to the successor; at the tail it is committed, and goes to the learners.
+void Chains::pass_on(Slot slot, SlotState& state, std::string_view effects) {
+  const StoredRecord& record = state.uncommitted.back();
+  if (state.successor != kNoMember) return send_record(state.successor, state, record, protocol::RecordKind::effects);
+  if (copies_.copies(slot)) {
+    copies_.applied(record, effects,
+                    [&](MemberId learner) { send_record(learner, state, record, protocol::RecordKind::effects); });
+  }
+  commit_to(slot, state, state.applied);
 }
 
 void Chains::store(SlotState& state, const protocol::RecordHead& head, std::string body,
@@ -99,8 +106,8 @@ void Chains::store(SlotState& state, const protocol::RecordHead& head, std::stri
   state.applied = head.sequence;
   for (const uint64_t hash : key_hashes) dirty_[hash] = head.sequence;
   if (key_hashes.empty()) state.whole_slot = head.sequence;
-  uncommitted_bytes_ += body.size() + sizeof(StoredRecord);
   state.uncommitted.push_back({head, std::move(body)});
+  uncommitted_bytes_ += state.uncommitted.back().bytes();
   CHECK(state.uncommitted.size() == state.applied - state.committed, "what is applied and not committed is kept");
 }
 
@@ -133,7 +140,7 @@ void Chains::forget(const StoredRecord& record) {
     const auto at = dirty_.find(hash);
     if (at != dirty_.end() && at->second == record.head.sequence) dirty_.erase(at);
   }
-  uncommitted_bytes_ -= record.body.size() + sizeof(StoredRecord);
+  uncommitted_bytes_ -= record.bytes();
 }
 
 Status Chains::on_records(MemberId from, std::string_view payload) {
@@ -153,12 +160,14 @@ void Chains::accept(MemberId from, const protocol::RecordHead& head, std::string
   SlotState& state = slots_[head.slot];
   if (head.kind == protocol::RecordKind::levelling) {
     const bool promised = head.epoch == state.promised && state.promised > state.epoch;
-    if (promised && head.sequence == state.applied + 1) {
+    const bool whole = !state.learning || state.learning->copied;
+    if (promised && whole && head.sequence == state.applied + 1) {
       take(state, head, body, record);
       stopped_due_ = true;
     }
     return;
   }
+  if (state.learning) return accept_as_learner(from, state, head, body, record);
   if (head.epoch > state.epoch) {
     state.refused_ahead = true;
     return;
@@ -171,12 +180,7 @@ void Chains::accept(MemberId from, const protocol::RecordHead& head, std::string
   } else {
     take(state, head, body, record);
     state.gap_asked = false;
-    if (!broken_.ok()) return;
-    if (state.successor == kNoMember) {
-      commit_to(head.slot, state, head.sequence);
-    } else {
-      send_record(state.successor, state, state.uncommitted.back(), protocol::RecordKind::effects);
-    }
+    if (broken_.ok()) pass_on(head.slot, state, record.effects);
   }
 }
 
@@ -203,7 +207,9 @@ Status Chains::on_ack(MemberId from, std::string_view payload) {
   for (const protocol::AckItem& item : ack->items) {
     if (item.slot >= kSlotCount) return Status(ErrorCode::corrupt, "ack of a slot that does not exist");
     SlotState& state = slots_[item.slot];
-    if (!state.active() || item.epoch != state.epoch || from == kNoMember || from != state.successor) continue;
+    if (from == kNoMember) continue;
+    if (state.tail()) copies_.acknowledged(item.slot, item.epoch, from, item.committed);
+    if (!state.active() || item.epoch != state.epoch || from != state.successor) continue;
     if (item.committed > state.applied) return Status(ErrorCode::corrupt, "ack of a record that was never sent");
     commit_to(item.slot, state, item.committed);
   }
@@ -233,15 +239,21 @@ void Chains::on_level(const protocol::Level& level) {
       level_targets_.push_back(target);
       refresh_wanted_links();
     }
-    for (const StoredRecord& record : state.uncommitted) {
-      if (record.head.sequence > item.after && record.head.sequence <= item.through) {
-        send_record(item.to, state, record, protocol::RecordKind::levelling);
+    const auto send = [&](const Fifo<StoredRecord>& records) {
+      for (const StoredRecord& record : records) {
+        if (record.head.sequence > item.after && record.head.sequence <= item.through) {
+          send_record(item.to, state, record, protocol::RecordKind::levelling);
+        }
       }
-    }
+    };
+    // What a learner has not acknowledged is older than what is uncommitted here.
+    if (const Fifo<StoredRecord>* kept = copies_.kept(item.slot, item.to)) send(*kept);
+    send(state.uncommitted);
   }
 }
 
 void Chains::link_up(MemberId member) {
+  copies_.link_up(member, [&](Slot slot) { return !slots_[slot].active(); });
   for (SlotState& state : slots_) {
     if (!state.active() || state.successor != member) continue;
     for (const StoredRecord& record : state.uncommitted) {
@@ -289,12 +301,18 @@ void Chains::ask_gap(Slot slot, SlotState& state) {
 }
 
 std::vector<ChainMessage> Chains::take_messages() {
+  // The end of a copy comes before the records that follow it.
+  for (CopySource::Message& message : copies_.take_messages()) {
+    messages_.push_back({message.to, ChainMessage::Way::dialled, message.type, std::move(message.payload)});
+  }
   for (Batch& batch : batches_) seal(batch);
+  send_asking();
   std::vector<std::pair<MemberId, protocol::Ack>> acks;
   for (const Slot slot : acks_due_) {
     SlotState& state = slots_[slot];
     state.ack_due = false;
-    if (!state.active() || state.predecessor == kNoMember) continue;
+    const bool acknowledges = state.learning ? state.learning->copied : state.active();
+    if (!acknowledges || state.predecessor == kNoMember) continue;
     auto ack = std::find_if(acks.begin(), acks.end(), [&](const auto& a) { return a.first == state.predecessor; });
     if (ack == acks.end()) ack = acks.insert(acks.end(), {state.predecessor, {}});
     ack->second.items.push_back({slot, state.epoch, state.committed});
@@ -308,9 +326,10 @@ std::vector<ChainMessage> Chains::take_messages() {
 
 Chains::View Chains::view(Slot slot) const {
   const SlotState& state = slots_[slot];
-  return {state.epoch,     state.promised, state.applied,
-          state.committed, state.member,   state.member && state.predecessor == kNoMember,
-          state.active()};
+  return {state.epoch,    state.promised,
+          state.applied,  state.committed,
+          state.member,   state.member && state.predecessor == kNoMember,
+          state.active(), state.learning != nullptr};
 }
 
 }  // namespace chainring::node

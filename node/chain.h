@@ -10,6 +10,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +23,9 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "node/copy_source.h"
 #include "node/sender_log.h"
+#include "node/stored_record.h"
 #include "protocol/frame.h"
 #include "protocol/messages.h"
 #include "ring/table.h"
@@ -29,15 +33,15 @@
 namespace chainring::node {
 
 // What the chains do to their owner. Called from within the calls below; must not call back into Chains.
-class ChainObserver {
+class ChainObserver : public CopyContent {
  public:
-  virtual ~ChainObserver() = default;
   // Changes the database. An error ends this member's part in every chain (R9): Chains::broken() says so.
   [[nodiscard]] virtual Status apply(Slot slot, std::string_view effects) = 0;
   // Everything up to `sequence` is committed: replies that rest on it may leave.
   virtual void committed(Slot slot, Sequence sequence) = 0;
-  // The slot is not this member's any more: forget its keys and tell who waits that their requests are unsettled.
-  virtual void dropped(Slot slot) = 0;
+  // The slot is not this member's any more, or begins anew: forget its keys. Who waits is told that the request is
+  // unsettled; with `outlived`, that all this member has executed has gone over to the new chain.
+  virtual void dropped(Slot slot, bool outlived) = 0;
 };
 
 // A message to another member.
@@ -69,8 +73,10 @@ class Chains {
 
   // Obeys a table: makes every promise that it asks for and takes up every epoch in force. `self` is this incarnation's
   // member id, kNoMember when the table does not list it. Tables not newer than the last one are ignored.
-  // An error is a table that contradicts a promise of ours; this member must end.
-  [[nodiscard]] Status obey(const ring::Table& table, MemberId self);
+  // `lease_number` counts the member's leases that did not join without a gap (NodeLease::number()), 0 while it has
+  // none: while it is the same, the coordinators have waited for what this member said (R15). An error is a table that
+  // contradicts a promise of ours; this member must end.
+  [[nodiscard]] Status obey(const ring::Table& table, MemberId self, uint64_t lease_number);
   [[nodiscard]] TableVersion obeyed() const { return obeyed_; }
 
   // The statements that are owed: one for each promised epoch that is not active yet (R15).
@@ -107,6 +113,10 @@ class Chains {
   [[nodiscard]] Status on_records(MemberId from, std::string_view payload);
   [[nodiscard]] Status on_ack(MemberId from, std::string_view payload);
   [[nodiscard]] Status on_gap(MemberId from, std::string_view payload);
+  // Of the copy of a slot that comes from its tail (chain_learn.cc); the asking for one, at the tail.
+  [[nodiscard]] Status on_learn(MemberId from, std::string_view payload);
+  [[nodiscard]] Status on_copy_part(MemberId from, std::string_view payload);
+  [[nodiscard]] Status on_copy_end(MemberId from, std::string_view payload);
   // From the coordinator.
   void on_level(const protocol::Level& level);
 
@@ -114,6 +124,20 @@ class Chains {
   void link_up(MemberId member);
   // The members that should be dialled: successors, and targets of levelling. Sorted.
   [[nodiscard]] const std::vector<MemberId>& wanted_links() const { return wanted_links_; }
+
+  // ---- learning (R17) ---------------------------------------------------------------------------------------------
+
+  // Copies slots to learners, as far as `room(member)` says that their links can take it; call it once a turn, before
+  // take_messages().
+  void copy(const std::function<size_t(MemberId)>& room);
+  [[nodiscard]] const CopySource& copies() const { return copies_; }
+  // What this member has learned, while it is anybody's learner.
+  [[nodiscard]] protocol::Learned learned() const;
+  [[nodiscard]] bool is_learner() const { return learning_slots_ > 0; }
+  // Asks (again) for the slots of which nothing has come yet: a link to a source may be new.
+  void ask_for_copies() { copies_due_ = is_learner(); }
+  // Whether more has been learned since the last call: it should be said at once.
+  [[nodiscard]] bool take_learned_due() { return std::exchange(learned_due_, false); }
 
   // The messages of this turn, batched by neighbour.
   [[nodiscard]] std::vector<ChainMessage> take_messages();
@@ -135,20 +159,27 @@ class Chains {
     Epoch epoch, promised;
     Sequence applied, committed;
     bool member, head, active;
+    bool learning = false;
   };
   [[nodiscard]] View view(Slot slot) const;
 
  private:
-  struct StoredRecord {
-    protocol::RecordHead head;
-    std::string body;  // key hashes, reply, effects as on the wire
+  // A slot that is copied to us.
+  struct Learning {
+    MemberId source = kNoMember;  // the tail
+    Epoch epoch = 0;              // of its chain
+    uint64_t stream = 0;
+    uint64_t next_part = 0;
+    bool copied = false;  // we hold a true prefix and follow
   };
   struct SlotState {
     Epoch epoch = 0;     // in force, as of the table obeyed
     Epoch promised = 0;  // >= epoch; the slot is active while they are equal
     bool member = false;
-    MemberId predecessor = kNoMember;
+    MemberId predecessor = kNoMember;  // of a learner its source
     MemberId successor = kNoMember;
+    std::unique_ptr<Learning> learning;  // while we are a learner
+    uint64_t promised_in = 0;            // the number of the lease in which the promise was made
     Sequence applied = 0;
     Sequence committed = 0;
     Sequence whole_slot = 0;  // last record that touches every key
@@ -159,6 +190,9 @@ class Chains {
     bool gap_asked = false;
     bool refused_ahead = false;  // a record of an epoch that we have not taken up yet came, and was dropped
     [[nodiscard]] bool active() const { return member && epoch != 0 && promised == epoch; }
+    [[nodiscard]] bool tail() const { return active() && successor == kNoMember; }
+    // Whether, as a learner, we take what the source sends.
+    [[nodiscard]] bool follows() const { return learning && promised <= learning->epoch; }
   };
   struct Batch {
     MemberId to = kNoMember;
@@ -168,7 +202,16 @@ class Chains {
 
   void obey_slot(Slot slot, const protocol::TableRange& range, MemberId self);
   void activate(Slot slot, SlotState& state, const protocol::TableRange& range, MemberId self);
-  void drop(Slot slot, SlotState& state);
+  void drop(Slot slot, SlotState& state, Epoch in_force);
+  void copy_to_learners(Slot slot, const SlotState& state, const protocol::TableRange& range);
+  void learn_from(Slot slot, SlotState& state, MemberId source, Epoch epoch);
+  void begin_anew(Slot slot, SlotState& state);
+  void stop_learning(SlotState& state);
+  void send_asking();
+  void accept_as_learner(MemberId from, SlotState& state, const protocol::RecordHead& head, std::string_view body,
+                         const protocol::Record& record);
+  template <class Message>
+  [[nodiscard]] SlotState* learning_state(MemberId from, const Message& message);
   void refresh_wanted_links();
 
   void accept(MemberId from, const protocol::RecordHead& head, std::string_view body, const protocol::Record& record);
@@ -176,6 +219,7 @@ class Chains {
   void store(SlotState& state, const protocol::RecordHead& head, std::string body,
              std::span<const uint64_t> key_hashes);
   void forget(const StoredRecord& record);  // a record that is committed or dropped touches no key any more
+  void pass_on(Slot slot, SlotState& state, std::string_view effects);
   void commit_to(Slot slot, SlotState& state, Sequence sequence);
   void send_record(MemberId to, const SlotState& state, const StoredRecord& record, protocol::RecordKind kind);
   void seal(Batch& batch);
@@ -191,8 +235,15 @@ class Chains {
   std::vector<Slot> acks_due_;
   std::vector<MemberId> wanted_links_;
   std::vector<std::pair<MemberId, Epoch>> level_targets_;
+  CopySource copies_;
   size_t uncommitted_bytes_ = 0;
   Counts counts_;
+  size_t learning_slots_ = 0;
+  uint64_t learned_keys_ = 0;  // since the start
+  uint64_t learned_bytes_ = 0;
+  uint64_t lease_number_ = 0;  // as the newest table was obeyed
+  bool learned_due_ = false;
+  bool copies_due_ = false;
   bool stopped_due_ = false;
   Status broken_;
 };

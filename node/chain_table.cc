@@ -14,14 +14,20 @@ bool holds(const std::vector<MemberId>& chain, MemberId self) {
 
 }  // namespace
 
-Status Chains::obey(const ring::Table& table, MemberId self) {
+Status Chains::obey(const ring::Table& table, MemberId self, uint64_t lease_number) {
   if (table.version() <= obeyed_) return Status();
+  lease_number_ = lease_number;
   for (const protocol::TableRange& range : table.message().ranges) {
     // A member of a chain in force has promised its epoch: the activation waited for that.
     for (uint32_t slot = range.first; holds(range.chain, self) && slot <= range.last; ++slot) {
-      if (slots_[slot].promised < range.epoch) {
+      const SlotState& state = slots_[slot];
+      if (state.promised < range.epoch) {
         return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts epoch ", range.epoch, " of slot ",
                                                  slot, " in force, which this member never promised"));
+      }
+      if (range.epoch > state.epoch && state.learning && !state.learning->copied) {
+        return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts this member into the chain of slot ",
+                                                 slot, ", which has not been copied to it"));
       }
     }
   }
@@ -39,19 +45,25 @@ void Chains::obey_slot(Slot slot, const protocol::TableRange& range, MemberId se
   const bool in_next = range.next_epoch != 0 && holds(range.next_chain, self);
   if (range.next_epoch > state.promised && (in_chain || in_next)) {
     state.promised = range.next_epoch;
+    state.promised_in = lease_number_;
     stopped_due_ = true;
   }
   if (in_chain) {
     if (range.epoch > state.epoch) activate(slot, state, range, self);
-  } else if (!in_next && (state.member || state.applied != 0)) {
-    drop(slot, state);
+  } else if (!range.chain.empty() && (in_next || holds(range.goal, self))) {
+    if (state.member) drop(slot, state, range.epoch);
+    learn_from(slot, state, range.chain.back(), range.epoch);
+  } else if (state.member || state.applied != 0 || state.learning) {
+    drop(slot, state, range.epoch);
   }
+  copy_to_learners(slot, state, range);
   state.promised = std::max(state.promised, range.epoch);
   if (!state.member) state.epoch = std::max(state.epoch, range.epoch);
 }
 
 void Chains::activate(Slot slot, SlotState& state, const protocol::TableRange& range, MemberId self) {
   const auto place = std::find(range.chain.begin(), range.chain.end(), self);
+  stop_learning(state);
   state.epoch = range.epoch;
   state.member = true;
   state.predecessor = place == range.chain.begin() ? kNoMember : *(place - 1);
@@ -64,12 +76,18 @@ void Chains::activate(Slot slot, SlotState& state, const protocol::TableRange& r
   }
 }
 
-void Chains::drop(Slot slot, SlotState& state) {
+// What we have executed has outlived us here when we said under an unbroken lease how far we had come: the change had
+// to wait for that, and has brought the new chain as far.
+void Chains::drop(Slot slot, SlotState& state, Epoch in_force) {
   for (const StoredRecord& record : state.uncommitted) forget(record);
+  const bool outlived =
+      state.member && state.promised == in_force && lease_number_ != 0 && state.promised_in == lease_number_;
   const Epoch promised = state.promised;  // a promise is never taken back
+  stop_learning(state);
   state = SlotState{};
   state.promised = promised;
-  observer_.dropped(slot);
+  state.epoch = in_force;  // replies that leave now speak of what is in force
+  observer_.dropped(slot, outlived);
 }
 
 std::vector<protocol::Stopped> Chains::stopped() const {
@@ -77,6 +95,7 @@ std::vector<protocol::Stopped> Chains::stopped() const {
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
     const SlotState& state = slots_[slot];
     if (state.promised == state.epoch) continue;
+    if (state.learning && !state.learning->copied) continue;  // no number says what we hold
     auto at = std::find_if(statements.begin(), statements.end(),
                            [&](const protocol::Stopped& s) { return s.epoch == state.promised; });
     if (at == statements.end()) {
@@ -105,6 +124,7 @@ void Chains::refresh_wanted_links() {
     });
   });
   for (const auto& [member, epoch] : level_targets_) wanted_links_.push_back(member);
+  for (const MemberId learner : copies_.learners()) wanted_links_.push_back(learner);
   std::sort(wanted_links_.begin(), wanted_links_.end());
   wanted_links_.erase(std::unique(wanted_links_.begin(), wanted_links_.end()), wanted_links_.end());
 }

@@ -30,23 +30,29 @@ void HeldReplies::committed(Slot slot, Sequence sequence, Sink& sink) {
     const Held held = std::move(queue.front());
     queue.pop_front();
     --count_;
-    if (held.group == 0) {
-      sink.release(slot, held.to, held.reply);
-    } else {
-      settle_group(held.group, slot, true, sink);
-    }
+    release(slot, held, sink);
   }
 }
 
-void HeldReplies::dropped(Slot slot, Sink& sink) {
+void HeldReplies::dropped(Slot slot, bool outlived, Sink& sink) {
   Fifo<Held> queue = std::exchange(slots_[slot], {});
   count_ -= queue.size();
   for (const Held& held : queue) {
-    if (held.group == 0) {
+    if (outlived) {
+      release(slot, held, sink);
+    } else if (held.group == 0) {
       sink.unsettled(slot, held.to);
     } else {
       settle_group(held.group, slot, false, sink);
     }
+  }
+}
+
+void HeldReplies::release(Slot slot, const Held& held, Sink& sink) {
+  if (held.group == 0) {
+    sink.release(slot, held.to, held.reply);
+  } else {
+    settle_group(held.group, slot, true, sink);
   }
 }
 

@@ -48,7 +48,8 @@ class HeldReplies {
                 std::string reply);
 
   void committed(Slot slot, Sequence sequence, Sink& sink);
-  void dropped(Slot slot, Sink& sink);
+  // The slot has left this member. With `outlived`, what the replies rest on has gone over to the new chain.
+  void dropped(Slot slot, bool outlived, Sink& sink);
 
   [[nodiscard]] size_t count() const { return count_; }
 
@@ -66,6 +67,7 @@ class HeldReplies {
     std::string reply;
   };
   void insert(Slot slot, Held held);
+  void release(Slot slot, const Held& held, Sink& sink);
   void settle_group(uint64_t group, Slot slot, bool committed, Sink& sink);
 
   std::vector<Fifo<Held>> slots_;  // each by ascending `needs`

@@ -14,12 +14,15 @@ class NodeLease {
  public:
   // The lease runs from the moment that the heartbeat was sent, by this node's own clock; grants may come in any order.
   void grant(const protocol::Grant& grant, Now now) {
+    if (!valid(now.mono)) ++number_;
     until_ = std::max(until_, grant.sent_at + grant.lease_us);
     wall_base_ = std::max(wall(now.mono), grant.wall_ms);
     wall_base_at_ = now.mono;
   }
   // REQUIRES: `now` is the turn's reading, taken after its sockets were read (R5).
   [[nodiscard]] bool valid(Micros now) const { return now < until_; }
+  // Counts the leases that did not join the one before; 0 while there is none.
+  [[nodiscard]] uint64_t number(Micros now) const { return valid(now) ? number_ : 0; }
   [[nodiscard]] Micros left(Micros now) const { return std::max<Micros>(0, until_ - now); }
   // The leader's wall clock, advanced by the monotonic one; never goes back. 0 before the first grant.
   [[nodiscard]] Millis wall(Micros now) const {
@@ -28,6 +31,7 @@ class NodeLease {
 
  private:
   Micros until_ = 0;
+  uint64_t number_ = 0;
   Millis wall_base_ = 0;
   Micros wall_base_at_ = 0;
 };

@@ -27,6 +27,10 @@ std::string text_or(std::string_view text, std::string_view otherwise) {
   return std::string(text.empty() ? otherwise : text);
 }
 
+bool contains(const std::vector<MemberId>& chain, MemberId member) {
+  return std::find(chain.begin(), chain.end(), member) != chain.end();
+}
+
 session::RoleFacts node_facts(session::RoleFacts facts) {
   facts.mode = "cluster";
   facts.role_name = "node";
@@ -69,22 +73,48 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
   clients_.flush(now);  // may execute requests that were held back, so what follows sees their effects
   expire_keys();
   tend_links();
+  copy_to_learners();
   talk_to_coordinator();
   send_chain_messages();
   mind_the_door();
+  mind_the_drain();
   if (!store_.chains().broken().ok()) end(store_.chains().broken());
   if (stopping_) finished_ = true;
 }
 
 Micros Node::next_wake() const {
-  Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_});
+  Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_, drained_by_});
   for (const auto& [member, link] : links_) next = std::min(next, link->next_tick());
-  return next;
+  return copying_goes_on_ ? now_.mono : next;
 }
 
+// The slots are handed over first, and served on meanwhile.
 void Node::request_stop(Now now) {
   now_ = now;
-  if (std::exchange(stopping_, true)) return;
+  if (drained_by_ != kNever) return;
+  drained_by_ = now.mono + settings_.number(Setting::drain_timeout_ms) * kMicrosPerMilli;
+  heartbeat_due_ = true;  // it tells the coordinators
+  if (is_needed()) log_.info("stopping: the slots are handed over to others first");
+  mind_the_drain();
+}
+
+// Whether a slot is served here, or is about to be.
+bool Node::is_needed() const {
+  const std::vector<protocol::TableRange>& ranges = table_.message().ranges;
+  return self_ != kNoMember && !table_.message().stopped &&
+         std::any_of(ranges.begin(), ranges.end(), [&](const protocol::TableRange& range) {
+           return contains(range.chain, self_) || contains(range.next_chain, self_);
+         });
+}
+
+void Node::mind_the_drain() {
+  if (drained_by_ == kNever || stopping_) return;
+  const bool needed = is_needed();
+  if (needed && now_.mono < drained_by_) return;
+  if (needed && settings_.number(Setting::drain_timeout_ms) != 0) {
+    log_.warning("the slots could not be handed over in time; what only this node held is lost");
+  }
+  stopping_ = true;
   log_.info("stopping: clients are closed");
   clients_.close_all();
 }
@@ -149,7 +179,7 @@ void Node::adopt_table(const protocol::TableMessage& message) {
   identity_.cluster_id = message.cluster_id;
   table_ = *std::move(table);
   self_ = member_of(identity_.incarnation);
-  if (Status obeyed = store_.obey(table_, self_); !obeyed.ok()) return end(std::move(obeyed));
+  if (Status obeyed = store_.obey(table_, self_, lease_.number(now_.mono)); !obeyed.ok()) return end(std::move(obeyed));
   heartbeat_due_ = true;  // says at once which table is obeyed: the lease may depend on it (R4)
   std::vector<Address> coordinators;
   for (const protocol::CoordinatorAddress& known : message.coordinators)
@@ -176,6 +206,12 @@ void Node::talk_to_coordinator() {
       coordinator_.link().send(protocol::FrameType::stopped, statement);
     }
   }
+  if (regular) store_.chains().ask_for_copies();
+  if (store_.chains().take_learned_due() || (regular && store_.chains().is_learner())) {
+    protocol::Learned learned = store_.chains().learned();
+    learned.member = self_;
+    coordinator_.link().send(protocol::FrameType::learned, learned);
+  }
 }
 
 void Node::send_heartbeat() {
@@ -189,6 +225,7 @@ void Node::send_heartbeat() {
   heartbeat.weight = static_cast<uint32_t>(settings_.number(Setting::weight));
   heartbeat.sent_at = now_.mono;
   heartbeat.obeyed = store_.chains().obeyed();
+  heartbeat.leaving = drained_by_ != kNever;
   coordinator_.link().send(protocol::FrameType::heartbeat, heartbeat);
 }
 
@@ -201,6 +238,14 @@ void Node::expire_keys() {
   if (store_.expire(headed, lease_.wall(now_.mono), kExpiredKeysPerTurnMax) == kExpiredKeysPerTurnMax) {
     expire_at_ = now_.mono;  // more are due: go on in the next turn
   }
+}
+
+// A turn's worth; more at once, unless the links are full or down: then an event tells when to go on.
+void Node::copy_to_learners() {
+  Chains& chains = store_.chains();
+  const uint64_t before = chains.copies().bytes_sent();
+  chains.copy([this](MemberId member) { return room_on_link(member); });
+  copying_goes_on_ = chains.copies().has_work() && chains.copies().bytes_sent() != before;
 }
 
 void Node::mind_the_door() {

@@ -74,6 +74,9 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void end(Status why);
   [[nodiscard]] bool serving() const { return lease_.valid(now_.mono); }
   void expire_keys();
+  void copy_to_learners();
+  [[nodiscard]] bool is_needed() const;
+  void mind_the_drain();
   void mind_the_door();
 
   // ---- node_peers.cc: links with members and routers
@@ -88,6 +91,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void answer(ConnId conn, uint64_t request, Slot slot, protocol::ReplyStatus status, std::string_view body);
   void tend_links();
   bool on_link_event(const NetEvent& event);
+  [[nodiscard]] size_t room_on_link(MemberId member) const;
+  void complain(std::string_view of_node, const Status& taken);
   void send_chain_messages();
   void drop_peer(ConnId conn);
   [[nodiscard]] MemberId member_of(Incarnation incarnation) const;
@@ -132,7 +137,9 @@ class Node final : public Process, private session::Backend, private HeldReplies
   Micros coordinator_heard_ = 0;
   Micros expire_at_ = 0;
   bool heartbeat_due_ = false;
-  bool door_closed_ = false;  // too much is uncommitted: requests are not read (R11)
+  bool copying_goes_on_ = false;  // there was room for more than a turn's worth
+  bool door_closed_ = false;      // too much is uncommitted: requests are not read (R11)
+  Micros drained_by_ = kNever;    // asked to end: until then at most the slots are handed over
   bool stopping_ = false;
   bool finished_ = false;
   Status outcome_;

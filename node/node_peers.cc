@@ -10,7 +10,8 @@ namespace {
 
 // Replies that may wait to leave on one router's link before no more of its requests are taken.
 constexpr size_t kReplyBacklogMax = size_t{4} << 20;
-constexpr size_t kPeersMax = 4096;  // links of routers and members that may be open
+constexpr size_t kCopyBacklogMax = size_t{4} << 20;  // of a copy that may wait to leave on a learner's link
+constexpr size_t kPeersMax = 4096;                   // links of routers and members that may be open
 
 protocol::RespVersion resp_of(uint8_t flags) {
   return (flags & protocol::kRequestResp3) != 0 ? protocol::RespVersion::resp3 : protocol::RespVersion::resp2;
@@ -57,6 +58,7 @@ void Node::welcome_peer(ConnId conn) {
     drop_peer(old);
   }
   dialled_by_[peer.who.incarnation] = conn;
+  store_.chains().ask_for_copies();  // it may be the source of some
   on_peer_event({NetEvent::Kind::input, conn}, peer);
 }
 
@@ -120,13 +122,18 @@ void Node::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) 
     case protocol::FrameType::slots_request:
       return on_slots_request(conn, frame.payload);
     case protocol::FrameType::records:
-      if (const Status taken = store_.chains().on_records(from, frame.payload); !taken.ok()) {
-        log_.warning(concat("from node ", peer.who.id, ": ", taken.message()));
-      }
-      return;
+      return complain(peer.who.id, store_.chains().on_records(from, frame.payload));
+    case protocol::FrameType::copy_part:
+      return complain(peer.who.id, store_.chains().on_copy_part(from, frame.payload));
+    case protocol::FrameType::copy_end:
+      return complain(peer.who.id, store_.chains().on_copy_end(from, frame.payload));
     default:
       return;  // a peer of a later version may say more
   }
+}
+
+void Node::complain(std::string_view of_node, const Status& taken) {
+  if (!taken.ok()) log_.warning(concat("from node ", of_node, ": ", taken.message()));
 }
 
 void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
@@ -294,9 +301,18 @@ bool Node::on_link_event(const NetEvent& event) {
     Status taken;
     if (frame.type == protocol::FrameType::ack) taken = store_.chains().on_ack(member, frame.payload);
     if (frame.type == protocol::FrameType::gap) taken = store_.chains().on_gap(member, frame.payload);
-    if (!taken.ok()) log_.warning(concat("from node ", link.theirs().id, ": ", taken.message()));
+    if (frame.type == protocol::FrameType::learn) taken = store_.chains().on_learn(member, frame.payload);
+    complain(link.theirs().id, taken);
   });
   return true;
+}
+
+// How much of a copy the link to a learner can take. Records go first: they are small, and somebody waits for them.
+size_t Node::room_on_link(MemberId member) const {
+  const auto at = links_.find(member);
+  if (at == links_.end() || !at->second->up()) return 0;
+  const size_t unsent = transport_.unsent(at->second->conn());
+  return unsent >= kCopyBacklogMax ? 0 : kCopyBacklogMax - unsent;
 }
 
 void Node::send_chain_messages() {

@@ -42,4 +42,30 @@ void SenderLog::record(Incarnation sender, uint64_t number, uint64_t answered_be
   }
 }
 
+std::vector<protocol::SenderRecord> SenderLog::records() const {
+  std::vector<protocol::SenderRecord> records;
+  for (const Sender& sender : senders_) {
+    protocol::SenderRecord& record = records.emplace_back();
+    record.sender = sender.id;
+    record.answered_below = sender.answered_below;
+    record.last = sender.last;
+    for (const Answer& answer : sender.answers)
+      record.answers.push_back({answer.number, answer.sequence, answer.reply});
+  }
+  return records;
+}
+
+void SenderLog::restore(const std::vector<protocol::SenderRecord>& records) {
+  senders_.clear();
+  for (const protocol::SenderRecord& record : records) {
+    Sender& sender = senders_.emplace_back();
+    sender.id = record.sender;
+    sender.answered_below = record.answered_below;
+    sender.last = record.last;
+    for (const protocol::SenderAnswer& answer : record.answers) {
+      sender.answers.push_back({answer.number, answer.sequence, answer.reply});
+    }
+  }
+}
+
 }  // namespace chainring::node

@@ -12,6 +12,7 @@
 
 #include "base/fifo.h"
 #include "base/ids.h"
+#include "protocol/messages.h"
 
 namespace chainring::node {
 
@@ -41,6 +42,10 @@ class SenderLog {
   // A record of this sender was applied. Forgets the sender's answers below `answered_below`.
   // REQUIRES: sender != 0, number != 0; sequences grow from call to call.
   void record(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence, std::string_view reply);
+
+  // The whole log, for a copy of the slot, and from one.
+  [[nodiscard]] std::vector<protocol::SenderRecord> records() const;
+  void restore(const std::vector<protocol::SenderRecord>& records);
 
   void clear() { senders_.clear(); }
   [[nodiscard]] size_t senders() const { return senders_.size(); }

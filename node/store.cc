@@ -6,11 +6,11 @@ namespace chainring::node {
 
 Store::Store(HeldReplies::Sink& sink, Random& random) : sink_(sink), random_(random), chains_(*this) {}
 
-Status Store::obey(const ring::Table& table, MemberId self) {
+Status Store::obey(const ring::Table& table, MemberId self, uint64_t lease_number) {
   if (!database_) {
     database_ = std::make_unique<engine::Database>(engine::DatabaseOptions{.hash_seed = table.message().hash_seed});
   }
-  return chains_.obey(table, self);
+  return chains_.obey(table, self, lease_number);
 }
 
 SenderLog::Verdict Store::settle_again(Slot slot, Incarnation sender, uint64_t number, const Destination& to) {
@@ -135,9 +135,18 @@ Status Store::apply(Slot slot, std::string_view effects) { return database_->app
 
 void Store::committed(Slot slot, Sequence sequence) { held_.committed(slot, sequence, sink_); }
 
-void Store::dropped(Slot slot) {
+void Store::dropped(Slot slot, bool outlived) {
   database_->clear_slot(slot);
-  held_.dropped(slot, sink_);
+  held_.dropped(slot, outlived, sink_);
+}
+
+uint32_t Store::copy_out(Slot slot, engine::CopyCursor& cursor, size_t bytes_max, std::string& effects) {
+  return database_->copy_out(slot, cursor, bytes_max, effects);
+}
+
+void Store::copy_effects(Slot slot, const engine::CopyCursor& cursor, std::string_view record_effects,
+                         std::string& out) {
+  database_->copy_effects(slot, cursor, record_effects, out);
 }
 
 }  // namespace chainring::node

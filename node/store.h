@@ -41,7 +41,7 @@ class Store final : private ChainObserver {
   Store(HeldReplies::Sink& sink, Random& random);
 
   // See Chains::obey(). The first table tells the seed of the database's hashes (R22).
-  [[nodiscard]] Status obey(const ring::Table& table, MemberId self);
+  [[nodiscard]] Status obey(const ring::Table& table, MemberId self, uint64_t lease_number);
 
   // What became of a numbered write that came again. When not `fresh`, it is settled: nothing is to be executed.
   [[nodiscard]] SenderLog::Verdict settle_again(Slot slot, Incarnation sender, uint64_t number, const Destination& to);
@@ -65,7 +65,10 @@ class Store final : private ChainObserver {
  private:
   Status apply(Slot slot, std::string_view effects) override;
   void committed(Slot slot, Sequence sequence) override;
-  void dropped(Slot slot) override;
+  void dropped(Slot slot, bool outlived) override;
+  uint32_t copy_out(Slot slot, engine::CopyCursor& cursor, size_t bytes_max, std::string& effects) override;
+  void copy_effects(Slot slot, const engine::CopyCursor& cursor, std::string_view record_effects,
+                    std::string& out) override;
 
   // The keys' hashes into key_hashes_; false when a key belongs to another slot (R23).
   bool hash_keys(const Execution& execution);

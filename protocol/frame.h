@@ -14,7 +14,7 @@
 
 namespace chainring::protocol {
 
-inline constexpr uint32_t kWireVersion = 1;  // both ends must have the same one
+inline constexpr uint32_t kWireVersion = 2;  // both ends must have the same one
 
 // Pinned: numbers on the wire never change their meaning.
 enum class FrameType : uint16_t {
@@ -27,6 +27,7 @@ enum class FrameType : uint16_t {
   stopped = 13,        // node -> coordinator: Stopped
   level = 14,          // coordinator -> node: Level
   subscribe = 15,      // router -> coordinator: Subscribe
+  learned = 16,        // node -> coordinator: Learned
   request = 20,        // router or node -> node or coordinator: Request
   reply = 21,          // the other way: Reply
   slots_request = 22,  // router -> node: SlotsRequest
@@ -34,6 +35,9 @@ enum class FrameType : uint16_t {
   records = 30,        // member -> successor: Records
   ack = 31,            // successor -> predecessor: Ack
   gap = 32,            // successor -> predecessor: Gap
+  copy_part = 33,      // tail -> learner: CopyPart, then effects
+  copy_end = 34,       // tail -> learner: CopyEnd
+  learn = 35,          // learner -> tail: Learn
 };
 
 // Header: payload length u32, type u16, zero u16; little-endian.

@@ -37,7 +37,8 @@ struct TableMember {
 };
 
 // Slots first..last have one chain. With next_epoch != 0 a change to next_chain is intended (R14): whoever sees it has
-// to stop under `epoch` (R15).
+// to stop under `epoch` (R15). With a goal, the chain is on its way there (R16): the goal's members that are not in the
+// chain are learners, and its tail copies the slots to them (R17).
 struct TableRange {
   Slot first = 0;
   Slot last = 0;
@@ -45,9 +46,10 @@ struct TableRange {
   std::vector<MemberId> chain;  // head first
   Epoch next_epoch = 0;
   std::vector<MemberId> next_chain;
+  std::vector<MemberId> goal;  // empty: it stays as it is
   template <class A>
   void fields(A& a) {
-    a(first, last, epoch, chain, next_epoch, next_chain);
+    a(first, last, epoch, chain, next_epoch, next_chain, goal);
   }
   friend bool operator==(const TableRange&, const TableRange&) = default;
 };
@@ -70,13 +72,14 @@ struct TableMessage {
   TableVersion version = 0;
   uint64_t hash_seed = 0;  // of the nodes' tables, so that SCAN cursors survive a move (R22)
   uint32_t copies = 0;
+  bool stopped = false;  // the cluster was stopped in order and has not begun again (R32)
   std::vector<std::string> lock_prefixes;
   std::vector<CoordinatorAddress> coordinators;
   std::vector<TableMember> members;
   std::vector<TableRange> ranges;  // ascending, without gaps or overlaps; empty before the first table
   template <class A>
   void fields(A& a) {
-    a(cluster_id, generation, version, hash_seed, copies, lock_prefixes, coordinators, members, ranges);
+    a(cluster_id, generation, version, hash_seed, copies, stopped, lock_prefixes, coordinators, members, ranges);
   }
 };
 
@@ -91,9 +94,10 @@ struct Heartbeat {
   uint32_t weight = 100;
   Micros sent_at = 0;       // by the node's monotonic clock; the lease runs from here (R4)
   TableVersion obeyed = 0;  // the newest table that the node has obeyed
+  bool leaving = false;     // it was asked to end, and waits until its slots are served by others
   template <class A>
   void fields(A& a) {
-    a(name, incarnation, host, port, failure_host, failure_zone, weight, sent_at, obeyed);
+    a(name, incarnation, host, port, failure_host, failure_zone, weight, sent_at, obeyed, leaving);
   }
 };
 
@@ -148,6 +152,28 @@ struct Stopped {
   template <class A>
   void fields(A& a) {
     a(member, epoch, runs);
+  }
+};
+
+// "I hold a true prefix of these slots and follow their source": from a learner (R17), when there are more of them and
+// every heartbeat interval while it is one.
+struct LearnedRun {
+  Slot first = 0;
+  Slot last = 0;
+  Epoch epoch = 0;  // of the chain that it follows
+  template <class A>
+  void fields(A& a) {
+    a(first, last, epoch);
+  }
+};
+struct Learned {
+  MemberId member = kNoMember;
+  uint64_t keys = 0;  // that were copied to it since its start
+  uint64_t bytes = 0;
+  std::vector<LearnedRun> runs;
+  template <class A>
+  void fields(A& a) {
+    a(member, keys, bytes, runs);
   }
 };
 
@@ -310,6 +336,63 @@ struct Gap {
   template <class A>
   void fields(A& a) {
     a(slot, epoch, expected);
+  }
+};
+
+// "Send me copies of these slots": from a learner to their tail, when it has obeyed the table that makes it one, and
+// every heartbeat interval while nothing has come.
+struct Learn {
+  std::vector<LearnedRun> runs;
+  template <class A>
+  void fields(A& a) {
+    a(runs);
+  }
+};
+
+// The copy of a slot, from its tail to a learner (R17): parts 0, 1, 2 ... of a stream, each with effects behind it that
+// make keys what they were when it was sent; then the end. Part 0 begins the slot anew, whatever was there.
+struct CopyPart {
+  Slot slot = 0;
+  Epoch epoch = 0;      // of the chain whose tail sends it
+  uint64_t stream = 0;  // counts up at the sender
+  uint64_t part = 0;
+  uint32_t keys = 0;  // whole keys among the effects
+  template <class A>
+  void fields(A& a) {
+    a(slot, epoch, stream, part, keys);
+  }
+};
+// From here on the learner's copy is that of record `sequence`, and the records behind it follow.
+struct SenderAnswer {
+  uint64_t number = 0;
+  Sequence sequence = 0;
+  std::string reply;
+  template <class A>
+  void fields(A& a) {
+    a(number, sequence, reply);
+  }
+};
+struct SenderRecord {  // what settles writes that come twice (R20)
+  Incarnation sender = 0;
+  uint64_t answered_below = 0;
+  Sequence last = 0;
+  std::vector<SenderAnswer> answers;
+  template <class A>
+  void fields(A& a) {
+    a(sender, answered_below, last, answers);
+  }
+};
+struct CopyEnd {
+  Slot slot = 0;
+  Epoch epoch = 0;
+  uint64_t stream = 0;
+  uint64_t part = 0;
+  Sequence sequence = 0;
+  Millis time = 0;  // of the slot's last execution (R12)
+  std::vector<SenderRecord> senders;
+  template <class A>
+  void fields(A& a) {
+    a(slot, epoch, stream, part, sequence, time, senders);
   }
 };
 

@@ -49,7 +49,8 @@ Status check_range(const protocol::TableRange& range, uint32_t expected_first, c
     return corrupt(concat("slot ", range.first, " is to go from epoch ", range.epoch, " back to ", range.next_epoch));
   }
   if (Status status = check_chain(range.chain, members, range.first); !status) return status;
-  return check_chain(range.next_chain, members, range.first);
+  if (Status status = check_chain(range.next_chain, members, range.first); !status) return status;
+  return check_chain(range.goal, members, range.first);
 }
 
 }  // namespace

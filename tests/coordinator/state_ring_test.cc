@@ -47,20 +47,20 @@ TEST_CASE("RingState.apply: an intention stands beside the chain in force until 
   RingFixture f(3);
   const Epoch first = f.intend({{0, kSlotCount - 1, {1, 2, 3}}}, true);
   REQUIRE(f.ring.ranges().size() == 1);
-  REQUIRE(f.ring.ranges()[0] == protocol::TableRange{0, kSlotCount - 1, 0, {}, first, {1, 2, 3}});
+  REQUIRE(f.ring.ranges()[0] == protocol::TableRange{0, kSlotCount - 1, 0, {}, first, {1, 2, 3}, {}});
   REQUIRE(f.ring.member(1)->listed.state == MemberState::joining);
   f.activate(first);
-  REQUIRE(f.ring.ranges()[0] == protocol::TableRange{0, kSlotCount - 1, first, {1, 2, 3}, 0, {}});
+  REQUIRE(f.ring.ranges()[0] == protocol::TableRange{0, kSlotCount - 1, first, {1, 2, 3}, 0, {}, {}});
   REQUIRE(f.ring.member(1)->listed.state == MemberState::up);
   check_table(f.ring);
 
   const Epoch second = f.intend({{100, 199, {1, 3}}});
   REQUIRE(second > first);
   REQUIRE(f.ring.ranges().size() == 3);
-  REQUIRE(f.ring.ranges()[1] == protocol::TableRange{100, 199, first, {1, 2, 3}, second, {1, 3}});
+  REQUIRE(f.ring.ranges()[1] == protocol::TableRange{100, 199, first, {1, 2, 3}, second, {1, 3}, {}});
   check_table(f.ring);
   f.activate(second);
-  REQUIRE(f.ring.ranges()[1] == protocol::TableRange{100, 199, second, {1, 3}, 0, {}});
+  REQUIRE(f.ring.ranges()[1] == protocol::TableRange{100, 199, second, {1, 3}, 0, {}, {}});
 }
 
 TEST_CASE("RingState.apply: a higher intention replaces a lower one, for its slots alone") {
@@ -70,7 +70,7 @@ TEST_CASE("RingState.apply: a higher intention replaces a lower one, for its slo
   const Epoch higher = f.intend({{50, 149, {3}}});
   REQUIRE(higher > lower);
   f.activate(lower);
-  REQUIRE(f.ring.ranges()[0] == protocol::TableRange{0, 49, lower, {2, 3}, 0, {}});
+  REQUIRE(f.ring.ranges()[0] == protocol::TableRange{0, 49, lower, {2, 3}, 0, {}, {}});
   REQUIRE(f.ring.ranges()[1].next_epoch == higher);
   REQUIRE(f.ring.ranges()[1].chain == Chain{1, 2, 3});
   check_table(f.ring);
@@ -189,22 +189,22 @@ TEST_CASE("RingState: what it writes is what it reads") {
 }
 
 TEST_CASE("change_runs: cuts where runs begin and end, and folds what is equal") {
-  Ranges ranges = {{0, 99, 1, {1}, 0, {}}, {100, kSlotCount - 1, 1, {2}, 0, {}}};
+  Ranges ranges = {{0, 99, 1, {1}, 0, {}, {}}, {100, kSlotCount - 1, 1, {2}, 0, {}, {}}};
   struct Run {
     Slot first, last;
   };
   const std::vector<Run> runs = {{0, 0}, {90, 110}, {kSlotCount - 1, kSlotCount - 1}};
   change_runs(ranges, runs, [](protocol::TableRange& part, const Run&) { part.epoch = 2; });
-  const Ranges expected = {{0, 0, 2, {1}, 0, {}},
-                           {1, 89, 1, {1}, 0, {}},
-                           {90, 99, 2, {1}, 0, {}},
-                           {100, 110, 2, {2}, 0, {}},
-                           {111, kSlotCount - 2, 1, {2}, 0, {}},
-                           {kSlotCount - 1, kSlotCount - 1, 2, {2}, 0, {}}};
+  const Ranges expected = {{0, 0, 2, {1}, 0, {}, {}},
+                           {1, 89, 1, {1}, 0, {}, {}},
+                           {90, 99, 2, {1}, 0, {}, {}},
+                           {100, 110, 2, {2}, 0, {}, {}},
+                           {111, kSlotCount - 2, 1, {2}, 0, {}, {}},
+                           {kSlotCount - 1, kSlotCount - 1, 2, {2}, 0, {}, {}}};
   REQUIRE(ranges == expected);
   change_runs(ranges, std::vector<Run>{{0, kSlotCount - 1}},
               [](protocol::TableRange& part, const Run&) { part.epoch = 3, part.chain = {4}; });
-  REQUIRE(ranges == Ranges{{0, kSlotCount - 1, 3, {4}, 0, {}}});
+  REQUIRE(ranges == Ranges{{0, kSlotCount - 1, 3, {4}, 0, {}, {}}});
 }
 
 }  // namespace

@@ -38,8 +38,12 @@ TEST_CASE("status_json: the documented object, word for word") {
       R"("head_slots":0,"slots":16384,"weight":100,"failure_host":"host-n3","zone":""}],)"
       R"("routers":[{"name":"r1","host":"127.0.0.1","port":7379,"version":7,"last_heard_ms":40}],)"
       R"("slots":{"assigned":16384,"served":0,"changing":100,"lost":0,"short":0},)"
-      R"("ranges":[{"first":0,"last":99,"epoch":1,"chain":["n1","n2","n3"],"next_epoch":2,"next_chain":["n1","n2"]},)"
-      R"({"first":100,"last":16383,"epoch":1,"chain":["n1","n2","n3"],"next_epoch":0,"next_chain":[]}],)"
+      R"("ranges":[{"first":0,"last":99,"epoch":1,"chain":["n1","n2","n3"],"next_epoch":2,"next_chain":["n1","n2"],)"
+      R"("goal":[]},)"
+      R"({"first":100,"last":16383,"epoch":1,"chain":["n1","n2","n3"],"next_epoch":0,"next_chain":[],)"
+      R"("goal":[]}],"reshard":{"state":"moving","change":"","slots_total":0,"slots_left":0,"copying":0,)"
+      R"("keys_copied":0,)"
+      R"("bytes_copied":0,"running_ms":0,"trouble":""},)"
       R"("locks":{"count":2,"token":77}})");
 }
 

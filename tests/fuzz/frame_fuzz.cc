@@ -39,6 +39,8 @@ void check_payload(protocol::FrameType type, std::string_view payload) {
       return check_message<protocol::TableMessage>(payload);
     case stopped:
       return check_message<protocol::Stopped>(payload);
+    case learned:
+      return check_message<protocol::Learned>(payload);
     case level:
       return check_message<protocol::Level>(payload);
     case subscribe:
@@ -57,6 +59,12 @@ void check_payload(protocol::FrameType type, std::string_view payload) {
       return check_message<protocol::Ack>(payload);
     case gap:
       return check_message<protocol::Gap>(payload);
+    case copy_part:
+      return check_message<protocol::CopyPart>(payload);
+    case copy_end:
+      return check_message<protocol::CopyEnd>(payload);
+    case learn:
+      return check_message<protocol::Learn>(payload);
   }
 }
 

@@ -214,10 +214,10 @@ TEST_CASE("Chains: a table that puts an unpromised epoch in force is refused") {
   self.host = "127.0.0.1";
   self.port = 7401;
   message.members = {self};
-  message.ranges = {{0, kSlotCount - 1, 1, {1}, 0, {}}};
+  message.ranges = {{0, kSlotCount - 1, 1, {1}, 0, {}, {}}};
   const auto table = ring::Table::from_message(message);
   REQUIRE(table.ok());
-  CHECK_FALSE(world.member(1).chains.obey(*table, 1).ok());
+  CHECK_FALSE(world.member(1).chains.obey(*table, 1, 1).ok());
 }
 
 TEST_CASE("Chains: malformed frames are an error and change nothing") {

@@ -19,16 +19,44 @@ namespace chainring::node::testing {
 // Keeps the effects of each slot as they were applied; what a head executes is put in by execute().
 class Log final : public ChainObserver {
  public:
+  // A copy is made of the effects themselves, all at once.
+  uint32_t copy_out(Slot slot, engine::CopyCursor& cursor, size_t, std::string& effects) override {
+    cursor.db = engine::CopyCursor::kEnd;
+    for (const std::string& one : applied[slot]) append_effect(effects, one);
+    return 0;
+  }
+  void copy_effects(Slot, const engine::CopyCursor&, std::string_view, std::string&) override {}
+  // As engine::whole_effects() wants them.
+  static void append_effect(std::string& out, std::string_view text) {
+    ByteWriter writer(out);
+    writer(uint8_t{0});
+    writer.varint(2);
+    writer(std::string_view("set"), text);
+  }
+
   Status apply(Slot slot, std::string_view effects) override {
     if (effects == "poison") return Status(ErrorCode::corrupt, "poison");
+    if (!effects.empty() && effects[0] == '\0') return apply_copy(slot, effects);
     applied[slot].emplace_back(effects);
     return Status();
   }
   void committed(Slot slot, Sequence sequence) override { commits[slot] = sequence; }
-  void dropped(Slot slot) override {
+  void dropped(Slot slot, bool) override {
     applied.erase(slot);
     commits.erase(slot);
     ++drops;
+  }
+  Status apply_copy(Slot slot, std::string_view effects) {
+    for (ByteReader reader(effects); !reader.complete();) {
+      uint8_t db = 0;
+      std::string_view name, text;
+      reader(db);
+      if (reader.varint() != 2) return Status(ErrorCode::corrupt, "no copy");
+      reader(name, text);
+      if (reader.failed()) return Status(ErrorCode::corrupt, "no copy");
+      applied[slot].emplace_back(text);
+    }
+    return Status();
   }
   std::map<Slot, std::vector<std::string>> applied;
   std::map<Slot, Sequence> commits;
@@ -55,7 +83,8 @@ class ChainWorld {
   size_t size() const { return members_.size(); }
 
   // A newer table; nobody has seen it yet.
-  void publish(Epoch epoch, std::vector<MemberId> chain, Epoch next_epoch = 0, std::vector<MemberId> next = {}) {
+  void publish(Epoch epoch, std::vector<MemberId> chain, Epoch next_epoch = 0, std::vector<MemberId> next = {},
+               std::vector<MemberId> goal = {}) {
     message_.cluster_id = 1;
     message_.copies = 3;
     ++message_.version;
@@ -69,14 +98,14 @@ class ChainWorld {
       listed.port = static_cast<uint16_t>(7400 + known->id);
       message_.members.push_back(listed);
     }
-    message_.ranges = {{0, kSlotCount - 1, epoch, std::move(chain), next_epoch, std::move(next)}};
+    message_.ranges = {{0, kSlotCount - 1, epoch, std::move(chain), next_epoch, std::move(next), std::move(goal)}};
   }
   const protocol::TableRange& range() const { return message_.ranges[0]; }
   void show(MemberId id) {
     if (!member(id).alive) return;
     const auto table = ring::Table::from_message(message_);
     REQUIRE(table.ok());
-    REQUIRE(member(id).chains.obey(*table, id).ok());
+    REQUIRE(member(id).chains.obey(*table, id, 1).ok());
     pump(id);
   }
   void show_all() {
@@ -111,6 +140,7 @@ class ChainWorld {
 
   // Takes a member's messages onto the links.
   void pump(MemberId id) {
+    member(id).chains.copy([](MemberId) { return size_t{1} << 20; });
     for (ChainMessage& message : member(id).chains.take_messages()) {
       links_[{id, message.to}].push_back(std::move(message));
     }
@@ -134,6 +164,9 @@ class ChainWorld {
     if (message.type == protocol::FrameType::records) taken = to.on_records(way.first, message.payload);
     if (message.type == protocol::FrameType::ack) taken = to.on_ack(way.first, message.payload);
     if (message.type == protocol::FrameType::gap) taken = to.on_gap(way.first, message.payload);
+    if (message.type == protocol::FrameType::copy_part) taken = to.on_copy_part(way.first, message.payload);
+    if (message.type == protocol::FrameType::copy_end) taken = to.on_copy_end(way.first, message.payload);
+    if (message.type == protocol::FrameType::learn) taken = to.on_learn(way.first, message.payload);
     REQUIRE(taken.ok());
     pump(way.second);
   }

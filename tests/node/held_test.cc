@@ -40,7 +40,7 @@ TEST_CASE("HeldReplies: a slot that goes leaves its requests unsettled") {
   HeldReplies held;
   Sink sink;
   held.hold(3, 2, to(1), "a");
-  held.dropped(3, sink);
+  held.dropped(3, false, sink);
   CHECK(sink.said == Said{"1:unsettled"});
   CHECK(held.count() == 0);
 }
@@ -52,6 +52,6 @@ TEST_CASE("HeldReplies: a reply over several slots waits for the last and names 
   held.hold_all(needs, {9}, to(1), "ok");
   held.committed(3, 1, sink);
   CHECK(sink.said.empty());
-  held.dropped(4, sink);
+  held.dropped(4, false, sink);
   CHECK(sink.said == Said{"1:ok:2"});  // slots 3 and 9; slot 4 was lost on the way
 }

@@ -45,7 +45,7 @@ class Scene {
     net.establish(coordinator);
     turn();
     own_incarnation_ = incarnation_in(net.take_output(coordinator));
-    net.receive(coordinator, concat("+PEER 1 77 coordinator c1 ", "c0", "\r\n"));
+    net.receive(coordinator, concat("+PEER 2 77 coordinator c1 ", "c0", "\r\n"));
     turn();
   }
 
@@ -65,7 +65,7 @@ class Scene {
     message.copies = 3;
     message.lock_prefixes = {"lock:"};
     message.members = {member(kSelf, "n1", own_incarnation_, 7401), member(kOther, "n2", kSuccessor, 7402)};
-    message.ranges = {{0, kSlotCount - 1, epoch, std::move(chain), next_epoch, std::move(next)}};
+    message.ranges = {{0, kSlotCount - 1, epoch, std::move(chain), next_epoch, std::move(next), {}}};
     send(coordinator, protocol::FrameType::table, message);
   }
   void lease(Micros length = 100 * kSecond) {
@@ -79,10 +79,10 @@ class Scene {
 
   ConnId router() {
     const ConnId conn = net.accept("router:1");
-    net.receive(conn, "*7\r\n$4\r\nPEER\r\n$1\r\n1\r\n$2\r\n77\r\n$6\r\nrouter\r\n$2\r\nr1\r\n$3\r\nabc\r\n$0\r\n\r\n");
+    net.receive(conn, "*7\r\n$4\r\nPEER\r\n$1\r\n2\r\n$2\r\n77\r\n$6\r\nrouter\r\n$2\r\nr1\r\n$3\r\nabc\r\n$0\r\n\r\n");
     turn();
     const std::string welcome = net.take_output(conn);
-    REQUIRE(welcome.starts_with("+PEER 1 77 node n1 "));
+    REQUIRE(welcome.starts_with("+PEER 2 77 node n1 "));
     return conn;
   }
 
@@ -143,7 +143,7 @@ class Scene {
     net.establish(conn);
     turn();
     net.take_output(conn);
-    net.receive(conn, "+PEER 1 77 node n2 52\r\n");
+    net.receive(conn, "+PEER 2 77 node n2 52\r\n");
     turn();
     return conn;
   }
@@ -294,13 +294,31 @@ TEST_CASE("Node: says that it stopped, and answers nothing of the old epoch (R15
   CHECK(scene.replies(router) == Said{"1 0 2 +OK\r\n"});  // committed by the activation, in the new epoch
 }
 
-TEST_CASE("Node: a request that ran where the slot has gone away is unsettled (R20)") {
+TEST_CASE("Node: what ran before the slot went away in order is answered when the new chain has it (R20)") {
   Scene scene;
   const ConnId router = scene.router();
   scene.serve({kSelf, kOther});
   scene.successor();
   scene.ask(router, 1, {"SET", "a", "1"}, 1);
   scene.table(1, {kSelf, kOther}, 2, {kOther});
+  CHECK(scene.replies(router).empty());
+  scene.table(2, {kOther});
+  CHECK(scene.replies(router) == Said{"1 0 2 +OK\r\n"});
+}
+
+TEST_CASE("Node: a request that ran where the slot has gone away unheard is unsettled (R20)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.table(0, {}, 1, {kSelf, kOther});
+  scene.table(1, {kSelf, kOther});
+  scene.lease(50 * kMicrosPerMilli);
+  scene.successor();
+  scene.ask(router, 1, {"SET", "a", "1"}, 1);
+  scene.table(1, {kSelf, kOther}, 2, {kOther});
+  // Its lease ends: nobody has to wait any longer for what it says of the slot.
+  scene.now.mono += 60 * kMicrosPerMilli;
+  scene.turn();
+  scene.lease();
   scene.table(2, {kOther});
   const Said said = scene.replies(router);
   REQUIRE(said.size() == 1);
@@ -343,7 +361,7 @@ TEST_CASE("Node: refuses peers of another cluster, and clients get MOVED for slo
   scene.serve({kOther, kSelf});
   const ConnId stranger = scene.net.accept("x:1");
   scene.net.receive(stranger,
-                    "*7\r\n$4\r\nPEER\r\n$1\r\n1\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
+                    "*7\r\n$4\r\nPEER\r\n$1\r\n2\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
   scene.turn();
   CHECK(scene.net.take_output(stranger).starts_with("-ERR peer refused: this is cluster 77, you said 78"));
   const ConnId client = scene.net.accept("y:1");

@@ -21,6 +21,7 @@ void for_each_message(Visit visit) {
   visit("Grant", FrameType::grant, Grant{});
   visit("TableMessage", FrameType::table, TableMessage{});
   visit("Stopped", FrameType::stopped, Stopped{});
+  visit("Learned", FrameType::learned, Learned{});
   visit("Level", FrameType::level, Level{});
   visit("Subscribe", FrameType::subscribe, Subscribe{});
   visit("Request", FrameType::request, Request{});
@@ -30,6 +31,9 @@ void for_each_message(Visit visit) {
   visit("Records", FrameType::records, Records{});
   visit("Ack", FrameType::ack, Ack{});
   visit("Gap", FrameType::gap, Gap{});
+  visit("CopyPart", FrameType::copy_part, CopyPart{});
+  visit("CopyEnd", FrameType::copy_end, CopyEnd{});
+  visit("Learn", FrameType::learn, Learn{});
 }
 
 inline std::string hex(std::string_view bytes) {

@@ -30,6 +30,9 @@ void for_each_part(Visit visit) {
   visit("TableRange", TableRange{});
   visit("CoordinatorAddress", CoordinatorAddress{});
   visit("StoppedRun", StoppedRun{});
+  visit("LearnedRun", LearnedRun{});
+  visit("SenderAnswer", SenderAnswer{});
+  visit("SenderRecord", SenderRecord{});
   visit("LevelItem", LevelItem{});
   visit("SlotRange", SlotRange{});
   visit("Record", Record{});

@@ -217,7 +217,7 @@ class World {
     for (size_t i = 0; i < kSlots.size(); ++i) {
       const SlotTruth& truth = truth_.at(kSlots[i]);
       const Slot last = i + 1 == kSlots.size() ? kSlotCount - 1 : static_cast<Slot>(kSlots[i + 1] - 1);
-      protocol::TableRange range{first, last, truth.epoch, {}, 0, {}};
+      protocol::TableRange range{first, last, truth.epoch, {}, 0, {}, {}};
       for (MemberId member = 1; member <= kNodes; ++member) {
         range.chain.insert(member == truth.head ? range.chain.begin() : range.chain.end(), member);
       }

@@ -169,7 +169,7 @@ TEST_CASE("serving_member: the head of the chain, nobody for an empty one") {
   for (const MemberId id : {1, 2}) {
     message.members.emplace_back().id = static_cast<MemberId>(id);
   }
-  message.ranges = {{0, 99, 1, {2, 1}, 0, {}}, {100, kSlotCount - 1, 1, {}, 0, {}}};
+  message.ranges = {{0, 99, 1, {2, 1}, 0, {}, {}}, {100, kSlotCount - 1, 1, {}, 0, {}, {}}};
   const Result<ring::Table> table = ring::Table::from_message(message);
   REQUIRE(table.ok());
   CHECK(serving_member(*table, 5) == 2);
