@@ -107,6 +107,28 @@ KeyCounts Database::counts(std::span<const protocol::SlotRange> slots, uint8_t d
   return counts;
 }
 
+Millis Database::deadline_of(std::string_view key, uint8_t db) const {
+  CHECK(db < kDatabaseCount, "the caller judges SELECT");
+  const Entry* entry = state_->store.find(state_->store.key(key, db));
+  return entry == nullptr ? kNoDeadline : entry->deadline();
+}
+
+std::vector<std::string_view> Database::keys_in(Slot slot, uint8_t db, size_t keys_max) const {
+  CHECK(slot < kSlotCount && db < kDatabaseCount, "a slot of the ring, in a database");
+  std::vector<std::string_view> keys;
+  const Keyspace* keyspace = state_->store.keyspace(slot, db);
+  if (keyspace == nullptr) return keys;
+  std::vector<Entry*> found;
+  for (uint64_t position = 0; position != Table::kEndPosition && keys.size() < keys_max;) {
+    found.clear();
+    position = keyspace->table.scan(position, found);
+    for (const Entry* entry : found) {
+      if (keys.size() < keys_max) keys.push_back(entry->key());
+    }
+  }
+  return keys;
+}
+
 uint64_t Database::memory_bytes() const { return state_->store.memory_bytes(); }
 
 uint64_t Database::digest(Slot slot) const {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/random.h"
@@ -78,6 +79,12 @@ class Database {
 
   // Forgets everything in the slot, in all databases, without effects: it is not this member's any more.
   void clear_slot(Slot slot);
+
+  // When the key expires; INT64_MAX for never, and for a key that is not there. REQUIRES: db < kDatabaseCount.
+  [[nodiscard]] Millis deadline_of(std::string_view key, uint8_t db) const;
+  // Up to `keys_max` keys of a slot, in the order of their hashes. Lifetime: until the slot is next changed.
+  // REQUIRES: slot < kSlotCount, db < kDatabaseCount.
+  [[nodiscard]] std::vector<std::string_view> keys_in(Slot slot, uint8_t db, size_t keys_max) const;
 
   [[nodiscard]] KeyCounts counts(std::span<const protocol::SlotRange> slots, uint8_t db) const;
   [[nodiscard]] uint64_t memory_bytes() const;  // of keys, values and tables, by our own count

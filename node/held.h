@@ -23,6 +23,7 @@ struct Destination {
   uint64_t request = 0;    // of the link
   session::Ticket ticket;  // of the client
   Micros came_at = 0;      // of the link's request: the turn that read it
+  bool reads = false;      // of a client: it changes nothing, so that nothing is lost when its reply is
 };
 
 class HeldReplies {

@@ -47,7 +47,8 @@ Node::Node(Settings settings, Transport& transport, Random& random, Log& log, se
       identity_(session::own_identity(session::PeerRole::node, settings_, random)),
       store_(*this, random),
       clients_(settings_, transport, random, log, *this, node_facts(std::move(facts))),
-      coordinator_(transport, random, addresses_of(settings_)) {}
+      coordinator_(transport, random, addresses_of(settings_)),
+      locks_(*this) {}
 
 Node::~Node() = default;
 
@@ -70,11 +71,13 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
     on_event(event);
     if (finished_) return;
   }
+  tend_parked();
   clients_.flush(now);  // may execute requests that were held back, so what follows sees their effects
   expire_keys();
   tend_links();
   copy_to_learners();
   talk_to_coordinator();
+  tend_locks();
   send_chain_messages();
   mind_the_door();
   mind_the_drain();
@@ -83,7 +86,8 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
 }
 
 Micros Node::next_wake() const {
-  Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_, drained_by_});
+  Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_, drained_by_,
+                          parked_.next_deadline(), locks_.next_tick()});
   for (const auto& [member, link] : links_) next = std::min(next, link->next_tick());
   return copying_goes_on_ ? now_.mono : next;
 }
@@ -160,6 +164,8 @@ void Node::on_coordinator_frame(const protocol::Frame& frame) {
     case protocol::FrameType::level:
       if (const auto level = decode<protocol::Level>(frame.payload)) store_.chains().on_level(*level);
       break;
+    case protocol::FrameType::reply:
+      return on_forwarded_reply(frame.payload);
     default:
       break;  // a newer coordinator may say more; what this node relies on is above
   }
@@ -214,11 +220,15 @@ void Node::talk_to_coordinator() {
   }
 }
 
+std::string Node::announced_host() const {
+  return text_or(settings_.text(Setting::announce_host), settings_.text(Setting::bind));
+}
+
 void Node::send_heartbeat() {
   protocol::Heartbeat heartbeat;
   heartbeat.name = identity_.id;
   heartbeat.incarnation = identity_.incarnation;
-  heartbeat.host = text_or(settings_.text(Setting::announce_host), settings_.text(Setting::bind));
+  heartbeat.host = announced_host();
   heartbeat.port = port_;
   heartbeat.failure_host = text_or(settings_.text(Setting::failure_host), heartbeat.host);
   heartbeat.failure_zone = std::string(settings_.text(Setting::failure_zone));

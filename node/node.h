@@ -18,8 +18,11 @@
 #include "base/random.h"
 #include "base/settings.h"
 #include "base/transport.h"
+#include "node/cluster_view.h"
+#include "node/door.h"
 #include "node/held.h"
 #include "node/lease.h"
+#include "node/lock_forward.h"
 #include "node/store.h"
 #include "protocol/resp.h"
 #include "ring/table.h"
@@ -29,7 +32,7 @@
 
 namespace chainring::node {
 
-class Node final : public Process, private session::Backend, private HeldReplies::Sink {
+class Node final : public Process, private session::Backend, private HeldReplies::Sink, private LockForward::Receiver {
  public:
   Node(Settings settings, Transport& transport, Random& random, Log& log, session::RoleFacts facts = {});
   ~Node() override;
@@ -71,6 +74,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void adopt_table(const protocol::TableMessage& message);
   void talk_to_coordinator();
   void send_heartbeat();
+  [[nodiscard]] std::string announced_host() const;
   void end(Status why);
   [[nodiscard]] bool serving() const { return lease_.valid(now_.mono); }
   void expire_keys();
@@ -99,14 +103,51 @@ class Node final : public Process, private session::Backend, private HeldReplies
   [[nodiscard]] ConnId link_from(MemberId member) const;  // the one that it dialled
 
   // ---- node_clients.cc: clients connected to this node, INFO
+  // What decides, beside the slot, whether a request has to wait.
+  struct DoorState {
+    TableVersion table = 0;
+    bool serving = false;
+    bool closed = false;
+    friend bool operator==(const DoorState&, const DoorState&) = default;
+  };
+  // Where the keys of a request are.
+  struct KeyPlace {
+    enum class Kind : uint8_t { slot, locks, mixed };
+    Kind kind = Kind::mixed;
+    Slot slot = 0;
+  };
   void request(const session::ClientRequest& request) override;
-  void client_gone(session::ClientId) override {}  // Clients ignores late replies
+  void client_gone(session::ClientId client) override { parked_.forget(client); }  // Clients ignores late replies
   void info(std::string_view section, session::InfoWriter& out) override;
   [[nodiscard]] int64_t replicas() const override;
-  void run_for_client(const session::ClientRequest& request);
-  [[nodiscard]] std::string where_is(Slot slot) const;  // the error for a slot that is not headed here
+  void run_everywhere(const session::ClientRequest& request);
+  void run_on_keys(const session::ClientRequest& request);
+  void run_on_slot(const session::ClientRequest& request, Slot slot);
+  void read_at_member(const session::ClientRequest& request, const Execution& execution);
+  [[nodiscard]] Execution execution_for(const session::ClientRequest& request) const;
+  void refuse(const session::ClientRequest& request, std::string_view why);
+  void park(const session::ClientRequest& request, Slot slot);
+  [[nodiscard]] DoorState door_state() const;
+  void tend_parked();
+  void run_parked(const ParkedRequest& parked);
+  [[nodiscard]] Door door(Slot slot, bool reads_here) const;
+  [[nodiscard]] Micros request_deadline() const;
+  [[nodiscard]] KeyPlace place_of(const session::ClientRequest& request);
+  [[nodiscard]] std::string moved(Slot slot) const;  // the error that sends a client to the head
   [[nodiscard]] bool is_lock_key(std::string_view key) const;
   [[nodiscard]] std::string info_lines(std::string_view section);
+
+  // ---- node_locks.cc: lock keys, LOCK, RING
+  void forward(const session::ClientRequest& request);
+  void on_forwarded_reply(std::string_view payload);
+  void tend_locks();
+  void lock_answered(const session::Ticket& to, std::string_view reply) override;
+
+  // ---- node_cluster.cc: CLUSTER
+  void answer_cluster(const session::ClientRequest& request);
+  void count_keys_in_slot(const session::ClientRequest& request, protocol::ReplyWriter& reply) const;
+  void list_keys_in_slot(const session::ClientRequest& request, protocol::ReplyWriter& reply) const;
+  void follow_table();
 
   // ---- HeldReplies::Sink
   void release(Slot slot, const Destination& to, std::string_view reply) override;
@@ -127,6 +168,17 @@ class Node final : public Process, private session::Backend, private HeldReplies
   MemberId self_ = kNoMember;
   session::Clients clients_;
   session::CoordinatorLink coordinator_;
+
+  // Of clients.
+  ParkedRequests parked_;
+  DoorState door_state_;     // of the end of the last turn, when the parked ones were looked at
+  bool door_moved_ = false;  // since then, when something was parked
+  LockForward locks_;
+  ConnId locks_conn_ = kNoConn;         // that locks_ sends on
+  std::optional<Address> told_leader_;  // by an answer to one of locks_
+  ClusterView view_;
+  std::vector<size_t> key_positions_;  // reused from request to request
+
   std::unordered_map<ConnId, Peer> peers_;
   std::unordered_map<Incarnation, ConnId> dialled_by_;            // accepted links, by who dialled them
   std::map<MemberId, std::unique_ptr<session::PeerLink>> links_;  // that we dial

@@ -1,6 +1,7 @@
 // Clients that are connected to this node itself, and INFO.
 
 #include <array>
+#include <utility>
 
 #include "base/text.h"
 #include "node/node.h"
@@ -10,6 +11,10 @@ namespace chainring::node {
 namespace {
 
 constexpr std::array kAllSlots = {protocol::SlotRange{0, kSlotCount - 1}};
+constexpr std::string_view kBetweenChains =
+    "TRYAGAIN the slot is between two chains; the command was not executed, try again";
+
+bool only_reads(const protocol::CommandSpec& command) { return (command.flags & protocol::kReadonly) != 0; }
 
 }  // namespace
 
@@ -23,44 +28,49 @@ bool Node::is_lock_key(std::string_view key) const {
   return false;
 }
 
-std::string Node::where_is(Slot slot) const {
-  const MemberId head = table_.has_ranges() ? table_.head(slot) : kNoMember;
-  if (head == kNoMember || head == self_) return std::string(protocol::errors::kClusterDown);
-  const protocol::TableMember* member = table_.member(head);
-  return concat("MOVED ", slot, " ", member->host, ":", member->port);
+std::string Node::moved(Slot slot) const {
+  const protocol::TableMember* head = table_.member(table_.head(slot));
+  CHECK(head != nullptr, "a table lists the members of its chains");
+  return concat("MOVED ", slot, " ", head->host, ":", head->port);
+}
+
+Micros Node::request_deadline() const {
+  return now_.mono + settings_.number(Setting::request_timeout_ms) * kMicrosPerMilli;
+}
+
+Door Node::door(Slot slot, bool reads_here) const {
+  if (door_closed_) return Door::waits;
+  return judge_door(table_, store_.chains(), self_, slot, reads_here, serving());
+}
+
+void Node::refuse(const session::ClientRequest& request, std::string_view why) {
+  std::string reply;
+  protocol::ReplyWriter(reply, request.resp).error(why);
+  clients_.complete(request.ticket, reply);
 }
 
 void Node::request(const session::ClientRequest& request) {
-  const auto refuse = [&](std::string_view why) {
-    std::string reply;
-    protocol::ReplyWriter(reply, request.resp).error(why);
-    clients_.complete(request.ticket, reply);
-  };
+  const bool runs = engine::Database::runs(request.command->id);
   switch (request.command->routing) {
     case protocol::Routing::slot:
     case protocol::Routing::split_sum:
     case protocol::Routing::split_values:
     case protocol::Routing::split_ok:
+      if (runs) return run_on_keys(request);
+      break;
     case protocol::Routing::all_slots:
     case protocol::Routing::scan:
-      if (engine::Database::runs(request.command->id)) return run_for_client(request);
+      if (runs) return run_everywhere(request);
       break;
     case protocol::Routing::coordinator:
-      return refuse("ERR a node does not answer this; ask a router");
+      return forward(request);
     case protocol::Routing::session:
-      break;
+      return answer_cluster(request);
   }
-  refuse(protocol::errors::unknown_command(request.args[0], request.args.data() + 1, request.args.size() - 1));
+  refuse(request, protocol::errors::unknown_command(request.args[0], request.args.data() + 1, request.args.size() - 1));
 }
 
-void Node::run_for_client(const session::ClientRequest& request) {
-  const auto refuse = [&](std::string_view why) {
-    std::string reply;
-    protocol::ReplyWriter(reply, request.resp).error(why);
-    clients_.complete(request.ticket, reply);
-  };
-  if (door_closed_) return refuse("TRYAGAIN this node waits for its successors; try again");
-  if (!serving()) return refuse(protocol::errors::kClusterDown);
+Execution Node::execution_for(const session::ClientRequest& request) const {
   Execution execution;
   execution.command = request.command;
   execution.args = request.args;
@@ -69,19 +79,119 @@ void Node::run_for_client(const session::ClientRequest& request) {
   execution.now = lease_.wall(now_.mono);
   execution.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
   execution.to.ticket = request.ticket;
-  const protocol::Routing routing = request.command->routing;
-  if (routing == protocol::Routing::all_slots || routing == protocol::Routing::scan) {
-    return store_.execute_over(store_.chains().headed(kAllSlots), execution);
+  execution.to.reads = only_reads(*request.command);
+  return execution;
+}
+
+void Node::run_everywhere(const session::ClientRequest& request) {
+  if (door_closed_ || !serving()) return park(request, protocol::kNoSlot);
+  store_.execute_over(store_.chains().headed(kAllSlots), execution_for(request));
+}
+
+Node::KeyPlace Node::place_of(const session::ClientRequest& request) {
+  protocol::key_positions(*request.command, request.args, key_positions_);
+  KeyPlace place;
+  bool first = true;
+  for (const size_t position : key_positions_) {
+    const std::string_view key = request.args[position];
+    const KeyPlace here =
+        is_lock_key(key) ? KeyPlace{KeyPlace::Kind::locks, 0} : KeyPlace{KeyPlace::Kind::slot, protocol::slot_of(key)};
+    const bool same = here.kind == place.kind && here.slot == place.slot;
+    if (!first && !same) return {};
+    place = here;
+    first = false;
   }
-  std::vector<size_t> positions;
-  protocol::key_positions(*request.command, request.args, positions);
-  if (positions.empty()) return refuse(protocol::errors::kSyntax);
-  for (const size_t position : positions) {
-    if (is_lock_key(request.args[position])) return refuse("ERR lock keys are served by routers and coordinators");
+  return place;
+}
+
+void Node::run_on_keys(const session::ClientRequest& request) {
+  const KeyPlace place = place_of(request);
+  switch (place.kind) {
+    case KeyPlace::Kind::slot:
+      return run_on_slot(request, place.slot);
+    case KeyPlace::Kind::locks:
+      return forward(request);
+    case KeyPlace::Kind::mixed:
+      return refuse(request, key_positions_.empty() ? protocol::errors::kSyntax : protocol::errors::kCrossSlot);
   }
-  execution.slot = protocol::slot_of(request.args[positions[0]]);
-  if (!store_.chains().heads(execution.slot, 0)) return refuse(where_is(execution.slot));
-  store_.execute(execution);
+}
+
+void Node::run_on_slot(const session::ClientRequest& request, Slot slot) {
+  Execution execution = execution_for(request);
+  execution.slot = slot;
+  Door found = door(slot, request.readonly && execution.to.reads);
+  if (found == Door::member) {
+    const Millis margin = settings_.number(Setting::drift_margin_ms);
+    if (store_.read(execution, margin)) return;
+    found = door(slot, false);
+  }
+  switch (found) {
+    case Door::head:
+      return store_.execute(execution);
+    case Door::elsewhere:
+      return refuse(request, moved(slot));
+    case Door::lost:
+      return refuse(request, protocol::errors::kClusterDown);
+    case Door::waits:
+    case Door::member:
+      return park(request, slot);
+  }
+}
+
+// ---- requests that wait ---------------------------------------------------------------------------------------------
+
+void Node::park(const session::ClientRequest& request, Slot slot) {
+  ParkedRequest parked;
+  parked.ticket = request.ticket;
+  parked.slot = slot;
+  parked.db = request.db;
+  parked.resp = request.resp;
+  parked.readonly = request.readonly;
+  parked.reads_here = request.readonly && only_reads(*request.command);
+  parked.deadline = request_deadline();
+  parked.bytes = request.bytes;
+  if (!parked_.park(std::move(parked))) return refuse(request, kBetweenChains);
+  clients_.hold(request.ticket.client);
+  // It may move back before the end of this turn: a lease that has run out may be granted again.
+  if (door_state() != door_state_) door_moved_ = true;
+}
+
+Node::DoorState Node::door_state() const { return {table_.version(), serving(), door_closed_}; }
+
+void Node::tend_parked() {
+  const bool moved_meanwhile = std::exchange(door_moved_, false);
+  const DoorState before = std::exchange(door_state_, door_state());
+  if (parked_.count() == 0) return;
+  for (const ParkedRequest& late :
+       parked_.take([this](const ParkedRequest& parked) { return parked.deadline <= now_.mono; })) {
+    clients_.complete(late.ticket, concat("-", kBetweenChains, "\r\n"));
+    clients_.release(late.ticket.client);
+  }
+  if (!moved_meanwhile && before == door_state_) return;
+  const auto can_go_on = [this](const ParkedRequest& parked) {
+    if (parked.slot == protocol::kNoSlot) return serving() && !door_closed_;
+    return door(parked.slot, parked.reads_here) != Door::waits;
+  };
+  for (const ParkedRequest& parked : parked_.take(can_go_on)) {
+    clients_.release(parked.ticket.client);
+    run_parked(parked);
+  }
+}
+
+// It was checked when it came, so it is whole and known.
+void Node::run_parked(const ParkedRequest& parked) {
+  parser_.next();
+  const bool whole = parser_.parse(parked.bytes) == protocol::RequestParser::State::ready;
+  CHECK(whole && !parser_.args().empty(), "what was parked is one request");
+  session::ClientRequest again;
+  again.ticket = parked.ticket;
+  again.command = protocol::find_command(parser_.args());
+  again.args = parser_.args();
+  again.bytes = parked.bytes;
+  again.db = parked.db;
+  again.resp = parked.resp;
+  again.readonly = parked.readonly;
+  request(again);
 }
 
 std::string Node::info_lines(std::string_view section) {
@@ -112,6 +222,8 @@ void Node::info(std::string_view section, session::InfoWriter& out) {
     out.field("chainring_table_version", static_cast<int64_t>(chains.obeyed()));
     out.field("chainring_lease_left_ms", lease_.left(now_.mono) / kMicrosPerMilli);
     out.field("chainring_uncommitted_bytes", static_cast<int64_t>(chains.uncommitted_bytes()));
+    out.field("chainring_parked_requests", static_cast<int64_t>(parked_.count()));
+    out.field("chainring_forwarded_requests", static_cast<int64_t>(locks_.count()));
     out.field("chainring_held_replies", static_cast<int64_t>(store_.held()));
   }
 }

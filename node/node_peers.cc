@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kReplyBacklogMax = size_t{4} << 20;
 constexpr size_t kCopyBacklogMax = size_t{4} << 20;  // of a copy that may wait to leave on a learner's link
 constexpr size_t kPeersMax = 4096;                   // links of routers and members that may be open
+constexpr std::string_view kSlotLeft = "TRYAGAIN the slot has left this node before its answer was certain; try again";
 
 protocol::RespVersion resp_of(uint8_t flags) {
   return (flags & protocol::kRequestResp3) != 0 ? protocol::RespVersion::resp3 : protocol::RespVersion::resp2;
@@ -256,7 +257,7 @@ void Node::release(Slot slot, const Destination& to, std::string_view reply) {
 
 void Node::unsettled(Slot slot, const Destination& to) {
   if (to.link != kNoConn) return answer(to.link, to.request, slot, protocol::ReplyStatus::unsettled, {});
-  clients_.complete(to.ticket, concat("-", protocol::errors::kOutcomeUnknown, "\r\n"));
+  clients_.complete(to.ticket, concat("-", to.reads ? kSlotLeft : protocol::errors::kOutcomeUnknown, "\r\n"));
 }
 
 void Node::release_all(const Destination& to, const std::vector<Slot>& settled, std::string_view reply) {

@@ -81,6 +81,31 @@ void Store::execute(const Execution& execution) {
   reply_when(execution.slot, needs, execution.to);
 }
 
+bool Store::read(const Execution& execution, Millis margin) {
+  CHECK(chains_.view(execution.slot).active, "a member of the chain reads");
+  CHECK((execution.command->flags & protocol::kReadonly) != 0, "only the head writes");
+  reply_.clear();
+  effects_.clear();
+  protocol::ReplyWriter writer(reply_, execution.resp);
+  if (!hash_keys(execution)) {
+    writer.error(protocol::errors::kCrossSlot);
+    sink_.release(execution.slot, execution.to, reply_);
+    return true;
+  }
+  engine::ExecContext context;
+  context.now = chains_.execution_time(execution.slot, execution.now);
+  context.random = &random_;
+  context.db = execution.db;
+  for (const size_t position : key_positions_) {
+    const Millis deadline = database_->deadline_of(execution.args[position], execution.db);
+    if (deadline - margin <= context.now) return false;
+  }
+  database_->execute(*execution.command, execution.args, context, writer, effects_);
+  CHECK(effects_.empty(), "a read of keys that have not expired changes nothing");
+  reply_when(execution.slot, chains_.rests_on(execution.slot, key_hashes_), execution.to);
+  return true;
+}
+
 void Store::execute_over(std::span<const protocol::SlotRange> slots, const Execution& execution) {
   reply_.clear();
   effects_.clear();

@@ -50,6 +50,12 @@ class Store final : private ChainObserver {
   // REQUIRES: chains().heads(slot, 0), the arity fits, Database::runs(command).
   void execute(const Execution& execution);
 
+  // Answers a read at a member that is not the head, under its lease (CRAQ; Terrace and Freedman, 2009): what it finds
+  // here is committed, or its reply waits until it is. False, and nothing was done, when only the head may judge
+  // whether a key has expired: its time is over by this member's clock, or will be within `margin` (R12). REQUIRES:
+  // chains().view(slot).active, the arity fits, Database::runs(command), and it only reads.
+  [[nodiscard]] bool read(const Execution& execution, Millis margin);
+
   // Runs a cluster-wide command over the given slots. REQUIRES: it heads all of them.
   void execute_over(std::span<const protocol::SlotRange> slots, const Execution& execution);
 

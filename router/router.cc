@@ -44,15 +44,6 @@ session::RoleFacts router_facts(session::RoleFacts facts, Random& random) {
   return facts;
 }
 
-// "host:port"; nothing when no leader is named: then the answer to the next Subscribe says more.
-std::optional<Address> parse_leader(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  const std::optional<uint64_t> port = parse_uint(text.substr(colon + 1));
-  if (!port || *port == 0 || *port > UINT16_MAX) return std::nullopt;
-  return Address{std::string(text.substr(0, colon)), static_cast<uint16_t>(*port)};
-}
-
 }  // namespace
 
 Router::Router(Settings settings, Transport& transport, Random& random, Log& log, session::RoleFacts facts)
@@ -262,7 +253,8 @@ void Router::on_reply(Lane& lane, std::string_view payload) {
   if (item == nullptr) return;  // given up
   if (item->kind != InFlight::Kind::request) return lose(*item);
   if (reply.status == protocol::ReplyStatus::not_leader) {
-    if (std::optional<Address> leader = parse_leader(body)) links_.leader_is(*std::move(leader));
+    // When none is named, the answer to the next Subscribe says more.
+    if (Address leader = session::leader_in(body); !leader.host.empty()) links_.leader_is(std::move(leader));
   }
   dispatcher_.on_reply(static_cast<Outstanding&>(*item), reply, body, now_.mono);
 }

@@ -32,6 +32,7 @@ struct Client {
   bool authenticated = false;
   bool no_evict = false;
   bool no_touch = false;
+  bool readonly = false;     // READONLY
   bool replies_off = false;  // CLIENT REPLY OFF
   bool skip_this = false;    // CLIENT REPLY SKIP came before this request,
   bool skip_next = false;    // or is this request

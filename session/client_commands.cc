@@ -38,6 +38,7 @@ std::string local_name(Session& session) { return concat(session.settings().text
 std::string flags_of(const Client& client) {
   std::string flags;
   if (client.closing) flags.push_back('c');
+  if (client.readonly) flags.push_back('r');
   if (client.no_evict) flags.push_back('e');
   if (client.no_touch) flags.push_back('T');
   return flags.empty() ? "N" : flags;

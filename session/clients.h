@@ -39,6 +39,7 @@ struct ClientRequest {
   std::string_view bytes;  // the request as RESP, to forward (inline commands are rewritten)
   uint8_t db;
   protocol::RespVersion resp;
+  bool readonly = false;  // READONLY: any member of a chain may answer its reads
 };
 
 // A section of INFO under construction.

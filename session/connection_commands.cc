@@ -1,4 +1,4 @@
-// HELLO, AUTH, PING, ECHO, SELECT, RESET, QUIT.
+// HELLO, AUTH, PING, ECHO, SELECT, READONLY, READWRITE, ASKING, RESET, QUIT.
 #include <optional>
 #include <string>
 #include <utility>
@@ -133,12 +133,26 @@ void select(Call& call) {
   call.reply.ok();
 }
 
+void readonly(Call& call) {
+  call.client.readonly = true;
+  call.reply.ok();
+}
+
+void readwrite(Call& call) {
+  call.client.readonly = false;
+  call.reply.ok();
+}
+
+// Slots change hands at once, so nobody is ever sent on with ASK; who says so nevertheless is where it should be.
+void asking(Call& call) { call.reply.ok(); }
+
 void reset(Call& call) {
   Client& client = call.client;
   client.resp = RespVersion::resp2;
   client.db = 0;
   client.no_touch = false;
   client.no_evict = false;
+  client.readonly = false;
   client.replies_off = client.skip_this = client.skip_next = false;
   client.name.clear();
   call.session.set_authenticated(client, !call.session.password_needed());
@@ -158,6 +172,9 @@ void add_connection_commands(HandlerTable& table) {
   set_handler(table, CommandId::ping, ping);
   set_handler(table, CommandId::echo, echo);
   set_handler(table, CommandId::select, select);
+  set_handler(table, CommandId::readonly, readonly);
+  set_handler(table, CommandId::readwrite, readwrite);
+  set_handler(table, CommandId::asking, asking);
   set_handler(table, CommandId::reset, reset);
   set_handler(table, CommandId::quit, quit);
 }

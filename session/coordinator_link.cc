@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "protocol/messages.h"
 
 namespace chainring::session {
@@ -21,6 +22,14 @@ size_t random_start(Random& random, size_t count) {
 }
 
 }  // namespace
+
+Address leader_in(std::string_view body) {
+  const size_t colon = body.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return {};
+  const std::optional<uint64_t> port = parse_uint(body.substr(colon + 1));
+  if (!port || *port == 0 || *port > UINT16_MAX) return {};
+  return {std::string(body.substr(0, colon)), static_cast<uint16_t>(*port)};
+}
 
 CoordinatorLink::CoordinatorLink(Transport& transport, Random& random, std::vector<Address> coordinators)
     : random_(random),

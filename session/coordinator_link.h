@@ -6,11 +6,15 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "session/peer.h"
 
 namespace chainring::session {
+
+// Who leads, as the body of a reply with ReplyStatus::not_leader says it: "host:port". An empty host when it does not.
+[[nodiscard]] Address leader_in(std::string_view body);
 
 class CoordinatorLink {
  public:

@@ -164,7 +164,7 @@ void add_server_commands(HandlerTable& table) {
     set_handler(table, id, command);
   }
   for (const CommandId id : {CommandId::client_help, CommandId::config_help, CommandId::memory_help,
-                             CommandId::object_help, CommandId::ring_help}) {
+                             CommandId::object_help, CommandId::ring_help, CommandId::cluster_help}) {
     set_handler(table, id, help);
   }
   set_handler(table, CommandId::config_get, config_get);

@@ -291,7 +291,7 @@ void Session::run(Client& client, const CommandSpec& command, std::span<const st
   }
   const Ticket ticket{client.id, open_place(client)};
   current_ = &client;
-  backend_.request({ticket, &command, args, bytes, client.db, client.resp});
+  backend_.request({ticket, &command, args, bytes, client.db, client.resp, client.readonly});
   current_ = nullptr;
 }
 

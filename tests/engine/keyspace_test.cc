@@ -27,6 +27,34 @@ TEST_CASE("Database.runs: exactly what is routed to data") {
   }
 }
 
+TEST_CASE("Database.deadline_of: of a key in its database, never for others") {
+  Session session;
+  session.Run({"set", "a", "1", "PXAT", "1000000005000"});
+  session.Line("set b 1");
+  CHECK(session.database.deadline_of("a", 0) == 1'000'000'005'000);
+  CHECK(session.database.deadline_of("a", 1) == kNoDeadline);
+  CHECK(session.database.deadline_of("b", 0) == kNoDeadline);
+  CHECK(session.database.deadline_of("absent", 0) == kNoDeadline);
+}
+
+TEST_CASE("Database.keys_in: the keys of one slot and database, as many as were asked for") {
+  Session session;
+  const Slot slot = protocol::slot_of("t");
+  std::set<std::string> expected;
+  for (int i = 0; i < 100; ++i) {
+    const std::string key = concat("{t}", i);
+    session.Run({"set", key, "1"});
+    expected.insert(key);
+  }
+  session.Line("set other 1");
+  const auto all = session.database.keys_in(slot, 0, 1000);
+  CHECK(std::set<std::string>(all.begin(), all.end()) == expected);
+  CHECK(all.size() == 100);
+  CHECK(session.database.keys_in(slot, 0, 7).size() == 7);
+  CHECK(session.database.keys_in(slot, 0, 0).empty());
+  CHECK(session.database.keys_in(slot, 1, 1000).empty());
+}
+
 TEST_CASE("KEYS, DBSIZE, RANDOMKEY, FLUSHDB and FLUSHALL: concern the slots given only") {
   Session session;
   const Slot slot = protocol::slot_of("a");

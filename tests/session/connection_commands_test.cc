@@ -184,8 +184,27 @@ TEST_CASE("CLUSTER: a node's role answers it") {
   Rig rig("cluster");
   const ConnId conn = rig.connect();
   CHECK(rig.ask(conn, "CLUSTER SLOTS") == bulk("SLOTS"));
-  CHECK(rig.ask(conn, "READONLY") == bulk("READONLY"));
+  CHECK(rig.ask(conn, "ASKING") == kOk);
+  CHECK(rig.ask(conn, "CLUSTER HELP").find("MYSHARDID") != std::string::npos);
   CHECK(rig.ask(conn, "CLUSTER FOO") == "-ERR unknown subcommand 'FOO'. Try CLUSTER HELP.\r\n");
+}
+
+TEST_CASE("READONLY: is told to the role until READWRITE or RESET") {
+  Rig rig("cluster");
+  const ConnId conn = rig.connect();
+  const auto reads_anywhere = [&] {
+    rig.ask(conn, "GET a");
+    return rig.backend.seen.back().readonly;
+  };
+  CHECK_FALSE(reads_anywhere());
+  CHECK(rig.ask(conn, "READONLY") == kOk);
+  CHECK(reads_anywhere());
+  CHECK(rig.ask(conn, "CLIENT INFO").find(" flags=r ") != std::string::npos);
+  CHECK(rig.ask(conn, "READWRITE") == kOk);
+  CHECK_FALSE(reads_anywhere());
+  rig.ask(conn, "READONLY");
+  rig.ask(conn, "RESET");
+  CHECK_FALSE(reads_anywhere());
 }
 
 }  // namespace chainring::session

@@ -37,7 +37,8 @@ void FakeBackend::request(const ClientRequest& request) {
                   {request.args.begin(), request.args.end()},
                   std::string(request.bytes),
                   request.db,
-                  request.resp});
+                  request.resp,
+                  request.readonly});
   if (!at_once) return;
   clients->complete(request.ticket, answer ? answer(request) : bulk(request.args.back()));
 }

@@ -32,6 +32,7 @@ class FakeBackend final : public Backend {
     std::string bytes;
     int db;
     protocol::RespVersion resp;
+    bool readonly;
   };
 
   void request(const ClientRequest& request) override;

@@ -1,0 +1,340 @@
+// Clients that are connected to a node itself: MOVED, waiting through changes, READONLY, lock keys, CLUSTER.
+#include "tests/node/scene.h"
+
+#include <catch2/catch.hpp>
+
+using namespace chainring;
+using namespace chainring::node::test;
+
+namespace {
+
+constexpr std::string_view kMovedA = "-MOVED 15495 127.0.0.1:7402\r\n";
+
+bool is_try_again(std::string_view reply) { return reply.starts_with("-TRYAGAIN "); }
+
+// The requests that the node has forwarded to the leader: "id number command".
+std::vector<std::string> forwarded(Scene& scene) {
+  std::vector<std::string> found;
+  for (const Frame& frame : scene.frames(scene.coordinator)) {
+    if (frame.type != protocol::FrameType::request) continue;
+    protocol::Request header;
+    std::string_view body;
+    REQUIRE(protocol::split_payload(frame.payload, header, body));
+    protocol::RequestParser parser;
+    REQUIRE(parser.parse(body) == protocol::RequestParser::State::ready);
+    std::string text = concat(header.id, " ", header.number);
+    for (const std::string_view arg : parser.args()) append_text(text, ' ', arg);
+    found.push_back(text);
+  }
+  return found;
+}
+
+void leader_answers(Scene& scene, uint64_t id, std::string_view body,
+                    protocol::ReplyStatus status = protocol::ReplyStatus::done) {
+  scene.send(scene.coordinator, protocol::FrameType::reply, protocol::Reply{id, 0, status}, body);
+}
+
+protocol::Record record(Slot slot, Sequence sequence, std::string_view key, std::string_view effects) {
+  protocol::Record made;
+  made.slot = slot;
+  made.epoch = 1;
+  made.sequence = sequence;
+  made.time = 1'700'000'000'000;
+  made.key_hashes = {protocol::key_hash(key)};
+  made.effects = effects;
+  return made;
+}
+
+std::string effects_of(Slot slot, std::initializer_list<std::string_view> words) {
+  engine::Effects effects;
+  effects.add(slot, 0, words);
+  return std::string(effects.slots()[0].bytes);
+}
+
+// This node in the middle of all chains; the head sends it `SET a 1`, which the tail has not acknowledged.
+struct Middle {
+  Middle() {
+    scene.serve({kOther, kSelf, kThird});
+    successor = scene.successor(kThird);
+    head = scene.predecessor();
+    client = scene.client();
+  }
+  void replicate(Sequence sequence, std::string_view key, std::initializer_list<std::string_view> words) {
+    const Slot slot = protocol::slot_of(key);
+    const std::string effects = effects_of(slot, words);
+    scene.send(head, protocol::FrameType::records, protocol::Records{{record(slot, sequence, key, effects)}});
+  }
+  Scene scene;
+  ConnId successor, head, client;
+};
+
+}  // namespace
+
+TEST_CASE("Node clients: MOVED names the head, CROSSSLOT comes before it") {
+  Scene scene;
+  scene.serve({kOther, kSelf});
+  const ConnId client = scene.client();
+  CHECK(scene.say(client, "GET a") == kMovedA);
+  CHECK(scene.say(client, "MGET a b") == "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
+  CHECK(scene.say(client, "MGET a lock:a") == "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
+  CHECK(scene.say(client, "SELECT 3") == "+OK\r\n");
+  CHECK(scene.say(client, "SET a 1") == kMovedA);
+}
+
+TEST_CASE("Node clients: CLUSTERDOWN when nobody heads the slot and nobody is about to") {
+  Scene scene;
+  const ConnId client = scene.client();
+  CHECK(scene.say(client, "GET a").starts_with("-CLUSTERDOWN "));
+  scene.table(3, {});
+  CHECK(scene.say(client, "GET a").starts_with("-CLUSTERDOWN "));
+  scene.other_state = protocol::MemberState::gone;
+  scene.table(4, {kOther});
+  CHECK(scene.say(client, "GET a").starts_with("-CLUSTERDOWN "));
+}
+
+TEST_CASE("Node clients: while the chain changes requests wait, and run in their order when it serves (R10)") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const ConnId client = scene.client();
+  const ConnId other = scene.client();
+  scene.table(1, {kSelf, kOther}, 2, {kSelf});
+  scene.net.receive(client, "SET a 1\r\nAPPEND a 2\r\nPING\r\n");
+  CHECK(scene.say(client, "GET a").empty());
+  CHECK(scene.say(other, "PING") == "+PONG\r\n");
+  scene.table(2, {kSelf});
+  scene.turn();
+  CHECK(scene.net.take_output(client) == "+OK\r\n:2\r\n+PONG\r\n$2\r\n12\r\n");
+}
+
+TEST_CASE("Node clients: what waited is MOVED as soon as another member heads the slot") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const ConnId client = scene.client();
+  scene.table(1, {kSelf, kOther}, 2, {kOther, kSelf});
+  CHECK(scene.say(client, "SET a 1").empty());
+  scene.table(2, {kOther, kSelf});
+  CHECK(scene.net.take_output(client) == kMovedA);
+}
+
+TEST_CASE("Node clients: what waits too long is told to try again, and was not run") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  scene.table(1, {kSelf}, 2, {kSelf, kOther});
+  CHECK(scene.say(client, "SET a 1").empty());
+  CHECK(scene.node.next_wake() <= scene.now.mono + 3 * kSecond);
+  scene.advance(3 * kSecond - 1);
+  CHECK(scene.net.take_output(client).empty());
+  scene.advance(1);
+  CHECK(is_try_again(scene.net.take_output(client)));
+  scene.relink();
+  scene.table(1, {kSelf}, 3, {kSelf});
+  scene.table(3, {kSelf});
+  CHECK(scene.say(client, "GET a") == "$-1\r\n");
+}
+
+TEST_CASE("Node clients: a head whose lease has run out lets its clients wait for the next one (R5)") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  scene.advance(101 * kSecond);
+  CHECK(scene.say(client, "SET a 1").empty());
+  const ConnId counter = scene.client();
+  CHECK(scene.say(counter, "DBSIZE").empty());
+  scene.relink();
+  scene.lease();
+  scene.turn();
+  CHECK(scene.net.take_output(client) == "+OK\r\n");
+  CHECK(scene.net.take_output(counter) == ":1\r\n");
+}
+
+TEST_CASE("Node clients: a lease that comes in the turn of the request finds it") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  scene.turn();
+  scene.now.mono += 101 * kSecond;
+  std::string grant;
+  protocol::append_frame(grant, protocol::FrameType::grant,
+                         protocol::Grant{kSelf, scene.now.mono, kSecond, scene.now.wall}, {});
+  scene.net.receive(client, "SET a 1\r\n");
+  scene.net.receive(scene.coordinator, grant);
+  scene.turn();
+  scene.turn();
+  CHECK(scene.net.take_output(client) == "+OK\r\n");
+}
+
+TEST_CASE("Node clients: a head that has failed is waited for until another follows it") {
+  Scene scene;
+  scene.serve({kOther, kSelf});
+  const ConnId client = scene.client();
+  scene.other_state = protocol::MemberState::absent;
+  scene.table(1, {kOther, kSelf});
+  CHECK(scene.say(client, "SET a 1").empty());
+  scene.table(1, {kOther, kSelf}, 2, {kSelf});
+  scene.table(2, {kSelf});
+  CHECK(scene.net.take_output(client) == "+OK\r\n");
+}
+
+TEST_CASE("Node clients: what a client that has gone asked for is not run any more") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  scene.table(1, {kSelf}, 2, {kSelf});
+  CHECK(scene.say(client, "SET a 1").empty());
+  scene.net.disconnect(client);
+  scene.turn();
+  scene.table(2, {kSelf});
+  const ConnId next = scene.client();
+  CHECK(scene.say(next, "GET a") == "$-1\r\n");
+}
+
+// ---- READONLY -------------------------------------------------------------------------------------------------------
+
+TEST_CASE("Node clients: READONLY reads are answered by any member, clean keys at once, dirty ones when committed") {
+  Middle middle;
+  Scene& scene = middle.scene;
+  CHECK(scene.say(middle.client, "GET a") == kMovedA);
+  CHECK(scene.say(middle.client, "READONLY") == "+OK\r\n");
+  CHECK(scene.say(middle.client, "GET a") == "$-1\r\n");
+  middle.replicate(1, "a", {"set", "a", "1"});
+  CHECK(scene.say(middle.client, "GET a").empty());
+  const ConnId other = scene.client();
+  scene.say(other, "READONLY");
+  CHECK(scene.say(other, "EXISTS {a}b") == ":0\r\n");
+  scene.acknowledge(middle.successor, protocol::slot_of("a"), 1);
+  CHECK(scene.net.take_output(middle.client) == "$1\r\n1\r\n");
+  CHECK(scene.say(middle.client, "SET a 2") == kMovedA);
+  CHECK(scene.say(middle.client, "READWRITE") == "+OK\r\n");
+  CHECK(scene.say(middle.client, "GET a") == kMovedA);
+}
+
+TEST_CASE("Node clients: a READONLY read needs a lease, and a chain that is active") {
+  Middle middle;
+  Scene& scene = middle.scene;
+  scene.say(middle.client, "READONLY");
+  scene.table(1, {kOther, kSelf, kThird}, 2, {kOther, kThird});
+  CHECK(scene.say(middle.client, "GET a").empty());
+  scene.table(2, {kOther, kThird});
+  CHECK(scene.net.take_output(middle.client) == kMovedA);
+  Middle lapsed;
+  lapsed.scene.say(lapsed.client, "READONLY");
+  lapsed.scene.advance(101 * kSecond);
+  CHECK(lapsed.scene.say(lapsed.client, "GET a") == kMovedA);
+}
+
+TEST_CASE("Node clients: only the head judges that a key has expired, or is about to (R12)") {
+  Middle middle;
+  Scene& scene = middle.scene;
+  middle.replicate(1, "a", {"set", "a", "1", "pxat", concat(scene.now.wall + 1000)});
+  scene.acknowledge(middle.successor, protocol::slot_of("a"), 1);
+  scene.say(middle.client, "READONLY");
+  CHECK(scene.say(middle.client, "GET a") == "$1\r\n1\r\n");
+  scene.advance(979'000);
+  CHECK(scene.say(middle.client, "GET a") == "$1\r\n1\r\n");
+  scene.advance(1'000);  // within drift-margin-ms of the deadline
+  CHECK(scene.say(middle.client, "GET a") == kMovedA);
+  scene.advance(kSecond);
+  CHECK(scene.say(middle.client, "GET a") == kMovedA);
+}
+
+TEST_CASE("Node clients: a read whose slot leaves is answered when all that was executed here has gone over") {
+  Middle middle;
+  Scene& scene = middle.scene;
+  scene.say(middle.client, "READONLY");
+  middle.replicate(1, "a", {"set", "a", "1"});
+  CHECK(scene.say(middle.client, "GET a").empty());
+  scene.table(1, {kOther, kSelf, kThird}, 2, {kOther});
+  SECTION("it has stopped under its lease, so it was waited for") {
+    scene.table(2, {kOther});
+    CHECK(scene.net.take_output(middle.client) == "$1\r\n1\r\n");
+  }
+  SECTION("its lease ran out, so it was not: the read can be tried again") {
+    scene.advance(101 * kSecond);
+    scene.relink();
+    scene.lease();
+    scene.table(2, {kOther});
+    CHECK(is_try_again(scene.net.take_output(middle.client)));
+  }
+}
+
+// ---- locks ----------------------------------------------------------------------------------------------------------
+
+TEST_CASE("Node clients: lock keys, LOCK and RING go to the leader, whoever heads their slots") {
+  Scene scene;
+  scene.serve({kOther});
+  const ConnId client = scene.client();
+  forwarded(scene);
+  CHECK(scene.say(client, "SET lock:x me NX PX 1000").empty());
+  CHECK(forwarded(scene) == Said{"1 1 SET lock:x me NX PX 1000"});
+  leader_answers(scene, 1, "+OK\r\n");
+  CHECK(scene.net.take_output(client) == "+OK\r\n");
+  scene.say(client, "LOCK TOKEN lock:x me");
+  CHECK(forwarded(scene) == Said{"2 0 LOCK TOKEN lock:x me"});
+  leader_answers(scene, 2, ":7\r\n");
+  CHECK(scene.net.take_output(client) == ":7\r\n");
+  scene.say(client, "RING STATUS");
+  CHECK(forwarded(scene) == Said{"3 0 RING STATUS"});
+}
+
+TEST_CASE("Node clients: nothing of a client overtakes its request to the leader (R10)") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  forwarded(scene);
+  scene.net.receive(client, "SET lock:x me\r\nGET lock:x\r\nSET a 1\r\n");
+  scene.turn();
+  CHECK(forwarded(scene) == Said{"1 1 SET lock:x me"});
+  leader_answers(scene, 1, "+OK\r\n");
+  CHECK(forwarded(scene) == Said{"2 0 GET lock:x"});
+  leader_answers(scene, 2, "$2\r\nme\r\n");
+  scene.turn();
+  CHECK(scene.net.take_output(client) == "+OK\r\n$2\r\nme\r\n+OK\r\n");
+}
+
+TEST_CASE("Node clients: a lock write is sent to the next leader with its number (R20)") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  forwarded(scene);
+  scene.say(client, "SET lock:x me NX");
+  CHECK(forwarded(scene) == Said{"1 1 SET lock:x me NX"});
+  leader_answers(scene, 1, "127.0.0.1:7302", protocol::ReplyStatus::not_leader);
+  scene.turn();
+  REQUIRE(scene.net.dials().back().address.port == 7302);
+  scene.relink();
+  CHECK(forwarded(scene) == Said{"1 1 SET lock:x me NX"});
+  leader_answers(scene, 1, "+OK\r\n");
+  CHECK(scene.net.take_output(client) == "+OK\r\n");
+}
+
+// ---- CLUSTER --------------------------------------------------------------------------------------------------------
+
+TEST_CASE("Node clients: CLUSTER tells the table and the keys of a slot") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const ConnId client = scene.client();
+  const std::string my_id = scene.say(client, "CLUSTER MYID");
+  CHECK(my_id.starts_with("$40\r\n"));
+  const std::string id = my_id.substr(5, 40);
+  CHECK(scene.say(client, "CLUSTER NODES").find(id + " 127.0.0.1:7401@7401 myself,master") != std::string::npos);
+  CHECK(
+      scene.say(client, "CLUSTER SLOTS").starts_with("*1\r\n*4\r\n:0\r\n:16383\r\n*4\r\n$9\r\n127.0.0.1\r\n:7401\r\n"));
+  CHECK(scene.say(client, "CLUSTER SHARDS").starts_with("*2\r\n*4\r\n$5\r\nslots\r\n"));
+  CHECK(scene.say(client, "CLUSTER INFO").find("cluster_state:ok") != std::string::npos);
+  CHECK(scene.say(client, "CLUSTER KEYSLOT a") == ":15495\r\n");
+  CHECK(scene.say(client, "CLUSTER LINKS") == "*0\r\n");
+  CHECK(scene.say(client, concat("CLUSTER REPLICAS ", id)) == "*0\r\n");
+  CHECK(scene.say(client, concat("CLUSTER COUNT-FAILURE-REPORTS ", id)) == ":0\r\n");
+  CHECK(scene.say(client, "CLUSTER SLAVES x") == "-ERR Unknown node x\r\n");
+  scene.say(client, "SET a 1");
+  CHECK(scene.say(client, "CLUSTER COUNTKEYSINSLOT 15495").empty());  // behind the reply that waits for the tail
+  scene.acknowledge(scene.successor(), 15495, 1);
+  CHECK(scene.net.take_output(client) == "+OK\r\n:1\r\n");
+  CHECK(scene.say(client, "CLUSTER GETKEYSINSLOT 15495 10") == "*1\r\n$1\r\na\r\n");
+  CHECK(scene.say(client, "CLUSTER GETKEYSINSLOT 15495 0") == "*0\r\n");
+  CHECK(scene.say(client, "CLUSTER GETKEYSINSLOT 16384 1") == "-ERR Invalid slot or number of keys\r\n");
+  CHECK(scene.say(client, "CLUSTER GETKEYSINSLOT 1 -1") == "-ERR Invalid slot or number of keys\r\n");
+  CHECK(scene.say(client, "CLUSTER COUNTKEYSINSLOT 16384") == "-ERR Invalid slot\r\n");
+  CHECK(scene.say(client, "CLUSTER COUNTKEYSINSLOT x") == "-ERR value is not an integer or out of range\r\n");
+}
