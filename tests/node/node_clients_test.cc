@@ -106,6 +106,26 @@ TEST_CASE("Node clients: while the chain changes requests wait, and run in their
   CHECK(scene.net.take_output(client) == "+OK\r\n:2\r\n+PONG\r\n$2\r\n12\r\n");
 }
 
+TEST_CASE("Node clients: nothing of a client overtakes its request that waits (R10)") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  scene.turn();
+  scene.now.mono += 101 * kSecond;  // the lease has run out
+  scene.net.receive(client, "SET a 1\r\n");
+  scene.turn();
+  scene.relink();
+  std::string grant;
+  protocol::append_frame(grant, protocol::FrameType::grant,
+                         protocol::Grant{kSelf, scene.now.mono, kSecond, scene.now.wall}, {});
+  scene.net.receive(scene.coordinator, grant);
+  scene.net.receive(client, "SET a 2\r\n");  // in one turn with the lease, before what waits is looked at
+  scene.turn();
+  scene.turn();
+  CHECK(scene.net.take_output(client) == "+OK\r\n+OK\r\n");
+  CHECK(scene.say(client, "GET a") == "$1\r\n2\r\n");
+}
+
 TEST_CASE("Node clients: what waited is MOVED as soon as another member heads the slot") {
   Scene scene;
   scene.serve({kSelf, kOther});
