@@ -1,5 +1,9 @@
 #include "base/settings.h"
 
+#include <algorithm>
+
+#include "base/output_limits.h"
+#include "base/size.h"
 #include "base/text.h"
 
 namespace chainring {
@@ -24,6 +28,10 @@ constexpr int64_t kTwoFsyncsMs = 20;  // what a coordinator's disk may take with
 constexpr int64_t kPortMax = 65535;
 constexpr std::string_view kAutomatic = "auto", kNone = "none";  // of derived_port
 
+// As Redis' own, but for a hard limit on normal clients.
+constexpr std::string_view kDefaultOutputLimits =
+    "normal 268435456 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
+
 constexpr bool kLive = true, kAtStart = false;
 
 using enum SettingType;
@@ -45,9 +53,9 @@ constexpr SettingSpec kTable[] = {
      "All coordinators, as name=host:port, separated by commas; the same list at every process."},
     {S::dir, "dir", text, kEverywhere, ".", 0, 0, kAtStart, false, "",
      "The directory for what is kept on disk; one process each."},
-    {S::requirepass, "requirepass", text, kEverywhere, "", 0, 0, kLive, false, "",
+    {S::requirepass, "requirepass", secret, kEverywhere, "", 0, 0, kLive, false, "",
      "The password that clients give with AUTH; empty asks for none."},
-    {S::peer_secret, "peer-secret", text, kEverywhere, "", 0, 0, kAtStart, false, "",
+    {S::peer_secret, "peer-secret", secret, kEverywhere, "", 0, 0, kAtStart, false, "",
      "What the cluster's own processes show each other; the same at every process."},
     {S::failure_host, "failure-host", text, kNode, "", 0, 0, kAtStart, false, "",
      "The failure domain of this node: copies of a slot go to different ones; empty is the announced host."},
@@ -92,8 +100,16 @@ constexpr SettingSpec kTable[] = {
      "The longest single argument of a request, in bytes."},
     {S::client_query_buffer_limit, "client-query-buffer-limit", bytes, kEverywhere, "1073741824", kMiB, 8 * kGiB, kLive,
      false, "", "The longest request of one client, in bytes; beyond it the client is disconnected."},
-    {S::client_output_limit, "client-output-limit", bytes, kEverywhere, "268435456", kMiB, 64 * kGiB, kLive, false, "",
-     "How many bytes of replies may wait for a client that does not read; beyond it the client is disconnected."},
+    {S::client_output_buffer_limit, "client-output-buffer-limit", output_limits, kEverywhere, kDefaultOutputLimits, 0,
+     0, kLive, false, "",
+     "How many bytes of replies may wait for a client that does not read: class (normal, replica, pubsub), hard limit, "
+     "soft limit, and for how many seconds it may be above the soft one; 0 is no limit."},
+    {S::maxmemory_clients, "maxmemory-clients", bytes_or_percent, kEverywhere, "0", 0, INT64_MAX, kLive, false, "",
+     "How many bytes all clients together may use, or how many percent of maxmemory (5%); beyond it the biggest are "
+     "disconnected; 0 is without limit."},
+    {S::tcp_keepalive, "tcp-keepalive", integer, kEverywhere, "300", 0, 32767, kAtStart, false, "",
+     "After how many silent seconds a connection is probed, so that one whose other end is gone is noticed; 0 is "
+     "never."},
     {S::parked_bytes_max, "parked-bytes-max", bytes, kRouter | kUpCommand, "67108864", kMiB, 64 * kGiB, kLive, false,
      "", "How many bytes of requests a router holds while their slots are not served, before it stops reading."},
     {S::lock_count_max, "lock-count-max", integer, kCoordinator | kUpCommand, "1000000", 1, 100000000, kAtStart, false,
@@ -154,23 +170,12 @@ std::vector<std::string_view> separate(std::string_view text, char separator) {
   return parts;
 }
 
-// Redis' sizes: k is 1000, kb is 1024.
-std::optional<int64_t> parse_size(std::string_view text) {
-  size_t digits = 0;
-  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
-  const std::string unit = to_lower(text.substr(digits));
-  int64_t factor = 0;
-  if (unit.empty() || unit == "b") factor = 1;
-  if (unit == "k") factor = 1000;
-  if (unit == "kb") factor = kKiB;
-  if (unit == "m") factor = 1000 * 1000;
-  if (unit == "mb") factor = kMiB;
-  if (unit == "g") factor = 1000 * 1000 * 1000;
-  if (unit == "gb") factor = kGiB;
-  const std::optional<int64_t> count = parse_int(text.substr(0, digits));
-  int64_t size = 0;
-  if (factor == 0 || !count || __builtin_mul_overflow(*count, factor, &size)) return std::nullopt;
-  return size;
+// As a negative number, as Redis keeps it.
+std::optional<int64_t> parse_percent(std::string_view text) {
+  text.remove_suffix(1);
+  const std::optional<int64_t> percent = parse_int(text);
+  if (!percent || *percent < 0 || *percent > 100) return std::nullopt;
+  return -*percent;
 }
 
 std::optional<int64_t> parse_boolean(std::string_view text) {
@@ -340,6 +345,10 @@ std::string allowed_values(const SettingSpec& spec) {
       }
       return values;
     }
+    case SettingType::output_limits:
+      return "class hard soft seconds, several times";
+    case SettingType::bytes_or_percent:
+      return concat(spec.least, " to ", spec.greatest, ", 0% to 100%");
     case SettingType::integer:
     case SettingType::milliseconds:
     case SettingType::bytes:
@@ -348,6 +357,7 @@ std::string allowed_values(const SettingSpec& spec) {
       return "addresses";
     case SettingType::derived_port:
       return concat("auto, none, ", spec.least, " to ", spec.greatest);
+    case SettingType::secret:
     case SettingType::text:
       break;
   }
@@ -386,6 +396,12 @@ std::string_view initial_value(const SettingSpec& spec, Role role) {
   return spec.initial;
 }
 
+std::string environment_name(const SettingSpec& spec) {
+  std::string name = concat("CHAINRING_", to_upper(spec.name));
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 Settings::Settings(Role role) : role_(role) {
   for (const SettingSpec& spec : kTable) {
     CHECK(set(spec.id, initial_value(spec, role)).ok(), "every default obeys its own row");
@@ -399,6 +415,7 @@ Status Settings::set(Setting id, std::string_view value) {
   std::string canonical(value);
   std::optional<int64_t> number;
   switch (spec.type) {
+    case SettingType::secret:
     case SettingType::text:
       if (value.size() > kTextBytesMax) return refuse(spec, "...", "at most ", kTextBytesMax, " bytes");
       if (value.find('\0') != std::string_view::npos) return refuse(spec, "...", "it holds a zero byte");
@@ -418,6 +435,17 @@ Status Settings::set(Setting id, std::string_view value) {
       if (!number || *number < spec.least || *number > spec.greatest) {
         return refuse(spec, value, "expected ", allowed_values(spec));
       }
+      break;
+    case SettingType::output_limits:
+      if (const std::string_view wrong = merge_output_limits(value, output_limits_); !wrong.empty()) {
+        return refuse(spec, value, wrong);
+      }
+      canonical = output_limits_text(output_limits_);
+      break;
+    case SettingType::bytes_or_percent:
+      number = value.ends_with('%') ? parse_percent(value) : parse_size(value);
+      if (!number) return refuse(spec, value, "expected ", allowed_values(spec));
+      canonical = *number < 0 ? concat(-*number, '%') : concat(*number);
       break;
     case SettingType::boolean:
       number = parse_boolean(value);
@@ -444,7 +472,8 @@ std::string_view Settings::text(Setting id) const { return values_[static_cast<s
 
 int64_t Settings::number(Setting id) const {
   const SettingType type = spec_of(id).type;
-  CHECK(type != SettingType::text && type != SettingType::choice && type != SettingType::address_list,
+  CHECK(type != SettingType::text && type != SettingType::choice && type != SettingType::address_list &&
+            type != SettingType::output_limits && type != SettingType::secret,
         "only numbers have a number");
   return numbers_[static_cast<size_t>(id)];
 }
@@ -479,6 +508,10 @@ std::string settings_markdown() {
       "for `CONFIG GET`. Options override the file. `up` hands what it is given to its children. Sizes take the units\n"
       "b, k, kb, m, mb, g and gb as in Redis. *live*: `CONFIG SET` changes it while the process runs. *fixed*: only\n"
       "told, because clients ask for it.\n\n"
+      "Secrets (requirepass, peer-secret) do not belong into a command line, which every user of the machine sees in "
+      "`ps`:\n"
+      "give them in a configuration file that only the process can read, or in the environment, as\n"
+      "`CHAINRING_REQUIREPASS` and `CHAINRING_PEER_SECRET`. The environment overrides the file.\n\n"
       "| setting | default | allowed | of | live | what it is |\n| --- | --- | --- | --- | --- | --- |\n";
   for (const SettingSpec& spec : kTable) {
     append_text(out, "| `", spec.name, "` | ", default_values(spec), " | ", allowed_values(spec), " | ",

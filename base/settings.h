@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/output_limits.h"
 #include "base/result.h"
 
 namespace chainring {
@@ -34,7 +35,10 @@ enum class SettingType : uint8_t {
   boolean,
   choice,
   address_list,
-  derived_port,  // a port, "auto" or "none"
+  derived_port,      // a port, "auto" or "none"
+  bytes_or_percent,  // a share is kept as a negative number
+  output_limits,     // client-output-buffer-limit
+  secret,            // a text that nothing shows; also taken from the environment
 };
 
 struct SettingSpec {
@@ -54,6 +58,10 @@ struct SettingSpec {
 [[nodiscard]] const SettingSpec* find_setting(std::string_view name);
 [[nodiscard]] std::string_view initial_value(const SettingSpec& spec, Role role);  // a few differ by role
 [[nodiscard]] std::string settings_markdown();                                     // docs/settings.md
+
+// The environment variable of a secret, so that it need not stand in a command line that `ps` shows:
+// CHAINRING_REQUIREPASS, CHAINRING_PEER_SECRET.
+[[nodiscard]] std::string environment_name(const SettingSpec& spec);
 
 inline constexpr int kHttpPortOffset = 1000;  // of http-port "auto", from port
 
@@ -80,6 +88,10 @@ class Settings {
   // Where to answer HTTP; 0: the system chooses; nullopt: nowhere.
   [[nodiscard]] std::optional<uint16_t> http_port() const;
 
+  [[nodiscard]] const OutputLimit& output_limit(ClientClass which) const {
+    return output_limits_[static_cast<size_t>(which)];
+  }
+
   // Rules between settings (R6, and that a non-loopback bind needs a password); every violation, one per line.
   [[nodiscard]] Status validate() const;
 
@@ -87,6 +99,7 @@ class Settings {
   Role role_;
   std::array<std::string, kSettingCount> values_;
   std::array<int64_t, kSettingCount> numbers_{};
+  OutputLimits output_limits_{};
 };
 
 }  // namespace chainring

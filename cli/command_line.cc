@@ -33,8 +33,13 @@ std::string value_name(const SettingSpec& spec) {
       return std::string(spec.choices);
     case SettingType::address_list:
       return "ADDRESSES";
+    case SettingType::bytes_or_percent:
+      return "SIZE|N%";
+    case SettingType::output_limits:
+      return "LIMITS";
     case SettingType::derived_port:
       return "auto|none|N";
+    case SettingType::secret:
     case SettingType::text:
       break;
   }
@@ -50,7 +55,8 @@ class SettingOptions {
     for (const SettingSpec& spec : setting_table()) {
       if ((spec.roles & role) == 0 || spec.fixed) continue;
       const std::string_view initial = initial_value(spec, role);
-      const std::string doc = concat(spec.doc, initial.empty() ? "" : concat(" [", initial, "]"));
+      const std::string from = spec.type == SettingType::secret ? concat(" [$", environment_name(spec), "]") : "";
+      const std::string doc = concat(spec.doc, initial.empty() ? from : concat(" [", initial, "]"));
       app.add_option(concat("--", spec.name), values_[spec.id], doc)->type_name(value_name(spec))->group("Settings");
     }
   }
@@ -60,6 +66,7 @@ class SettingOptions {
     if (!config_file_.empty()) {
       if (Status read = apply_config_file(config_file_, settings, given); !read.ok()) return read;
     }
+    if (Status read = apply_environment(settings, given); !read.ok()) return read;
     for (const auto& [id, value] : values_) {
       if (app_->count(concat("--", spec_name(id))) == 0) continue;
       if (Status set = settings.set(id, value); !set.ok()) {
@@ -73,6 +80,19 @@ class SettingOptions {
   [[nodiscard]] const std::string& config_file() const { return config_file_; }
 
  private:
+  static Status apply_environment(Settings& settings, std::set<Setting>& given) {
+    for (const SettingSpec& spec : setting_table()) {
+      if (spec.type != SettingType::secret || (spec.roles & settings.role()) == 0) continue;
+      const std::string name = environment_name(spec);
+      const char* value = std::getenv(name.c_str());
+      if (value == nullptr) continue;
+      if (Status set = settings.set(spec.id, value); !set.ok()) {
+        return Status(ErrorCode::invalid_argument, concat(name, ": ", set.message()));
+      }
+      given.insert(spec.id);
+    }
+    return {};
+  }
   static std::string_view spec_name(Setting id) { return setting_table()[static_cast<size_t>(id)].name; }
 
   const CLI::App* app_;

@@ -15,7 +15,7 @@ constexpr size_t kFileBytesMax = 1024 * 1024;
 
 bool takes_number(SettingType type) {
   return type == SettingType::integer || type == SettingType::milliseconds || type == SettingType::bytes ||
-         type == SettingType::derived_port;
+         type == SettingType::derived_port || type == SettingType::bytes_or_percent;
 }
 
 bool takes_text(SettingType type) {
@@ -31,12 +31,16 @@ std::string_view expected_type(SettingType type) {
       return "a whole number, or a text such as \"64mb\"";
     case SettingType::boolean:
       return "true or false";
+    case SettingType::bytes_or_percent:
+      return "a whole number, or a text such as \"64mb\" or \"5%\"";
     case SettingType::derived_port:
       return "a whole number, \"auto\" or \"none\"";
     case SettingType::address_list:
       return "a text in quotes, or a list of texts";
     case SettingType::text:
+    case SettingType::secret:
     case SettingType::choice:
+    case SettingType::output_limits:
       break;
   }
   return "a text in quotes";
@@ -107,7 +111,8 @@ Status apply_config_file(const std::string& file, Settings& settings, std::set<S
 }
 
 std::string config_line(const SettingSpec& spec, std::string_view value) {
-  if (takes_number(spec.type)) return concat(spec.name, " = ", value, '\n');
+  const bool digits = value.find_first_not_of("0123456789") == std::string_view::npos;
+  if (takes_number(spec.type) && digits) return concat(spec.name, " = ", value, '\n');
   if (spec.type == SettingType::boolean) return concat(spec.name, " = ", value == "yes" ? "true" : "false", '\n');
   return concat(spec.name, " = ", toml_quoted(value), '\n');
 }

@@ -139,7 +139,9 @@ int run_role(const Settings& settings, const std::string& config_file, const Rol
   Log* const log_beside_stderr = log_file.empty() ? nullptr : &log;
   raise_file_limit(settings.number(Setting::maxclients), log);
 
-  io::Loop loop(log);
+  io::NetworkOptions network;
+  network.keepalive_seconds = static_cast<int>(settings.number(Setting::tcp_keepalive));
+  io::Loop loop(log, network);
   loop.watch_signals();
   SeededRandom random(io::read_entropy());
   session::ProcessFigures figures;

@@ -200,6 +200,7 @@ class Coordinator final : public Process,
   std::map<uint64_t, Round> rounds_;  // of reads that Raft was asked for
   uint64_t last_round_ = 0;
   Counts counts_;
+  session::ToldRefusals told_refusals_;
   std::map<Incarnation, raft::Index> registering_;  // proposed and not applied yet
   std::map<Incarnation, raft::Index> leaving_;      // the same of those that were asked to end
   std::map<raft::Index, LockRequest> wishes_;       // of operators, proposed; whom to tell

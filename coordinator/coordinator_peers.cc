@@ -26,8 +26,8 @@ bool sensible(const protocol::Heartbeat& heartbeat) {
 }  // namespace
 
 void Coordinator::welcome_peer(ConnId conn) {
-  const auto theirs =
-      session::answer_peer(transport_, log_, conn, clients_.peer_args(), self_, peers_.size(), kPeersMax);
+  const auto theirs = session::answer_peer(transport_, log_, told_refusals_, conn, clients_.peer_args(), self_,
+                                           peers_.size(), kPeersMax);
   if (!theirs) return;
   Peer& peer = peers_[conn];
   peer.who = *theirs;

@@ -92,7 +92,7 @@ void Network::on_acceptable(int, short, void* listen_socket) {
 
 void Network::accept_some(ListenSocket& socket) {
   for (int i = 0; i < kAcceptedPerTurnMax; ++i) {
-    std::optional<Accepted> accepted = accept_one(socket.listener.fd.number());
+    std::optional<Accepted> accepted = accept_one(socket.listener.fd.number(), options_.keepalive_seconds);
     if (!accepted) {
       if (errno != EAGAIN && errno != EWOULDBLOCK) pause_accepting(errno);
       return;

@@ -25,6 +25,8 @@ struct NetworkOptions {
   // Memory of the input of all connections. The connection that would exceed it is closed: whoever has sent most of
   // an unfinished request is the likeliest to be hit, and processes have lower limits for each client.
   size_t input_bytes_max = size_t{4} << 30;
+  // After how long a silence a connection is probed (TCP keep-alive); 0: never.
+  int keepalive_seconds = 300;
 };
 
 class Network final : public Transport {

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -15,7 +16,7 @@ namespace chainring::io {
 namespace {
 
 constexpr int kBacklog = 4096;
-constexpr int kKeepAliveSeconds = 300;  // as Redis' tcp-keepalive
+constexpr int kLinkKeepAliveSeconds = 300;  // of links that we dial; they have heartbeats of their own
 constexpr int kKeepAliveProbes = 3;
 
 struct Resolved {
@@ -33,11 +34,13 @@ void set_option(int fd, int level, int option, int value) {
   static_cast<void>(::setsockopt(fd, level, option, &value, sizeof value));
 }
 
-void tune(int fd) {
+// As Redis does it: the first probe after so many seconds, then three, a third of that apart.
+void tune(int fd, int keepalive_seconds) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  if (keepalive_seconds == 0) return;
   set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveSeconds);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveSeconds / kKeepAliveProbes);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_seconds);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(keepalive_seconds / kKeepAliveProbes, 1));
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
 }
 
@@ -123,14 +126,14 @@ Result<Listener> open_listener(const Address& address) {
   return Listener{std::move(fd), ntohs(port)};
 }
 
-std::optional<Accepted> accept_one(int listener) {
+std::optional<Accepted> accept_one(int listener, int keepalive_seconds) {
   Accepted accepted{};
   socklen_t size = sizeof accepted.peer;
   do {
     accepted.fd = Fd(::accept4(listener, &accepted.peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   } while (!accepted.fd.is_open() && (errno == EINTR || errno == ECONNABORTED));
   if (!accepted.fd.is_open()) return std::nullopt;
-  tune(accepted.fd.number());
+  tune(accepted.fd.number(), keepalive_seconds);
   return accepted;
 }
 
@@ -139,7 +142,7 @@ Result<Fd> begin_connect(const Address& address) {
   if (!resolved) return resolved.status();
   Fd fd(::socket(resolved->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.is_open()) return connect_error(address, errno);
-  tune(fd.number());
+  tune(fd.number(), kLinkKeepAliveSeconds);
   if (::connect(fd.number(), &resolved->address.any, resolved->size) != 0 && errno != EINPROGRESS) {
     return connect_error(address, errno);
   }

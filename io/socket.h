@@ -33,8 +33,9 @@ struct Accepted {
   Fd fd;
   SocketAddress peer;
 };
+// `keepalive_seconds` as NetworkOptions has it.
 // nullopt with errno set when there is nobody, or when the system has no room for one more.
-[[nodiscard]] std::optional<Accepted> accept_one(int listener);
+[[nodiscard]] std::optional<Accepted> accept_one(int listener, int keepalive_seconds);
 
 // A connection that has been begun; it is made, or has failed, when the socket becomes writable.
 // Blocks only to resolve a host that is not a numeric address.

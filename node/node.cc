@@ -47,7 +47,7 @@ Node::Node(Settings settings, Transport& transport, Random& random, Log& log, se
       identity_(session::own_identity(session::PeerRole::node, settings_, random)),
       store_(*this, random),
       clients_(settings_, transport, random, log, *this, node_facts(std::move(facts))),
-      coordinator_(transport, random, addresses_of(settings_)),
+      coordinator_(transport, random, log, addresses_of(settings_)),
       locks_(*this) {}
 
 Node::~Node() = default;

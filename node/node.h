@@ -184,6 +184,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   std::map<MemberId, std::unique_ptr<session::PeerLink>> links_;  // that we dial
   protocol::RequestParser parser_;
   RoutedCounts routed_;
+  session::ToldRefusals told_refusals_;
 
   Micros heartbeat_at_ = 0;
   Micros coordinator_heard_ = 0;

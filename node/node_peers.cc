@@ -48,8 +48,8 @@ ConnId Node::link_from(MemberId member) const {
 }
 
 void Node::welcome_peer(ConnId conn) {
-  const auto theirs =
-      session::answer_peer(transport_, log_, conn, clients_.peer_args(), identity_, peers_.size(), kPeersMax);
+  const auto theirs = session::answer_peer(transport_, log_, told_refusals_, conn, clients_.peer_args(), identity_,
+                                           peers_.size(), kPeersMax);
   if (!theirs) return;
   Peer& peer = peers_[conn];
   peer.who = *theirs;

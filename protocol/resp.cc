@@ -184,6 +184,7 @@ RequestParser::State RequestParser::parse_bulk_header(std::string_view input) {
                                       : "Protocol error: unauthenticated bulk length");
   }
   if (position_ + static_cast<size_t>(size) + kLineEndBytes > limits_.request_bytes_max) {
+    too_big_ = true;
     return fail("Protocol error: request exceeds client-query-buffer-limit");
   }
   bulk_size_ = size;

@@ -55,6 +55,8 @@ class RequestParser {
   // While `need_more`: at least so many bytes of input are needed in all (a hint for the buffer's size).
   [[nodiscard]] size_t wanted() const { return wanted_; }
   [[nodiscard]] std::string_view error() const { return error_; }
+  // Whether that error is a request longer than request_bytes_max: Redis then closes without a word.
+  [[nodiscard]] bool too_big() const { return too_big_; }
   // Takes effect with what is read from now on: kUnauthenticatedLimits before AUTH, the settings' limits after it.
   void set_limits(RequestLimits limits) { limits_ = limits; }
 
@@ -82,6 +84,7 @@ class RequestParser {
   uint64_t args_left_ = 0;
   int64_t bulk_size_ = -1;  // of the argument whose header has been read; -1 for none
   bool in_multibulk_ = false;
+  bool too_big_ = false;
   std::vector<Range> ranges_;  // arguments so far; offsets, because the input may move before it is complete
   std::vector<std::string_view> args_;
   std::string unpacked_;  // the arguments of an inline command with quotes

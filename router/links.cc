@@ -36,7 +36,7 @@ Links::Links(Transport& transport, Random& random, Log& log, std::vector<Address
       random_(random),
       log_(log),
       handler_(handler),
-      coordinators_(transport, random, std::move(coordinators)),
+      coordinators_(transport, random, log, std::move(coordinators)),
       leader_(transport, kNoMember),
       on_leader_frame_([this](const protocol::Frame& frame) { handler_.on_frame(leader_, frame); }),
       lane_of_place_(kPlaceCount, nullptr) {

@@ -41,16 +41,18 @@ struct Client {
   std::string library_version;
 
   // How it stands.
-  bool admitted = false;    // counts against maxclients; not yet, when it came while the table was full
-  bool asked = false;       // its first request has come
-  bool closing = false;     // takes no more requests and closes when its replies have left
-  bool dead = false;        // will be removed when nobody is in the midst of working with it
-  bool held = false;        // by the Backend
-  bool postponed = false;   // CLIENT PAUSE
-  bool stalled = false;     // nothing is read or executed, because of a limit, `held` or `postponed`
-  bool resuming = false;    // stands in the list of those to go on with
-  size_t output_bytes = 0;  // unsent, as last seen
-  const Micros created_at;  // monotonic
+  bool admitted = false;            // counts against maxclients; not yet, when it came while the table was full
+  bool asked = false;               // its first request has come
+  bool closing = false;             // takes no more requests and closes when its replies have left
+  bool dead = false;                // will be removed when nobody is in the midst of working with it
+  bool held = false;                // by the Backend
+  bool postponed = false;           // CLIENT PAUSE
+  bool stalled = false;             // nothing is read or executed, because of a limit, `held` or `postponed`
+  bool resuming = false;            // stands in the list of those to go on with
+  size_t output_bytes = 0;          // unsent, as last seen
+  size_t counted_bytes = 0;         // what of the memory of all clients is this one's
+  Micros over_soft_since = kNever;  // when its replies came to be above the soft limit
+  const Micros created_at;          // monotonic
   Micros active_at;
   const protocol::CommandSpec* last_command = nullptr;
 };

@@ -31,8 +31,9 @@ Address leader_in(std::string_view body) {
   return {std::string(body.substr(0, colon)), static_cast<uint16_t>(*port)};
 }
 
-CoordinatorLink::CoordinatorLink(Transport& transport, Random& random, std::vector<Address> coordinators)
+CoordinatorLink::CoordinatorLink(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators)
     : random_(random),
+      log_(log),
       coordinators_(std::move(coordinators)),
       current_(random_start(random, coordinators_.size())),
       link_(transport, random, coordinators_[current_]) {}
@@ -102,6 +103,10 @@ void CoordinatorLink::leader_unknown(Micros now) {
 }
 
 void CoordinatorLink::lost(Micros now) {
+  const std::string at = concat(link_.address().host, ':', link_.address().port);
+  if (link_.trouble().starts_with(kRefusedTrouble) && told_refusals_.is_new(at, link_.trouble())) {
+    log_.warning(concat("coordinator ", at, " refuses this process (told once): ", link_.trouble()));
+  }
   avoided_ = link_.address();
   avoided_until_ = now + kAvoidFailed;
   dial_next(now);

@@ -19,7 +19,8 @@ namespace chainring::session {
 class CoordinatorLink {
  public:
   // REQUIRES: !coordinators.empty().
-  CoordinatorLink(Transport& transport, Random& random, std::vector<Address> coordinators);
+  // The log hears, once, of a coordinator that refuses this process.
+  CoordinatorLink(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators);
 
   // From a newer table; keeps the present link when its address is still listed or it leads. An empty list is ignored.
   void set_coordinators(std::vector<Address> coordinators, Micros now);
@@ -47,6 +48,8 @@ class CoordinatorLink {
   void leader_unknown(Micros now);
 
   Random& random_;
+  Log& log_;
+  ToldRefusals told_refusals_;
   std::vector<Address> coordinators_;
   size_t current_ = 0;
   PeerLink link_;

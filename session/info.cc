@@ -57,6 +57,8 @@ void clients(Session& session, InfoWriter& out) {
   out.field("connected_clients", static_cast<int64_t>(session.client_count()));
   out.field("cluster_connections", 0);
   out.field("maxclients", session.settings().number(Setting::maxclients));
+  out.field("client_recent_max_input_buffer", static_cast<int64_t>(session.input_peak()));
+  out.field("client_recent_max_output_buffer", static_cast<int64_t>(session.output_peak()));
   out.field("blocked_clients", 0);
   out.field("tracking_clients", 0);
   out.field("clients_in_timeout_table", 0);
@@ -65,6 +67,8 @@ void clients(Session& session, InfoWriter& out) {
 void memory(Session& session, InfoWriter& out) {
   out.bytes("maxmemory", session.settings().number(Setting::maxmemory));
   out.field("maxmemory_policy", session.settings().text(Setting::maxmemory_policy));
+  out.field("mem_clients_normal", static_cast<int64_t>(session.client_memory()));
+  out.field("mem_clients_slaves", 0);
 }
 
 // There is no persistence of data. Clients and frameworks wait for loading:0.
@@ -94,8 +98,9 @@ void stats(Session& session, InfoWriter& out) {
   count("total_net_input_bytes", counters.net_input_bytes);
   count("total_net_output_bytes", counters.net_output_bytes);
   count("rejected_connections", counters.rejected_connections);
+  count("evicted_clients", counters.evicted_clients);
+  count("client_query_buffer_limit_disconnections", counters.query_limit_closed);
   count("client_output_buffer_limit_disconnections", counters.output_limit_closed);
-  count("client_idle_disconnections", counters.idle_closed);
   count("total_error_replies", counters.error_replies);
 }
 

@@ -92,8 +92,10 @@ std::vector<std::string_view> split_words(std::string_view line) {
   return words;
 }
 
+std::string host_of(const std::string& address) { return address.substr(0, address.rfind(':')); }
+
 Result<PeerIdentity> parse_welcome(std::string_view line) {
-  if (line.starts_with('-')) return Status(ErrorCode::permission_denied, concat("refused: ", line.substr(1)));
+  if (line.starts_with('-')) return Status(ErrorCode::permission_denied, concat(kRefusedTrouble, line.substr(1)));
   const std::vector<std::string_view> words = split_words(line);
   if (words.size() != kPeerArguments - 1 || words[0] != "+PEER") {
     return Status(ErrorCode::corrupt, "what answers there is not a peer");
@@ -151,8 +153,18 @@ PeerIdentity own_identity(PeerRole role, const Settings& settings, Random& rando
   return self;
 }
 
-std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ConnId conn, std::span<const std::string> args,
-                                        const PeerIdentity& ours, size_t peers, size_t peers_max) {
+bool ToldRefusals::is_new(std::string_view peer, std::string_view why) {
+  constexpr size_t kToldMax = 64;
+  const auto known = told_.find(std::string(peer));
+  if (known != told_.end() && known->second == why) return false;
+  if (told_.size() >= kToldMax) told_.clear();
+  told_[std::string(peer)] = why;
+  return true;
+}
+
+std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ToldRefusals& told, ConnId conn,
+                                        std::span<const std::string> args, const PeerIdentity& ours, size_t peers,
+                                        size_t peers_max) {
   const std::vector<std::string_view> words(args.begin(), args.end());
   Result<PeerIdentity> theirs = parse_peer_request(words);
   Status accepted = theirs.ok() ? accept_peer(ours, *theirs) : theirs.status();
@@ -161,10 +173,15 @@ std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ConnId c
   if (out == nullptr) return std::nullopt;
   if (!accepted.ok()) {
     append_text(*out, "-", accepted.message(), "\r\n");
-    log.warning(concat("peer ", transport.peer_name(conn), ": ", accepted.message()));
+    const std::string address = transport.peer_name(conn);
+    const std::string who = theirs.ok() ? concat(role_name(theirs->role), ' ', theirs->id) : host_of(address);
+    if (told.is_new(who, accepted.message())) {
+      log.warning(concat("refused ", who, " at ", address, ": ", accepted.message(), " (told once)"));
+    }
     transport.close_after_flush(conn);
     return std::nullopt;
   }
+  told.accepted(concat(role_name(theirs->role), ' ', theirs->id));
   out->append(peer_welcome(ours));
   return *std::move(theirs);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,9 +48,22 @@ struct PeerIdentity {
 // The line that answers an accepted request.
 [[nodiscard]] std::string peer_welcome(const PeerIdentity& ours);
 
+// Which refusals the log has told already: a peer that is refused dials again and again. Bounded: beyond 64 of them it
+// forgets all and begins anew.
+class ToldRefusals {
+ public:
+  // Whether this is the first of its kind since the peer was last accepted. `peer` is what it calls itself, or its
+  // host.
+  bool is_new(std::string_view peer, std::string_view why);
+  void accepted(std::string_view peer) { told_.erase(std::string(peer)); }
+
+ private:
+  std::map<std::string, std::string> told_;  // peer, why
+};
+
 // Answers a PEER request on `conn` with a welcome, or with an error after which the connection is closed. `peers` of
 // `peers_max` links are open already. Returns who it is when it was accepted.
-[[nodiscard]] std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ConnId conn,
+[[nodiscard]] std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ToldRefusals& told, ConnId conn,
                                                       std::span<const std::string> args, const PeerIdentity& ours,
                                                       size_t peers, size_t peers_max);
 
@@ -67,6 +81,9 @@ class BackOff {
  private:
   Micros bound_us_ = 0;
 };
+
+// How trouble() begins when the other end has answered the handshake with an error.
+inline constexpr std::string_view kRefusedTrouble = "refused: ";
 
 // A link that we dial and keep: connects, shakes hands, connects again after a growing wait with jitter
 // (20 ms to 500 ms). Frames sent while it is down are not kept.

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "protocol/reply.h"
 #include "session/commands.h"
+#include "session/limits.h"
 
 namespace chainring::session {
 namespace {
@@ -16,15 +17,10 @@ using protocol::RequestParser;
 
 // A client with so many requests under way is read again when half of them have been answered.
 constexpr size_t kPendingRepliesMax = 1024;
-// A client that leaves so many bytes of replies unread gets nothing more executed until it reads.
-constexpr size_t kOutputBytesSoftMax = size_t{32} * 1024 * 1024;
 // Connections beyond maxclients that may stay until their first request shows whether they are peers: a full table of
 // clients must not cut the cluster's own links.
 constexpr size_t kUnadmittedMax = 128;
-constexpr Micros kUnadmittedTimeout = kMicrosPerSecond;
-constexpr Micros kIdleCheckInterval = kMicrosPerSecond;
 constexpr size_t kKeptScratchBytesMax = 1024 * 1024;
-constexpr std::string_view kTooManyClients = "ERR max number of clients reached";
 
 // What a browser can be made to send to a port that is not HTTP's.
 bool is_http(std::string_view name) {
@@ -58,7 +54,7 @@ void Session::accepted(ConnId conn, Now now) {
   const auto clients_max = static_cast<size_t>(settings_.number(Setting::maxclients));
   if (by_id_.size() >= clients_max + kUnadmittedMax) {
     ++counters_.rejected_connections;
-    if (std::string* out = transport_.output(conn)) append_text(*out, '-', kTooManyClients, "\r\n");
+    if (std::string* out = transport_.output(conn)) append_text(*out, '-', too_many_clients(), "\r\n");
     transport_.close_after_flush(conn);
     return;
   }
@@ -67,6 +63,7 @@ void Session::accepted(ConnId conn, Now now) {
   if (client->admitted) ++admitted_;
   set_authenticated(*client, !password_needed());
   ++counters_.connections;
+  account(*client);
   by_id_.emplace(client->id, client.get());
   by_conn_.emplace(conn, std::move(client));
 }
@@ -84,6 +81,8 @@ Clients::Outcome Session::on_event(const NetEvent& event, Now now) {
       break;
     case NetEvent::Kind::drained:
       client.output_bytes = transport_.unsent(client.conn);
+      check_output(client);
+      account(client);
       consider_resuming(client);
       break;
     case NetEvent::Kind::closed:
@@ -106,7 +105,7 @@ bool Session::admit(Client& client) {
   }
   ++counters_.rejected_connections;
   close_after_replies(client);
-  answer_error(client, kTooManyClients);
+  answer_error(client, too_many_clients());
   return false;
 }
 
@@ -151,6 +150,7 @@ void Session::forget(Client& client) {
   const ClientId id = client.id;
   const ConnId conn = client.conn;
   if (client.admitted) --admitted_;
+  client_bytes_ -= client.counted_bytes;
   by_id_.erase(id);
   by_conn_.erase(conn);
   backend_.client_gone(id);
@@ -161,17 +161,6 @@ void Session::close_all() {
     transport_.close_after_flush(client->conn);
     forget(*client);
   }
-}
-
-size_t Session::memory_of(const Client& client) const {
-  return sizeof(Client) + transport_.input(client.conn).size() + transport_.unsent(client.conn) +
-         client.replies.waiting_bytes();
-}
-
-size_t Session::client_memory() const {
-  size_t bytes = 0;
-  for (const auto& [id, client] : by_id_) bytes += memory_of(*client);
-  return bytes;
 }
 
 Client* Session::find(ClientId id) {
@@ -192,6 +181,7 @@ std::vector<Client*> Session::clients() const {
 
 Clients::Outcome Session::serve(Client& client) {
   const std::string_view input = transport_.input(client.conn);
+  input_peak_.see(input.size(), now_.mono);
   client.output_bytes = transport_.unsent(client.conn);
   auto verdict = Verdict::executed;
   size_t taken = 0;
@@ -200,6 +190,10 @@ Clients::Outcome Session::serve(Client& client) {
     if (client.dead || client.closing || client.stalled) break;
     const RequestParser::State state = client.parser.parse(input.substr(taken));
     if (state == RequestParser::State::need_more) break;
+    if (state == RequestParser::State::error && client.parser.too_big()) {
+      close_for_its_query(client);
+      break;
+    }
     if (state == RequestParser::State::error) {
       close_after_replies(client);
       answer_error(client, concat("ERR ", client.parser.error()));
@@ -213,6 +207,7 @@ Clients::Outcome Session::serve(Client& client) {
   }
   counters_.net_input_bytes += taken;
   if (taken > 0) transport_.consume(client.conn, taken);
+  account(client);
   bury_if_done(client);
   if (verdict != Verdict::peer) return Clients::Outcome::handled;
   forget(client);
@@ -317,12 +312,14 @@ void Session::complete(Client& client, uint64_t place, std::string_view reply) {
   if (reply.starts_with('-')) counters_.count_error(reply);
   if (!client.replies.is_first(place)) {
     client.replies.keep(place, reply);
+    add_memory(client, reply.size());
   } else if (std::string* out = transport_.output(client.conn)) {
     const size_t before = out->size();
     client.replies.send(place, reply, *out);
     const size_t added = out->size() - before;
     client.arrivals.left(client.replies.head(), now_.mono, counters_.durations);
     client.output_bytes += added;
+    add_memory(client, added);
     counters_.net_output_bytes += added;
   } else {
     return;  // the connection is gone; its `closed` is about to come
@@ -332,19 +329,7 @@ void Session::complete(Client& client, uint64_t place, std::string_view reply) {
   if (client.stalled) consider_resuming(client);
 }
 
-// ---- limits -----------------------------------------------------------------------------------------------------
-
-void Session::check_output(Client& client) {
-  const auto limit = static_cast<size_t>(settings_.number(Setting::client_output_limit));
-  if (client.output_bytes + client.replies.waiting_bytes() <= std::min(kOutputBytesSoftMax, limit)) return;
-  client.output_bytes = transport_.unsent(client.conn);
-  const size_t bytes = client.output_bytes + client.replies.waiting_bytes();
-  if (bytes <= limit || client.dead) return;
-  log_.warning(concat("closed client ", client.id, " at ", transport_.peer_name(client.conn), ": it left ", bytes,
-                      " bytes of replies unread, more than client-output-limit"));
-  ++counters_.output_limit_closed;
-  kill(client);
-}
+// ---- holding back ---------------------------------------------------------------------------------------------------
 
 void Session::enforce_limits(Client& client) {
   const size_t bytes = client.output_bytes + client.replies.waiting_bytes();
@@ -413,39 +398,19 @@ void Session::flush(Now now) {
   rate_.sample(counters_.commands, now.mono);
   if (pause_.until != 0 && now.mono >= pause_.until) unpause();
   resume_all();
-  if (now.mono >= idle_check_at_) close_idle();
+  if (now.mono >= check_at_) check_clients();
+  evict_clients();
   bury_dead();
-}
-
-void Session::close_idle() {
-  idle_check_at_ = now_.mono + kIdleCheckInterval;
-  const Micros timeout = settings_.number(Setting::timeout) * kMicrosPerSecond;
-  for (const auto& [id, client] : by_id_) {
-    const bool unadmitted = !client->admitted && !client->asked;
-    const bool waits = client->replies.pending() > 0 || client->postponed;
-    const bool idle = timeout > 0 && !waits && now_.mono - client->active_at > timeout;
-    if (idle) ++counters_.idle_closed;
-    if (idle || (unadmitted && now_.mono - client->created_at >= kUnadmittedTimeout)) kill(*client);
-  }
 }
 
 Micros Session::next_tick() const {
   if (!resuming_.empty() || !dead_.empty()) return 0;
-  const bool watches = (settings_.number(Setting::timeout) > 0 && !by_id_.empty()) || by_id_.size() > admitted_;
-  return std::min(watches ? idle_check_at_ : kNever, pause_.until != 0 ? pause_.until : kNever);
+  return std::min(clients_need_checks() ? check_at_ : kNever, pause_.until != 0 ? pause_.until : kNever);
 }
 
 // ---- state that commands change ---------------------------------------------------------------------------------
 
 bool Session::password_needed() const { return !settings_.text(Setting::requirepass).empty(); }
-
-protocol::RequestLimits Session::request_limits(bool authenticated) const {
-  if (!authenticated) return protocol::kUnauthenticatedLimits;
-  protocol::RequestLimits limits;
-  limits.bulk_bytes_max = static_cast<uint64_t>(settings_.number(Setting::proto_max_bulk_len));
-  limits.request_bytes_max = static_cast<uint64_t>(settings_.number(Setting::client_query_buffer_limit));
-  return limits;
-}
 
 void Session::set_authenticated(Client& client, bool authenticated) {
   client.authenticated = authenticated;

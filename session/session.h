@@ -60,6 +60,9 @@ class Session {
   // In the order in which they connected.
   [[nodiscard]] std::vector<Client*> clients() const;
   [[nodiscard]] int64_t commands_per_second();
+  // Bytes of a single client, over the last seconds.
+  [[nodiscard]] uint64_t input_peak() const { return input_peak_.peak(now_.mono); }
+  [[nodiscard]] uint64_t output_peak() const { return output_peak_.peak(now_.mono); }
   void reset_statistics();
   // Whether it may go on without AUTH; gives the client the limits of its state.
   void set_authenticated(Client& client, bool authenticated);
@@ -101,7 +104,14 @@ class Session {
   void bury_if_done(Client& client);
   void bury_dead();
   void forget(Client& client);
-  void close_idle();
+  void check_clients();
+  [[nodiscard]] bool clients_need_checks() const;
+  void close_for_its_query(Client& client);
+  void account(Client& client);  // brings the count of its memory up to date
+  void add_memory(Client& client, size_t bytes);
+  void evict_clients();
+  [[nodiscard]] size_t client_memory_limit() const;  // 0: none
+  [[nodiscard]] std::string_view too_many_clients() const;
   [[nodiscard]] protocol::RequestLimits request_limits(bool authenticated) const;
 
   Settings& settings_;
@@ -121,7 +131,10 @@ class Session {
   std::vector<ClientId> resuming_;
   std::vector<std::string> peer_args_;
   Pause pause_;
-  Micros idle_check_at_ = 0;
+  Micros check_at_ = 0;      // of idle times and of times above soft limits
+  size_t client_bytes_ = 0;  // memory of all clients; not less than it is
+  RecentPeak input_peak_;
+  RecentPeak output_peak_;
 
   Counters counters_;
   CommandRate rate_;

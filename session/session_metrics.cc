@@ -33,6 +33,8 @@ void write_metrics(const Session& session, Now now, MetricsWriter& out) {
   out.value(Metric::connections_refused, counters.rejected_connections);
   out.value(Metric::clients_closed, counters.idle_closed, {"idle"});
   out.value(Metric::clients_closed, counters.output_limit_closed, {"output"});
+  out.value(Metric::clients_closed, counters.query_limit_closed, {"query"});
+  out.value(Metric::clients_closed, counters.evicted_clients, {"memory"});
   out.value(Metric::client_input, counters.net_input_bytes);
   out.value(Metric::client_output, counters.net_output_bytes);
   by_command(Metric::commands, counters.calls, out);

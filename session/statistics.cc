@@ -31,6 +31,21 @@ int64_t CommandRate::per_second() const {
   return std::accumulate(samples_.begin(), samples_.end(), int64_t{0}) / static_cast<int64_t>(kSamples);
 }
 
+void RecentPeak::see(uint64_t value, Micros now) {
+  const int64_t second = now / kMicrosPerSecond;
+  Slot& slot = slots_[static_cast<size_t>(second) % kSlots];
+  slot = {second, slot.second == second ? std::max(slot.value, value) : value};
+}
+
+uint64_t RecentPeak::peak(Micros now) const {
+  const int64_t oldest = now / kMicrosPerSecond - static_cast<int64_t>(kSlots) + 1;
+  uint64_t peak = 0;
+  for (const Slot& slot : slots_) {
+    if (slot.second >= oldest) peak = std::max(peak, slot.value);
+  }
+  return peak;
+}
+
 void Counters::count_error(std::string_view reply) {
   ++error_replies;
   reply.remove_prefix(1);

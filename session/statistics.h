@@ -30,6 +30,21 @@ class CommandRate {
   Micros last_at_ = 0;
 };
 
+// The greatest of the values of the last 8 seconds, as Redis keeps it for INFO clients.
+class RecentPeak {
+ public:
+  void see(uint64_t value, Micros now);
+  [[nodiscard]] uint64_t peak(Micros now) const;
+
+ private:
+  static constexpr size_t kSlots = 8;
+  struct Slot {
+    int64_t second = -1;
+    uint64_t value = 0;
+  };
+  std::array<Slot, kSlots> slots_{};
+};
+
 struct Counters {
   uint64_t connections = 0;
   uint64_t rejected_connections = 0;
@@ -38,6 +53,8 @@ struct Counters {
   uint64_t net_output_bytes = 0;
   uint64_t error_replies = 0;
   uint64_t output_limit_closed = 0;
+  uint64_t query_limit_closed = 0;
+  uint64_t evicted_clients = 0;
   uint64_t idle_closed = 0;
   LatencyCounts durations;
   std::array<uint64_t, protocol::kCommandCount> calls{};

@@ -124,7 +124,8 @@ class Client:
 class Cluster:
     """`chainring up` and what it prints. Use as a context manager."""
 
-    def __init__(self, *options, directory=None, port=None):
+    def __init__(self, *options, directory=None, port=None, environment=None):
+        self.environment = {**os.environ, **(environment or {})}
         self.port = port or free_base_port()
         self.own_directory = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix="chainring-test-")
@@ -136,7 +137,7 @@ class Cluster:
         command = [BINARY, "up", "--port", str(self.port), "--dir", self.directory, *self.options]
         self.lines = []
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                        start_new_session=True)
+                                        start_new_session=True, env=self.environment)
         collector = threading.Thread(target=self._collect, args=(self.process,), daemon=True)
         collector.start()
         wait_for("ready", lambda: "ready" in self.lines or not collector.is_alive(), ready_within)

@@ -24,7 +24,7 @@ FakeNode::FakeNode(std::string name, uint16_t port, std::vector<Address> coordin
                    Random& random)
     : identity_(identity_of(session::PeerRole::node, std::move(name), random)),
       port_(port),
-      link_(transport, random, std::move(coordinators)) {}
+      link_(transport, random, log_, std::move(coordinators)) {}
 
 Status FakeNode::start(Now now) {
   now_ = now;
@@ -111,7 +111,7 @@ bool FakeNode::serves(Slot slot, Micros now) const {
 FakeRouter::FakeRouter(uint16_t port, std::vector<Address> coordinators, Transport& transport, Random& random)
     : identity_(identity_of(session::PeerRole::router, "r1", random)),
       port_(port),
-      link_(transport, random, std::move(coordinators)) {}
+      link_(transport, random, log_, std::move(coordinators)) {}
 
 Status FakeRouter::start(Now now) {
   now_ = now;

@@ -21,6 +21,11 @@ namespace chainring::coordinator {
 
 using sim::HostId;
 
+class UnheardLog final : public Log {
+ public:
+  void write(LogLevel, std::string_view) override {}
+};
+
 // A node without data: slots have numbers, as many as the test says, and levelling moves them at once.
 class FakeNode final : public Process {
  public:
@@ -53,6 +58,7 @@ class FakeNode final : public Process {
 
   session::PeerIdentity identity_;
   uint16_t port_;
+  UnheardLog log_;
   session::CoordinatorLink link_;
   ring::Table table_;
   MemberId self_ = kNoMember;
@@ -101,6 +107,7 @@ class FakeRouter final : public Process {
 
   session::PeerIdentity identity_;
   uint16_t port_;
+  UnheardLog log_;
   session::CoordinatorLink link_;
   protocol::TableMessage table_;
   std::deque<Call> calls_;

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "protocol/messages.h"
+#include "tests/session/rig.h"
 #include "tests/support/fake_transport.h"
 
 #include <catch2/catch.hpp>
@@ -18,7 +19,7 @@ using protocol::FrameType;
 
 // Three coordinators that the test plays: each is up or down, and names a leader.
 struct Group {
-  explicit Group(uint64_t seed = 1) : random(seed), link(transport, random, addresses()) {}
+  explicit Group(uint64_t seed = 1) : random(seed), link(transport, random, log, addresses()) {}
 
   static std::vector<Address> addresses() { return {{"10.0.0.1", 7301}, {"10.0.0.2", 7301}, {"10.0.0.3", 7301}}; }
 
@@ -51,6 +52,7 @@ struct Group {
     }
     if (!is_up) return transport.disconnect(conn);
     if (!transport.take_output(conn).empty()) {
+      if (!refusal.empty()) return transport.receive(conn, refusal);
       transport.receive(conn, peer_welcome({0xc1, PeerRole::coordinator, "c", 0x33, ""}));
     }
     if (!link.up()) return;
@@ -68,6 +70,8 @@ struct Group {
   test::FakeTransport transport;
   SeededRandom random;
   PeerIdentity ours{0, PeerRole::node, "n1", 0x11, ""};
+  ListedLog log;
+  std::string refusal;  // what coordinators answer instead of a welcome
   CoordinatorLink link;
   Micros now = 1000;
   Address leader;               // who grants
@@ -203,6 +207,17 @@ TEST_CASE("CoordinatorLink.set_coordinators: keeps a link that is listed or lead
   follower.link.set_coordinators(others, follower.now);
   follower.run(20 * kMicrosPerMilli);
   CHECK(follower.at() != present);
+}
+
+TEST_CASE("CoordinatorLink: a refusal is told once by each coordinator, with what to do") {
+  Group group;
+  group.refusal = "-ERR peer refused: wrong peer secret; peer-secret must be the same everywhere\r\n";
+  group.run(10 * kMicrosPerSecond);
+  REQUIRE(group.log.warnings.size() == 3);
+  for (const std::string& warning : group.log.warnings) {
+    CHECK(warning.find("refuses this process") != std::string::npos);
+    CHECK(warning.find("peer-secret must be the same everywhere") != std::string::npos);
+  }
 }
 
 }  // namespace chainring::session

@@ -77,9 +77,9 @@ TEST_CASE("Clients: a client that does not read gets nothing more executed until
   CHECK(rig.transport.reading(conn));
 }
 
-TEST_CASE("Clients: replies beyond client-output-limit close the client") {
+TEST_CASE("Clients: replies beyond client-output-buffer-limit close the client") {
   Rig rig;
-  rig.set(Setting::client_output_limit, "2mb");
+  rig.set(Setting::client_output_buffer_limit, "normal 2mb 0 0");
   rig.backend.at_once = false;
   const ConnId conn = rig.connect();
   rig.send(conn, request("GET a") + request("GET b") + request("GET c"));
@@ -92,6 +92,123 @@ TEST_CASE("Clients: replies beyond client-output-limit close the client") {
   CHECK_FALSE(rig.open(conn));
   CHECK(rig.backend.gone == std::vector<ClientId>{1});
   CHECK(rig.log.warnings.size() == 1);
+}
+
+TEST_CASE("Clients: a client above the soft limit is closed when it stays there, not when it reads meanwhile") {
+  Rig rig;
+  rig.set(Setting::client_output_buffer_limit, "normal 0 1mb 5");
+  const std::string value(2 * kMiB, 'v');
+  rig.backend.answer = [&](const ClientRequest&) { return bulk(value); };
+  const ConnId lazy = rig.connect();
+  const ConnId slow = rig.connect();
+  for (const ConnId conn : {lazy, slow}) rig.transport.receive(conn, request("GET k"));
+  rig.turn();
+  rig.pass(4 * kMicrosPerSecond);
+  CHECK(rig.transport.take_output(slow, 3 * kMiB / 2).size() == 3 * kMiB / 2);  // below the limit for a moment
+  rig.pass(kMicrosPerSecond);
+  rig.transport.receive(slow, request("GET k"));
+  rig.turn();
+  CHECK(rig.open(lazy));  // not longer than 5 seconds yet
+  CHECK(rig.clients.next_tick() <= rig.now.mono + kMicrosPerSecond);
+  rig.pass(2 * kMicrosPerSecond);
+  CHECK_FALSE(rig.open(lazy));
+  CHECK(rig.open(slow));
+  CHECK(rig.ask(rig.connect(), "INFO stats").find("client_output_buffer_limit_disconnections:1\r\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("Clients: a request beyond client-query-buffer-limit closes the client without a word") {
+  Rig rig;
+  rig.set(Setting::client_query_buffer_limit, "1mb");
+  const ConnId conn = rig.connect();
+  CHECK(rig.send(conn, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1048577\r\n").empty());
+  CHECK_FALSE(rig.open(conn));
+  CHECK(rig.ask(rig.connect(), "INFO stats").find("client_query_buffer_limit_disconnections:1\r\n") !=
+        std::string::npos);
+  CHECK(rig.log.warnings.size() == 1);
+}
+
+TEST_CASE("Clients: beyond maxmemory-clients the biggest are closed first, and NO-EVICT is honoured") {
+  Rig rig;
+  rig.set(Setting::maxmemory_clients, "1mb");
+  rig.backend.at_once = false;
+  const ConnId chosen = rig.connect();
+  const ConnId big = rig.connect();
+  const ConnId bigger = rig.connect();
+  const ConnId small = rig.connect();
+  CHECK(rig.ask(chosen, "CLIENT NO-EVICT on") == "+OK\r\n");
+  const auto fill = [&](ConnId conn, size_t bytes) {  // an unfinished request
+    rig.transport.receive(conn, concat("*2\r\n$3\r\nGET\r\n$900000\r\n", std::string(bytes, 'x')));
+    rig.turn();
+  };
+  fill(chosen, 500'000);
+  fill(big, 300'000);
+  fill(small, 1000);
+  CHECK(rig.open(big));
+  fill(bigger, 310'000);
+  CHECK_FALSE(rig.open(bigger));
+  CHECK(rig.open(chosen));
+  CHECK(rig.open(big));
+  CHECK(rig.open(small));
+  const ConnId admin = rig.connect();
+  CHECK(rig.ask(admin, "INFO stats").find("evicted_clients:1\r\n") != std::string::npos);
+  CHECK(rig.log.warnings.size() == 1);
+}
+
+TEST_CASE("Clients: what has left and who has gone does not count against maxmemory-clients") {
+  Rig rig;
+  rig.set(Setting::maxmemory_clients, "1mb");
+  const std::string value(kMiB / 4, 'v');
+  rig.backend.answer = [&](const ClientRequest&) { return bulk(value); };
+  const ConnId conn = rig.connect();
+  for (int i = 0; i < 40; ++i) CHECK(rig.ask(conn, "GET k") == bulk(value));
+  for (int i = 0; i < 10; ++i) {
+    const ConnId other = rig.connect();
+    rig.transport.receive(other, request("GET k"));
+    rig.turn();
+    rig.transport.disconnect(other);
+    rig.turn();
+  }
+  CHECK(rig.open(conn));
+  CHECK(rig.log.warnings.empty());
+}
+
+TEST_CASE("Clients: maxmemory-clients may be a share of maxmemory, which must have a limit then") {
+  Rig rig;
+  rig.set(Setting::maxmemory_clients, "50%");
+  rig.backend.at_once = false;
+  const ConnId conn = rig.connect();
+  rig.transport.receive(conn, concat("*2\r\n$3\r\nGET\r\n$900000\r\n", std::string(400'000, 'x')));
+  rig.turn();
+  CHECK(rig.open(conn));  // maxmemory is 0
+  rig.set(Setting::maxmemory, "1000000");
+  rig.turn();
+  CHECK(rig.open(conn));
+  rig.set(Setting::maxmemory, "700000");
+  rig.turn();
+  CHECK_FALSE(rig.open(conn));
+}
+
+TEST_CASE("INFO clients: the greatest buffers of the last seconds, the memory of all") {
+  Rig rig;
+  const ConnId conn = rig.connect();
+  const std::string text(5000, 'x');
+  CHECK(rig.send(conn, request({"ECHO", text})) == bulk(text));
+  const std::string input = concat("client_recent_max_input_buffer:", request({"ECHO", text}).size(), "\r\n");
+  const std::string output = concat("client_recent_max_output_buffer:", bulk(text).size(), "\r\n");
+  const auto info = [&](std::string_view section) { return rig.ask(conn, concat("INFO ", section)); };
+  CHECK(info("clients").find(input) != std::string::npos);
+  CHECK(info("clients").find(output) != std::string::npos);
+  CHECK(info("memory").find("mem_clients_normal:") != std::string::npos);
+  rig.pass(9 * kMicrosPerSecond);
+  CHECK(info("clients").find(input) == std::string::npos);
+}
+
+TEST_CASE("Clients: a node's error beyond maxclients is that of a Redis Cluster") {
+  Rig rig("cluster");
+  rig.set(Setting::maxclients, "1");
+  rig.connect();
+  CHECK(rig.ask(rig.connect(), "PING") == "-ERR max number of clients + cluster connections reached\r\n");
 }
 
 TEST_CASE("Clients: a pipeline longer than the replies that may be pending is executed in order, with pauses") {

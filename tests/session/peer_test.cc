@@ -9,6 +9,7 @@
 #include "protocol/messages.h"
 #include "session/secret.h"
 #include "tests/session/link_rig.h"
+#include "tests/session/rig.h"
 
 #include <catch2/catch.hpp>
 
@@ -281,6 +282,29 @@ TEST_CASE("consume_frames: whoever handles a frame may close the connection") {
     transport.close(conn);
   }));
   CHECK(seen == 1);
+}
+
+TEST_CASE("answer_peer: a refusal is logged once for each peer, never with a secret, and again after it was accepted") {
+  test::FakeTransport transport;
+  ListedLog log;
+  ToldRefusals told;
+  const PeerIdentity ours{0xc1, PeerRole::node, "n1", 0x11, "the-secret"};
+  const auto dial = [&](std::string id, std::string secret) {
+    const ConnId conn = transport.accept("10.0.0.9:1234");
+    const std::vector<std::string> args{"PEER", concat(protocol::kWireVersion), "c1", "router", id, "22", secret};
+    return answer_peer(transport, log, told, conn, args, ours, 0, 8).has_value();
+  };
+  for (int i = 0; i < 5; ++i) CHECK_FALSE(dial("r1", "a-guess"));
+  REQUIRE(log.warnings.size() == 1);
+  CHECK(log.warnings[0] ==
+        "refused router r1 at 10.0.0.9:1234: ERR peer refused: wrong peer secret; peer-secret must be the same "
+        "everywhere (told once)");
+  CHECK_FALSE(dial("r2", "a-guess"));
+  CHECK(log.warnings.size() == 2);
+  CHECK(dial("r1", "the-secret"));
+  CHECK_FALSE(dial("r1", "a-guess"));
+  CHECK(log.warnings.size() == 3);
+  for (int i = 0; i < 200; ++i) CHECK_FALSE(dial(concat("r", i), "a-guess"));  // what is remembered is bounded
 }
 
 }  // namespace chainring::session

@@ -34,9 +34,10 @@ TEST_CASE("CONFIG GET: names, patterns, several of them, case ignored") {
   CHECK(rig.ask(conn, "CONFIG GET TimeOut") == concat("*2\r\n", bulk("timeout"), bulk("0")));
   CHECK(rig.ask(conn, "CONFIG GET nothing") == "*0\r\n");
   CHECK(names_in(rig.ask(conn, "CONFIG GET client-*")) ==
-        std::vector<std::string>{"client-output-limit", "client-query-buffer-limit"});
+        std::vector<std::string>{"client-output-buffer-limit", "client-query-buffer-limit"});
   CHECK(names_in(rig.ask(conn, "CONFIG GET save appendonly max* save")) ==
-        std::vector<std::string>{"appendonly", "maxclients", "maxmemory", "maxmemory-policy", "save"});
+        std::vector<std::string>{"appendonly", "maxclients", "maxmemory", "maxmemory-clients", "maxmemory-policy",
+                                 "save"});
   CHECK(rig.ask(conn, "CONFIG GET slave-read-only") == concat("*2\r\n", bulk("slave-read-only"), bulk("yes")));
   rig.ask(conn, "HELLO 3");
   CHECK(rig.ask(conn, "CONFIG GET databases") == concat("%1\r\n", bulk("databases"), bulk("16")));
@@ -77,6 +78,39 @@ TEST_CASE("CONFIG SET: what is live, all or nothing") {
   CHECK(rig.ask(other, "CONFIG SET election-ms 10") ==
         "-ERR Unknown option or number of arguments for CONFIG SET - 'election-ms'\r\n");
   CHECK(rig.settings.number(Setting::timeout) == 30);
+}
+
+TEST_CASE("CONFIG SET: client-output-buffer-limit changes the classes that it names, in Redis' form") {
+  Rig rig;
+  const ConnId conn = rig.connect();
+  const auto get = [&] { return rig.ask(conn, "CONFIG GET client-output-buffer-limit"); };
+  const auto set = [&](std::string_view value) {
+    return rig.send(conn, request({"CONFIG", "SET", "client-output-buffer-limit", value}));
+  };
+  const auto told = [](std::string_view value) {
+    return concat("*2\r\n", bulk("client-output-buffer-limit"), bulk(value));
+  };
+  CHECK(get() == told("normal 268435456 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"));
+  CHECK(set("normal 0 0 0") == kOk);
+  CHECK(set("replica 1mb 512kb 5 pubsub 1k 0 7") == kOk);
+  const std::string now = told("normal 0 0 0 slave 1048576 524288 5 pubsub 1000 0 7");
+  CHECK(get() == now);
+  const std::pair<std::string_view, std::string_view> wrong[] = {
+      {"normal 0 0", "Wrong number of arguments in buffer limit configuration."},
+      {"", "Wrong number of arguments in buffer limit configuration."},
+      {"normal 1 1 1 master 0 0 0", "Invalid client class specified in buffer limit configuration."},
+      {"normal 0 0 -1", "Error in hard, soft or soft_seconds setting in buffer limit configuration."},
+      {"normal x 0 0", "Error in hard, soft or soft_seconds setting in buffer limit configuration."},
+  };
+  for (const auto& [value, why] : wrong) {
+    const std::string reply = set(value);
+    CHECK(reply.starts_with("-ERR CONFIG SET failed (possibly related to argument 'client-output-buffer-limit') - "));
+    CHECK(reply.ends_with(concat(why, "\r\n")));
+  }
+  CHECK(get() == now);
+  CHECK(rig.ask(conn, "CONFIG SET maxmemory-clients 5%") == kOk);
+  CHECK(rig.ask(conn, "CONFIG GET maxmemory-clients") == concat("*2\r\n", bulk("maxmemory-clients"), bulk("5%")));
+  CHECK(rig.ask(conn, "CONFIG SET maxmemory-clients 101%").starts_with("-ERR CONFIG SET failed"));
 }
 
 TEST_CASE("CONFIG SET: a fixed setting may be set to what it is") {

@@ -201,6 +201,24 @@ TEST_CASE("Settings.validate: a process has a name, and a coordinator is in its 
   CHECK(mentions(settings.validate(), "every one needs its name"));
 }
 
+TEST_CASE("Settings.http_port: port + 1000 unless told, or none") {
+  Settings settings(kRouterRole);
+  CHECK(settings.http_port() == 8379);
+  REQUIRE(settings.set(Setting::port, "0").ok());
+  CHECK(settings.http_port() == 0);
+  REQUIRE(settings.set(Setting::http_port, "9000").ok());
+  CHECK(settings.http_port() == 9000);
+  REQUIRE(settings.set(Setting::http_port, "None").ok());
+  CHECK(settings.http_port() == std::nullopt);
+  for (const std::string_view bad : {"65536", "-1", "", "off"}) CHECK_FALSE(settings.set(Setting::http_port, bad).ok());
+
+  Settings high = valid(kNodeRole);
+  REQUIRE(high.set(Setting::port, "64536").ok());
+  CHECK(mentions(high.validate(), "http-port: port + 1000 is no port"));
+  REQUIRE(high.set(Setting::http_port, "none").ok());
+  CHECK(high.validate().ok());
+}
+
 TEST_CASE("settings_markdown: docs/settings.md is what the table says") {
   std::ifstream file(CHAINRING_SOURCE_DIR "/docs/settings.md");
   std::stringstream text;
