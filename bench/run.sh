@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench [--rounds N] [--requests N]: throughput through the router beside one redis-server.
-# ./dev bench ring [ARGS]: how good the placement of slots is; what its usage says.
+# ./dev bench ring [ARGS]: how good the placement of slots is; a wrong argument prints the right ones.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 

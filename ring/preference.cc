@@ -26,11 +26,25 @@ std::vector<uint64_t> virtual_nodes(const Candidate& candidate) {
   return points;
 }
 
-// How far the walk from `start` goes, clockwise and around, until it meets one of `points`.
-uint64_t distance(uint64_t start, const std::vector<uint64_t>& points) {
-  const auto next = std::lower_bound(points.begin(), points.end(), start);
-  return (next == points.end() ? points.front() : *next) - start;
+struct GroupPoint {
+  uint64_t at;
+  uint32_t group;
+};
+
+// The points of all groups, ascending.
+std::vector<GroupPoint> group_points() {
+  std::vector<GroupPoint> points;
+  points.reserve(kGroupCount);
+  for (uint32_t group = 0; group < kGroupCount; ++group) points.push_back({group_point(group), group});
+  std::sort(points.begin(), points.end(), [](const GroupPoint& a, const GroupPoint& b) { return a.at < b.at; });
+  return points;
 }
+
+// A member and how far the walk from a group's point goes, clockwise and around, until it meets the member.
+struct Met {
+  uint64_t distance;
+  uint32_t member;
+};
 
 }  // namespace
 
@@ -51,19 +65,26 @@ uint64_t group_point(uint32_t group) {
 // Members in the order of their distances are the members in the order of the walk, without walking past the many
 // points of heavy members until the last light one has come.
 std::vector<std::vector<uint32_t>> preference_lists(std::span<const Candidate> candidates) {
-  std::vector<std::vector<uint64_t>> distances(kGroupCount, std::vector<uint64_t>(candidates.size()));
+  const std::vector<GroupPoint> starts = group_points();
+  std::vector<std::vector<Met>> met(kGroupCount);
+  for (std::vector<Met>& list : met) list.reserve(candidates.size());
   for (uint32_t i = 0; i < candidates.size(); ++i) {
     const std::vector<uint64_t> points = virtual_nodes(candidates[i]);
-    for (uint32_t group = 0; group < kGroupCount; ++group) distances[group][i] = distance(group_point(group), points);
+    auto next = points.begin();
+    for (const GroupPoint& start : starts) {
+      next = std::find_if(next, points.end(), [&](uint64_t point) { return point >= start.at; });
+      const uint64_t point = next == points.end() ? points.front() : *next;
+      met[start.group].push_back({point - start.at, i});
+    }
   }
 
   std::vector<std::vector<uint32_t>> lists(kGroupCount);
   for (uint32_t group = 0; group < kGroupCount; ++group) {
-    std::vector<uint32_t>& list = lists[group];
-    for (uint32_t i = 0; i < candidates.size(); ++i) list.push_back(i);
-    std::sort(list.begin(), list.end(), [&](uint32_t a, uint32_t b) {
-      return std::tie(distances[group][a], candidates[a].name) < std::tie(distances[group][b], candidates[b].name);
+    std::sort(met[group].begin(), met[group].end(), [&](const Met& a, const Met& b) {
+      return std::tie(a.distance, candidates[a.member].name) < std::tie(b.distance, candidates[b.member].name);
     });
+    lists[group].reserve(candidates.size());
+    for (const Met& each : met[group]) lists[group].push_back(each.member);
   }
   return lists;
 }

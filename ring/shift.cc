@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <span>
+#include <vector>
 
 namespace chainring::ring {
 namespace {
@@ -23,8 +25,12 @@ struct Replacement {
 
 class PathSearch {
  public:
-  PathSearch(size_t member_count, const ShiftRules& rules)
-      : rules_(rules), slots_(rules.slots_by_member()), reached_(member_count) {}
+  explicit PathSearch(Assignment& assignment)
+      : assignment_(assignment), slots_(assignment.loads().size()), reached_(assignment.loads().size()) {
+    for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+      for (const uint32_t member : assignment.bearers(slot)) slots_[member].push_back(slot);
+    }
+  }
 
   // Breadth first, from all sources at once. Returns the first sink that is reached.
   template <class IsSource, class IsSink>
@@ -43,8 +49,8 @@ class PathSearch {
   // The next slot that `taker` can have from its giver on the path.
   std::optional<Replacement> next_replacement(uint32_t taker);
 
-  const ShiftRules& rules_;
-  const SlotsByMember slots_;
+  Assignment& assignment_;
+  std::vector<std::vector<uint32_t>> slots_;  // by member: those that it bears
   std::vector<Reached> reached_;
 };
 
@@ -60,8 +66,8 @@ std::optional<uint32_t> PathSearch::find(IsSource is_source, IsSink is_sink) {
     const uint32_t giver = queue.front();
     for (size_t i = 0; i < slots_[giver].size() && unreached > 0; ++i) {
       const uint32_t slot = slots_[giver][i];
-      for (const uint32_t taker : rules_.takers(slot)) {
-        if (reached_[taker].is_reached || !rules_.can_replace(slot, giver, taker)) continue;
+      for (const uint32_t taker : assignment_.takers(slot)) {
+        if (reached_[taker].is_reached || !assignment_.can_replace(slot, giver, taker)) continue;
         reached_[taker] = {.is_reached = true, .is_source = false, .giver = giver, .slot_index = i};
         if (is_sink(taker)) return taker;
         queue.push_back(taker);
@@ -77,9 +83,9 @@ std::optional<Replacement> PathSearch::next_replacement(uint32_t taker) {
   const std::vector<uint32_t>& slots = slots_[step.giver];
   for (; step.slot_index < slots.size(); ++step.slot_index) {
     const uint32_t slot = slots[step.slot_index];
-    const std::span<const uint32_t> takers = rules_.takers(slot);
+    const std::span<const uint32_t> takers = assignment_.takers(slot);
     const bool may_ask = std::find(takers.begin(), takers.end(), taker) != takers.end();
-    if (may_ask && rules_.can_replace(slot, step.giver, taker)) return Replacement{slot, step.giver, taker};
+    if (may_ask && assignment_.can_replace(slot, step.giver, taker)) return Replacement{slot, step.giver, taker};
   }
   return std::nullopt;
 }
@@ -96,13 +102,15 @@ bool PathSearch::move_one(uint32_t sink) {
     steps.push_back(*step);
     taker = step->giver;
   }
-  for (const Replacement& step : steps) rules_.replace(step.slot, step.giver, step.taker);
+  for (const Replacement& step : steps) assignment_.replace(step.slot, step.giver, step.taker);
   return true;
 }
 
 }  // namespace
 
-void shift_into_bounds(std::span<const Share> shares, const std::vector<uint32_t>& loads, const ShiftRules& rules) {
+void shift_into_bounds(Assignment& assignment) {
+  const std::vector<Share>& shares = assignment.shares();
+  const std::vector<uint32_t>& loads = assignment.loads();
   const auto over = [&](uint32_t member) { return loads[member] > shares[member].greatest; };
   const auto under = [&](uint32_t member) { return loads[member] < shares[member].least; };
   const auto can_give = [&](uint32_t member) { return loads[member] > shares[member].least; };
@@ -114,7 +122,7 @@ void shift_into_bounds(std::span<const Share> shares, const std::vector<uint32_t
       bool any_wrong = false;
       for (uint32_t member = 0; member < shares.size(); ++member) any_wrong = any_wrong || is_wrong(member);
       if (!any_wrong) return;
-      PathSearch search(shares.size(), rules);
+      PathSearch search(assignment);
       const std::optional<uint32_t> sink = search.find(is_source, is_sink);
       if (!sink) return;
       const uint32_t source = search.source_of(*sink);

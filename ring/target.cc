@@ -1,98 +1,101 @@
 // The target table. A slot keeps its members as far as it may; the rest goes by preference; then whoever is out of
 // bounds gives or takes slots, and at last the heads are balanced.
 #include <algorithm>
-#include <numeric>
-#include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "base/check.h"
+#include "ring/balance.h"
 #include "ring/domains.h"
+#include "ring/groups.h"
 #include "ring/heads.h"
 #include "ring/placement.h"
-#include "ring/shift.h"
 
 namespace chainring::ring {
 namespace {
 
-// Members are indices into the candidates sorted by name, so that the order in which they were given does not matter.
-class TargetBuilder {
+// Places in chains. Members are indices into the candidates sorted by name, so that the order in which they were given
+// does not matter; chains are sorted, until their heads are chosen.
+class Placing final : public Assignment {
  public:
-  TargetBuilder(std::span<const Candidate> members, uint32_t copies)
+  Placing(std::span<const Candidate> members, uint32_t copies, std::vector<Places> in_force)
       : copies_(copies),
         domains_(members, copies),
-        shares_(domains_.shares()),
-        preferences_(preference_lists(members)),
-        chains_(kSlotCount),
-        settled_(kSlotCount),
-        loads_(members.size()) {}
+        groups_(members),
+        in_force_(std::move(in_force)),
+        chains_(in_force_),
+        loads_(members.size()) {
+    for (Places& chain : chains_) std::sort(chain.begin(), chain.end());
+    sorted_in_force_ = chains_;
+  }
 
-  std::vector<Places> build(std::vector<Places> in_force);
+  std::vector<Places> build();
+
+  [[nodiscard]] const Groups& groups() const override { return groups_; }
+  [[nodiscard]] const std::vector<Share>& shares() const override { return domains_.shares(); }
+  [[nodiscard]] const std::vector<uint32_t>& loads() const override { return loads_; }
+  [[nodiscard]] std::span<const uint32_t> bearers(uint32_t slot) const override { return chains_[slot]; }
+  [[nodiscard]] bool is_open(uint32_t slot) const override { return chains_[slot].size() < copies_; }
+  [[nodiscard]] std::span<const uint32_t> takers(uint32_t slot) const override { return groups_.preference(slot); }
+  [[nodiscard]] bool can_replace(uint32_t slot, uint32_t giver, uint32_t taker) const override;
+  void replace(uint32_t slot, uint32_t giver, uint32_t taker) override;
+  [[nodiscard]] bool alike(uint32_t slot, uint32_t other) const override {
+    return chains_[slot] == chains_[other] && sorted_in_force_[slot] == sorted_in_force_[other];
+  }
+  [[nodiscard]] bool would_join(uint32_t slot, uint32_t giver, uint32_t taker, uint32_t neighbour) const override {
+    return exchanged(slot, giver, taker) == chains_[neighbour];
+  }
+  [[nodiscard]] bool is_new(uint32_t slot, uint32_t giver) const override {
+    return !is_in(sorted_in_force_[slot], giver);
+  }
 
  private:
-  void keep(std::vector<Places> in_force);
+  void keep();
   void drop_what_may_not_stay(Places& chain);
-  void fill();
-  [[nodiscard]] uint32_t choose(uint32_t slot, uint32_t short_chains) const;
-  void raise_loads();
-  void raise(uint32_t member);
-  [[nodiscard]] std::optional<uint32_t> giver(uint32_t slot, uint32_t taker, std::optional<uint32_t> favourite) const;
-  void lower_loads();
-  void lower(uint32_t member);
-  void shift_rest();
-  void order_chains();
-
-  [[nodiscard]] bool can_replace(uint32_t slot, uint32_t member, uint32_t with) const;
-  void replace(uint32_t slot, uint32_t member, uint32_t with);
-  [[nodiscard]] bool is_in(uint32_t slot, uint32_t member) const {
-    return std::find(chains_[slot].begin(), chains_[slot].end(), member) != chains_[slot].end();
+  [[nodiscard]] static bool is_in(const Places& chain, uint32_t member) {
+    return std::find(chain.begin(), chain.end(), member) != chain.end();
   }
-  [[nodiscard]] const std::vector<uint32_t>& preference(uint32_t slot) const {
-    return preferences_[slot / kSlotsPerGroup];
-  }
+  [[nodiscard]] Places exchanged(uint32_t slot, uint32_t giver, uint32_t taker) const;
   // Negative below the fair share.
   [[nodiscard]] int64_t surplus(uint32_t member) const {
-    return int64_t{loads_[member]} - int64_t{shares_[member].fair_ceil};
+    return int64_t{loads_[member]} - int64_t{shares()[member].fair_ceil};
   }
-  // The groups in the order in which `member` ranks in their preference lists, best first.
-  [[nodiscard]] std::vector<uint32_t> groups_by_rank(uint32_t member) const;
 
   uint32_t copies_;
   Domains domains_;
-  const std::vector<Share>& shares_;
-  std::vector<std::vector<uint32_t>> preferences_;
+  Groups groups_;
+  std::vector<Places> in_force_;  // head first, without members that are gone
+  std::vector<Places> sorted_in_force_;
   std::vector<Places> chains_;
-  std::vector<bool> settled_;    // by slot: it has the members that it had
   std::vector<uint32_t> loads_;  // by member: chains that it is in
 };
 
-std::vector<Places> TargetBuilder::build(std::vector<Places> in_force) {
-  keep(std::move(in_force));
-  fill();
-  raise_loads();
-  lower_loads();
-  shift_rest();
-  order_chains();
-  balance_heads(domains_.head_shares(), settled_, chains_);
+std::vector<Places> Placing::build() {
+  keep();
+  fill(*this);
+  balance(*this);
+
+  std::vector<bool> settled(kSlotCount);
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    settled[slot] = chains_[slot] == sorted_in_force_[slot];
+    if (settled[slot]) chains_[slot] = in_force_[slot];
+  }
+  balance_heads(groups_, domains_.head_shares(), settled, chains_);
   return std::move(chains_);
 }
 
-void TargetBuilder::keep(std::vector<Places> in_force) {
-  chains_ = std::move(in_force);
+void Placing::keep() {
   for (const Places& chain : chains_) {
     for (const uint32_t member : chain) ++loads_[member];
   }
-  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-    Places& chain = chains_[slot];
-    settled_[slot] = chain.size() == copies_;
-    if (chain.size() <= copies_ && domains_.allows(chain)) continue;
-    settled_[slot] = false;
-    drop_what_may_not_stay(chain);
+  for (Places& chain : chains_) {
+    if (chain.size() > copies_ || !domains_.allows(chain)) drop_what_may_not_stay(chain);
   }
 }
 
 // Who has the least to give away stays. What may stand together forms a matroid, so taking one after the other keeps as
 // many as possible.
-void TargetBuilder::drop_what_may_not_stay(Places& chain) {
+void Placing::drop_what_may_not_stay(Places& chain) {
   Places by_surplus = chain;
   std::stable_sort(by_surplus.begin(), by_surplus.end(),
                    [&](uint32_t a, uint32_t b) { return surplus(a) < surplus(b); });
@@ -103,152 +106,26 @@ void TargetBuilder::drop_what_may_not_stay(Places& chain) {
     kept.pop_back();
     --loads_[member];
   }
-  std::erase_if(chain, [&](uint32_t member) { return std::find(kept.begin(), kept.end(), member) == kept.end(); });
+  std::erase_if(chain, [&](uint32_t member) { return !is_in(kept, member); });
 }
 
-void TargetBuilder::fill() {
-  const auto is_short = [&](const Places& chain) { return chain.size() < copies_; };
-  auto short_chains = static_cast<uint32_t>(std::count_if(chains_.begin(), chains_.end(), is_short));
-  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-    if (!is_short(chains_[slot])) continue;
-    while (is_short(chains_[slot])) {
-      const uint32_t member = choose(slot, short_chains);
-      chains_[slot].push_back(member);
-      ++loads_[member];
-    }
-    --short_chains;
-  }
+Places Placing::exchanged(uint32_t slot, uint32_t giver, uint32_t taker) const {
+  Places chain = chains_[slot];
+  std::erase(chain, giver);
+  chain.insert(std::lower_bound(chain.begin(), chain.end(), taker), taker);
+  return chain;
 }
 
-// The first of the preference list with room, but before it one that comes to its fair share only when it is in all
-// `short_chains` that are left. Where nobody who may stand in the chain has room, who is least over.
-uint32_t TargetBuilder::choose(uint32_t slot, uint32_t short_chains) const {
-  std::optional<uint32_t> first;
-  Places with = chains_[slot];
-  with.push_back(0);
-  for (const uint32_t member : preference(slot)) {
-    const bool urgent = loads_[member] + short_chains <= shares_[member].fair_floor;
-    const bool better = !first || (surplus(*first) >= 0 && surplus(member) < surplus(*first));
-    if ((!better && !urgent) || is_in(slot, member)) continue;
-    with.back() = member;
-    if (!domains_.allows(with)) continue;
-    if (urgent) return member;
-    first = member;
-  }
-  CHECK(first.has_value(), "a chain that its domains allow can be completed");
-  return *first;
+bool Placing::can_replace(uint32_t slot, uint32_t giver, uint32_t taker) const {
+  const Places& chain = chains_[slot];
+  if (giver == kNobody ? chain.size() >= copies_ : !is_in(chain, giver)) return false;
+  return !is_in(chain, taker) && domains_.allows(exchanged(slot, giver, taker));
 }
 
-bool TargetBuilder::can_replace(uint32_t slot, uint32_t member, uint32_t with) const {
-  if (!is_in(slot, member) || is_in(slot, with)) return false;
-  Places changed = chains_[slot];
-  std::replace(changed.begin(), changed.end(), member, with);
-  return domains_.allows(changed);
-}
-
-void TargetBuilder::replace(uint32_t slot, uint32_t member, uint32_t with) {
-  Places& chain = chains_[slot];
-  std::erase(chain, member);
-  chain.push_back(with);
-  --loads_[member];
-  ++loads_[with];
-  settled_[slot] = false;
-}
-
-std::vector<uint32_t> TargetBuilder::groups_by_rank(uint32_t member) const {
-  std::vector<ptrdiff_t> ranks;
-  ranks.reserve(preferences_.size());
-  for (const std::vector<uint32_t>& list : preferences_) {
-    ranks.push_back(std::find(list.begin(), list.end(), member) - list.begin());
-  }
-  std::vector<uint32_t> groups(preferences_.size());
-  std::iota(groups.begin(), groups.end(), 0u);
-  std::stable_sort(groups.begin(), groups.end(), [&](uint32_t a, uint32_t b) { return ranks[a] < ranks[b]; });
-  return groups;
-}
-
-void TargetBuilder::raise_loads() {
-  for (uint32_t member = 0; member < loads_.size(); ++member) {
-    if (loads_[member] < shares_[member].least) raise(member);
-  }
-}
-
-// Takes slots that prefer the member, from members above their fair share. Neighbouring slots are taken from the same
-// member, so that ranges stay long.
-void TargetBuilder::raise(uint32_t member) {
-  for (const uint32_t group : groups_by_rank(member)) {
-    std::optional<uint32_t> from;
-    for (uint32_t slot = group * kSlotsPerGroup; slot < (group + 1) * kSlotsPerGroup; ++slot) {
-      if (loads_[member] >= shares_[member].fair_floor) return;
-      if (is_in(slot, member)) continue;
-      from = giver(slot, member, from);
-      if (from) replace(slot, *from, member);
-    }
-  }
-}
-
-// Who of the slot's chain can best be replaced by `taker` and keeps its fair share.
-std::optional<uint32_t> TargetBuilder::giver(uint32_t slot, uint32_t taker, std::optional<uint32_t> favourite) const {
-  std::optional<uint32_t> best;
-  for (const uint32_t member : chains_[slot]) {
-    if (loads_[member] <= shares_[member].fair_floor || !can_replace(slot, member, taker)) continue;
-    if (member == favourite) return member;
-    if (!best || surplus(member) >= surplus(*best)) best = member;
-  }
-  return best;
-}
-
-void TargetBuilder::lower_loads() {
-  for (uint32_t member = 0; member < loads_.size(); ++member) {
-    if (loads_[member] > shares_[member].greatest) lower(member);
-  }
-}
-
-// Gives away the slots that prefer the member least, each to the first of its list with room.
-void TargetBuilder::lower(uint32_t member) {
-  std::vector<uint32_t> groups = groups_by_rank(member);
-  std::reverse(groups.begin(), groups.end());
-  for (const uint32_t group : groups) {
-    for (uint32_t slot = group * kSlotsPerGroup; slot < (group + 1) * kSlotsPerGroup; ++slot) {
-      if (loads_[member] <= shares_[member].greatest) return;
-      if (!is_in(slot, member)) continue;
-      const std::vector<uint32_t>& list = preference(slot);
-      const auto taker = std::find_if(list.begin(), list.end(), [&](uint32_t candidate) {
-        return surplus(candidate) < 0 && can_replace(slot, member, candidate);
-      });
-      if (taker != list.end()) replace(slot, member, *taker);
-    }
-  }
-}
-
-void TargetBuilder::shift_rest() {
-  const ShiftRules rules = {
-      .slots_by_member =
-          [&] {
-            SlotsByMember slots(loads_.size());
-            for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-              for (const uint32_t member : chains_[slot]) slots[member].push_back(slot);
-            }
-            return slots;
-          },
-      .takers = [&](uint32_t slot) { return std::span<const uint32_t>(preference(slot)); },
-      .can_replace = [&](uint32_t slot, uint32_t member, uint32_t with) { return can_replace(slot, member, with); },
-      .replace = [&](uint32_t slot, uint32_t member, uint32_t with) { replace(slot, member, with); },
-  };
-  shift_into_bounds(shares_, loads_, rules);
-}
-
-// Slots that change anyway get the order of preference, so that neighbours with the same members have the same chain.
-void TargetBuilder::order_chains() {
-  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-    if (settled_[slot]) continue;
-    Places ordered;
-    for (const uint32_t member : preference(slot)) {
-      if (is_in(slot, member)) ordered.push_back(member);
-      if (ordered.size() == chains_[slot].size()) break;
-    }
-    chains_[slot] = std::move(ordered);
-  }
+void Placing::replace(uint32_t slot, uint32_t giver, uint32_t taker) {
+  chains_[slot] = exchanged(slot, giver, taker);
+  if (giver != kNobody) --loads_[giver];
+  ++loads_[taker];
 }
 
 std::vector<Candidate> sorted_by_name(std::span<const Candidate> candidates) {
@@ -287,7 +164,7 @@ std::vector<Chain> target_table(std::span<const Candidate> candidates, uint32_t 
 
   const std::vector<Candidate> members = sorted_by_name(candidates);
   const auto length = std::min(copies, static_cast<uint32_t>(members.size()));
-  const std::vector<Places> chains = TargetBuilder(members, length).build(remaining(members, in_force));
+  const std::vector<Places> chains = Placing(members, length, remaining(members, in_force)).build();
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
     for (const uint32_t place : chains[slot]) target[slot].push_back(members[place].id);
   }

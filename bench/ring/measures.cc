@@ -1,6 +1,7 @@
 #include "bench/ring/measures.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 #include "ring/domains.h"
@@ -114,6 +115,26 @@ double shares_gained(std::span<const Candidate> before, std::span<const Candidat
     if (has > had) gained += static_cast<double>(has - had) / static_cast<double>(kOneSlot);
   }
   return gained;
+}
+
+double load_after_failure(std::span<const Candidate> members, std::span<const Chain> table) {
+  const Index index = index_of(members);
+  std::vector<uint32_t> heads(members.size());
+  std::vector<std::map<uint32_t, uint32_t>> heirs(members.size());
+  for (const Chain& chain : table) {
+    if (chain.empty()) continue;
+    const uint32_t head = index.at(chain.front());
+    ++heads[head];
+    if (chain.size() > 1) ++heirs[head][index.at(chain[1])];
+  }
+  const Domains domains(members, 1);
+  double worst = 0;
+  for (const std::map<uint32_t, uint32_t>& inherited : heirs) {
+    for (const auto& [heir, slots] : inherited) {
+      worst = std::max(worst, ratio(heads[heir] + slots, domains.head_shares()[heir]));
+    }
+  }
+  return worst;
 }
 
 uint32_t range_count(std::span<const Chain> table) {

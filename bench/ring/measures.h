@@ -35,6 +35,10 @@ struct Loads {
 [[nodiscard]] double shares_gained(std::span<const Candidate> before, std::span<const Candidate> after,
                                    uint32_t copies);
 
+// When the member whose failure hits the others hardest fails and the next of each chain heads its slots: the greatest
+// number of slots that one member then heads, over its fair share of before. Members evenly hit: n / (n - 1).
+[[nodiscard]] double load_after_failure(std::span<const Candidate> members, std::span<const Chain> table);
+
 // Runs of slots that have the same chain: the entries of CLUSTER SLOTS.
 [[nodiscard]] uint32_t range_count(std::span<const Chain> table);
 

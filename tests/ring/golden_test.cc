@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "bench/ring/measures.h"
 #include "ring/placement.h"
 #include "tests/ring/members.h"
 

@@ -56,19 +56,4 @@ inline std::map<MemberId, uint32_t> heads_of(const std::vector<Chain>& table) {
 
 inline bool holds(const Chain& chain, MemberId id) { return std::find(chain.begin(), chain.end(), id) != chain.end(); }
 
-// Copies that have to be made to go from one table to the other.
-inline uint32_t copies_made(const std::vector<Chain>& from, const std::vector<Chain>& to) {
-  uint32_t made = 0;
-  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-    for (const MemberId id : to[slot]) made += holds(from[slot], id) ? 0 : 1;
-  }
-  return made;
-}
-
-inline uint32_t range_count(const std::vector<Chain>& table) {
-  uint32_t ranges = 1;
-  for (uint32_t slot = 1; slot < kSlotCount; ++slot) ranges += table[slot] != table[slot - 1] ? 1 : 0;
-  return ranges;
-}
-
 }  // namespace chainring::ring
