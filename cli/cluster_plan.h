@@ -1,6 +1,6 @@
 // Which processes `chainring up` runs: names, ports, directories, configuration files. Pure.
 //
-// Ports (P is the first router's): routers P, P-1, P-2 ...; nodes from P+22; coordinators from P-78. Each process
+// Ports (P is the first router's): routers P, P-1, P-2 ...; node nK P+21+K; coordinators from P-78. Each process
 // answers HTTP at its port + 1000. Thread-safety: pure functions.
 #pragma once
 
@@ -15,13 +15,19 @@ namespace chainring::cli {
 
 // What makes a cluster on a directory the same cluster the next time; kept in its cluster.toml.
 struct ClusterShape {
-  int nodes = 3;
+  // K for each nK, ascending. They are 1 to N in a new cluster; nodes are added and removed later.
+  std::vector<int> nodes = {1, 2, 3};
   int coordinators = 3;
   int routers = 1;
   int copies = 3;
   uint16_t port = 7379;
   friend bool operator==(const ClusterShape&, const ClusterShape&) = default;
 };
+
+inline constexpr int kNodesMax = 200;  // of `up`, on one machine
+
+// 1 to `count`.
+[[nodiscard]] std::vector<int> node_numbers(int count);
 
 [[nodiscard]] std::string to_toml(const ClusterShape& shape);
 [[nodiscard]] Result<ClusterShape> shape_from_toml(std::string_view text, const std::string& file);
@@ -38,6 +44,9 @@ struct PlannedProcess {
 };
 [[nodiscard]] std::string_view role_name(Role role);
 
+// nK of a cluster.
+[[nodiscard]] PlannedProcess planned_node(int number, const ClusterShape& shape, const std::string& directory);
+
 struct ClusterPlan {
   std::string bind;
   std::string host;  // at which the processes reach each other
@@ -45,6 +54,9 @@ struct ClusterPlan {
   std::vector<PlannedProcess> processes;
   ClusterShape shape;
 };
+
+// "node n1 127.0.0.1:7401", as `up` prints it.
+[[nodiscard]] std::string endpoint_line(const ClusterPlan& plan, const PlannedProcess& process);
 
 // `directory` is the cluster's. Fails when the ports do not fit.
 [[nodiscard]] Result<ClusterPlan> plan_cluster(const ClusterShape& shape, const Settings& up,

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "cli/cluster_plan.h"
 #include "cli/config_file.h"
 #include "cli/suggest.h"
 #include "session/version.h"
@@ -17,7 +18,8 @@
 namespace chainring::cli {
 namespace {
 
-constexpr int kNodesMax = 200, kCoordinatorsMax = 7, kRoutersMax = 32;  // of `up`, on one machine
+constexpr int kCoordinatorsMax = 7, kRoutersMax = 32;  // of `up`, on one machine
+constexpr int kWeightMax = 10000, kCopiesMax = 16;     // as the settings have it
 
 std::string value_name(const SettingSpec& spec) {
   switch (spec.type) {
@@ -100,6 +102,97 @@ class SettingOptions {
   std::map<Setting, std::string> values_;  // nodes of a map stay where CLI11 has been told that they are
 };
 
+// `chainring reshard VERB`: what each verb takes.
+class ReshardParser {
+ public:
+  explicit ReshardParser(CLI::App& app) : app_(&app) {
+    app.require_subcommand(1);
+    app.fallthrough();  // options may stand behind the verb too
+    add_options();
+    add_changes(app, ReshardCommand::Verb::change);
+    CLI::App* plan = add_verb(app, "plan", ReshardCommand::Verb::plan, "Show what a change would move; moves nothing.");
+    plan->require_subcommand(0, 1);
+    plan->footer("Without a change: of the one that is under way, or would come next.");
+    add_changes(*plan, ReshardCommand::Verb::plan);
+    add_verb(app, "pause", ReshardCommand::Verb::pause, "Begin no more moves; those of a few slots come to their end.");
+    add_verb(app, "resume", ReshardCommand::Verb::resume, "Go on after a pause.");
+    add_verb(app, "cancel", ReshardCommand::Verb::cancel, "Undo the change that is under way: slots move back.");
+    add_verb(app, "status", ReshardCommand::Verb::status, "Show how far the change is.");
+    app.footer(
+        "A change goes on in the coordinators, whatever becomes of this command: Ctrl-C ends the watching only.\n"
+        "Exit status: 0 the ring is in place, 1 it is not, 2 used wrongly.");
+  }
+  [[nodiscard]] Result<Invocation> invocation() const {
+    using Verb = ReshardCommand::Verb;
+    const Verb verb = command_.verb;
+    const auto misplaced = [](const char* option) {
+      return Status(ErrorCode::invalid_argument,
+                    concat(option, " does not go with this\ntry: chainring reshard --help"));
+    };
+    if (command_.json && verb != Verb::plan && verb != Verb::status) return misplaced("--json");
+    if (command_.watch && (verb != Verb::status || command_.json)) return misplaced("--watch");
+    if (command_.no_wait && verb != Verb::change && verb != Verb::cancel) return misplaced("--no-wait");
+    return Invocation(command_);
+  }
+
+ private:
+  using Kind = RingChange::Kind;
+
+  void add_options() {
+    app_->add_option("--host", command_.host, "Of a router or a coordinator. [of the cluster in --dir, or 127.0.0.1]")
+        ->type_name("HOST");
+    app_->add_option("--port", command_.port, "Of it. [of the cluster in --dir, or 7379]")
+        ->type_name("N")
+        ->check(CLI::Range(1, 65535));
+    app_->add_option("--password", command_.password, "The cluster's requirepass. [$REDISCLI_AUTH]")
+        ->envname("REDISCLI_AUTH")
+        ->type_name("TEXT");
+    app_->add_option("--dir", command_.directory,
+                     "Where `chainring up` runs the cluster, if it does. [./chainring-data]")
+        ->type_name("DIR");
+    app_->add_flag("--no-wait", command_.no_wait, "End when the change has begun; show no progress.");
+    app_->add_flag("--watch", command_.watch, "With status: until nothing moves any more.");
+    app_->add_flag("--json", command_.json, "With plan and status: the JSON of docs/status.md, for programs.");
+  }
+
+  CLI::App* add_verb(CLI::App& app, const char* name, ReshardCommand::Verb verb, const char* doc) {
+    CLI::App* added = app.add_subcommand(name, doc);
+    added->fallthrough();
+    added->callback([this, verb] { command_.verb = verb; });
+    return added;
+  }
+
+  void add_changes(CLI::App& app, ReshardCommand::Verb verb) {
+    const auto add = [&](Kind kind, const char* name, const char* doc) {
+      CLI::App* added = app.add_subcommand(name, doc);
+      added->fallthrough();
+      added->callback([this, kind, verb] {
+        command_.verb = verb;
+        command_.change = RingChange{kind, name_, number_};
+      });
+      return added;
+    };
+    CLI::App* added = add(Kind::add, "add", "Give slots to a node that has registered.");
+    CLI::Option* name = added->add_option("NAME", name_, "Of the node. [`chainring up` starts one more]");
+    if (verb == ReshardCommand::Verb::plan) name->required();
+    add(Kind::remove, "remove", "Move all slots of a node away; `chainring up` stops it then.")
+        ->add_option("NAME", name_, "Of the node.")
+        ->required();
+    CLI::App* weight = add(Kind::weight, "weight", "Change how many slots a node has beside the others.");
+    weight->add_option("NAME", name_, "Of the node.")->required();
+    weight->add_option("N", number_, "Its weight; 100 is usual.")->required()->check(CLI::Range(1, kWeightMax));
+    add(Kind::copies, "copies", "Change how many copies of each slot there are.")
+        ->add_option("N", number_, "The length of a chain.")
+        ->required()
+        ->check(CLI::Range(1, kCopiesMax));
+  }
+
+  CLI::App* app_;
+  ReshardCommand command_;
+  std::string name_;
+  int64_t number_ = 0;
+};
+
 struct Parser {
   Parser() {
     app.require_subcommand(1);
@@ -113,7 +206,7 @@ struct Parser {
     const auto count = [&](const char* name, std::optional<int>& value, int least, int greatest, const char* doc) {
       up->add_option(name, value, doc)->type_name("N")->check(CLI::Range(least, greatest));
     };
-    count("--nodes", up_command.nodes, 1, kNodesMax, "How many nodes. [3]");
+    count("--nodes", up_command.nodes, 1, kNodesMax, "How many nodes a new cluster begins with. [3]");
     count("--coordinators", up_command.coordinators, 1, kCoordinatorsMax, "How many coordinators: 1, 3 or 5. [3]");
     count("--routers", up_command.routers, 1, kRoutersMax, "How many routers; the second has port - 1, and so on. [1]");
     up->add_flag("--no-restart", up_command.no_restart, "Leave processes that end by themselves ended.");
@@ -133,6 +226,7 @@ struct Parser {
                "chainring"};
   CLI::App* up = app.add_subcommand("up", "Start a whole cluster on this machine; Ctrl-C stops it.");
   CLI::App* status = app.add_subcommand("status", "Show members, leases, slots and what moves.");
+  CLI::App* reshard = app.add_subcommand("reshard", "Add, remove and weigh nodes while the cluster serves.");
   CLI::App* node = app.add_subcommand("node", "Run one node: it holds data.");
   CLI::App* router = app.add_subcommand("router", "Run one router: clients use it like one Redis.");
   CLI::App* coordinator = app.add_subcommand("coordinator", "Run one member of the Raft group.");
@@ -142,35 +236,45 @@ struct Parser {
   SettingOptions coordinator_options{*coordinator, kCoordinatorRole};
   UpCommand up_command{Settings(kUpCommand), {}, {}, {}, {}};
   StatusCommand status_command;
+  ReshardParser reshard_parser{*reshard};
 };
 
-// The subcommand that was meant, to name its own --help.
-const CLI::App* chosen(const CLI::App& app) {
-  const std::vector<CLI::App*> chosen = app.get_subcommands();
-  return chosen.empty() ? nullptr : chosen.front();
+// The subcommand that was meant, to name its own --help: the innermost.
+const CLI::App& chosen(const CLI::App& app) {
+  const CLI::App* inner = &app;
+  while (!inner->get_subcommands().empty()) inner = inner->get_subcommands().front();
+  return *inner;
+}
+
+// "chainring reshard add"
+std::string path_of(const CLI::App& app) {
+  return app.get_parent() == nullptr ? "chainring" : concat(path_of(*app.get_parent()), ' ', app.get_name());
 }
 
 std::string hint_for_unknown(const CLI::App& app, const std::vector<std::string>& arguments) {
   std::vector<std::string> owned;
-  for (const CLI::Option* option : app.get_options()) owned.push_back(option->get_name());
-  for (const CLI::App* subcommand : app.get_subcommands({})) owned.push_back(subcommand->get_name());
+  for (const CLI::App* place = &app; place != nullptr; place = place->get_parent()) {
+    for (const CLI::Option* option : place->get_options()) owned.push_back(option->get_name());
+    owned.push_back(place->get_name());
+    if (!place->get_fallthrough()) break;
+  }
+  const std::vector<const CLI::App*> subcommands = app.get_subcommands([](const CLI::App*) { return true; });
+  for (const CLI::App* subcommand : subcommands) owned.push_back(subcommand->get_name());
   const std::vector<std::string_view> known(owned.begin(), owned.end());
   for (const std::string& argument : arguments) {
     const std::string name = argument.substr(0, argument.find('='));
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    if (name.starts_with("--") || app.get_parent() == nullptr) return did_you_mean(name, known);
+    if (name.starts_with("--") || !subcommands.empty()) return did_you_mean(name, known);
   }
   return "";
 }
 
 Status usage_error(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
-  const CLI::App* subcommand = chosen(app);
-  const CLI::App& place = subcommand == nullptr ? app : *subcommand;
+  const CLI::App& place = chosen(app);
   const bool unknown = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
                        dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
-  return Status(ErrorCode::invalid_argument,
-                concat(error.what(), unknown ? hint_for_unknown(place, arguments) : "", "\ntry: chainring",
-                       subcommand == nullptr ? "" : concat(" ", subcommand->get_name()), " --help"));
+  return Status(ErrorCode::invalid_argument, concat(error.what(), unknown ? hint_for_unknown(place, arguments) : "",
+                                                    "\ntry: ", path_of(place), " --help"));
 }
 
 Result<Invocation> role_invocation(Role role, const SettingOptions& options) {
@@ -185,6 +289,7 @@ Result<Invocation> invocation(Parser& parser) {
   if (parser.router->parsed()) return role_invocation(kRouterRole, parser.router_options);
   if (parser.coordinator->parsed()) return role_invocation(kCoordinatorRole, parser.coordinator_options);
   if (parser.status->parsed()) return Invocation(parser.status_command);
+  if (parser.reshard->parsed()) return parser.reshard_parser.invocation();
   UpCommand& up = parser.up_command;
   if (Status resolved = parser.up_options.resolve(up.settings, up.given); !resolved.ok()) return resolved;
   return Invocation(std::move(up));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/settings.h"
+#include "cli/ring_change.h"
 
 namespace chainring::cli {
 
@@ -38,11 +39,26 @@ struct StatusCommand {
   bool watch = false;
 };
 
+struct ReshardCommand {
+  enum class Verb { change, plan, pause, resume, cancel, status };
+  Verb verb = Verb::status;
+  // Of `change`, and of a `plan` that names one. Adding a node without a name leaves the choice to `chainring up`.
+  std::optional<RingChange> change;
+  // Not given: of the cluster that `up` runs in `directory`, or 127.0.0.1 and 7379.
+  std::optional<std::string> host;
+  std::optional<uint16_t> port;
+  std::string password;
+  std::string directory = "./chainring-data";  // of `chainring up`
+  bool json = false;
+  bool watch = false;
+  bool no_wait = false;
+};
+
 struct ShowText {  // --help, --version
   std::string text;
 };
 
-using Invocation = std::variant<ShowText, RoleCommand, UpCommand, StatusCommand>;
+using Invocation = std::variant<ShowText, RoleCommand, UpCommand, StatusCommand, ReshardCommand>;
 
 // `arguments` without the program's name. An error says what is wrong and how it is right; exit with kUsedWrongly.
 [[nodiscard]] Result<Invocation> parse_command_line(const std::vector<std::string>& arguments);

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "cli/command_line.h"
+#include "cli/reshard.h"
 #include "cli/role_runner.h"
 #include "cli/roles.h"
 #include "cli/status.h"
@@ -19,6 +20,7 @@ struct Runner {
   }
   int operator()(const UpCommand& up) const { return run_up(up); }
   int operator()(const StatusCommand& status) const { return run_status(status); }
+  int operator()(const ReshardCommand& reshard) const { return run_reshard(reshard); }
 };
 
 int run(const std::vector<std::string>& arguments) {

@@ -27,12 +27,16 @@ Status try_key(RedisClient& client) {
   return client.command({"DEL", key}).status();
 }
 
+Result<StatusReport> ask_status(RedisClient& client) {
+  const auto answer = client.command({"RING", "STATUS", "JSON"});
+  if (!answer) return answer.status();
+  return parse_status(answer->text);
+}
+
 Result<Awaited> ask_router(const RedisEndpoint& router, int nodes) {
   Result<RedisClient> client = RedisClient::connect(router, kProbeTimeout);
   if (!client) return client.status();
-  const auto answer = client->command({"RING", "STATUS", "JSON"});
-  if (!answer) return answer.status();
-  const Result<StatusReport> report = parse_status(answer->text);
+  const Result<StatusReport> report = ask_status(*client);
   if (!report) return report.status();
   Awaited awaited = what_is_missing(*report, nodes);
   if (!awaited.what.empty()) return awaited;
@@ -43,13 +47,26 @@ Result<Awaited> ask_router(const RedisEndpoint& router, int nodes) {
 }  // namespace
 
 Awaited what_is_awaited(const ClusterPlan& plan, const std::string& password) {
+  const auto nodes = static_cast<int>(plan.shape.nodes.size());
   for (const PlannedProcess& process : plan.processes) {
     if (process.role != kRouterRole) continue;
-    const Result<Awaited> asked = ask_router(endpoint(plan, process, password), plan.shape.nodes);
+    const Result<Awaited> asked = ask_router(endpoint(plan, process, password), nodes);
     if (!asked) return {concat("router ", process.name, " does not serve yet: ", first_line(asked.status().message()))};
     if (!asked->what.empty()) return *asked;
   }
   return {};
+}
+
+Result<StatusReport> ring_status(const ClusterPlan& plan, const std::string& password) {
+  Status last(ErrorCode::unavailable, "there is no router");
+  for (const PlannedProcess& process : plan.processes) {
+    if (process.role != kRouterRole) continue;
+    Result<RedisClient> client = RedisClient::connect(endpoint(plan, process, password), kProbeTimeout);
+    Result<StatusReport> report = client ? ask_status(*client) : Result<StatusReport>(client.status());
+    if (report) return report;
+    last = report.status();
+  }
+  return last;
 }
 
 Status announce_shutdown(const ClusterPlan& plan, const std::string& password) {

@@ -12,6 +12,9 @@ namespace chainring::cli {
 // key could be written, read and removed.
 [[nodiscard]] Awaited what_is_awaited(const ClusterPlan& plan, const std::string& password);
 
+// What the first router that answers has from the leader.
+[[nodiscard]] Result<StatusReport> ring_status(const ClusterPlan& plan, const std::string& password);
+
 // Tells the cluster that all of it stops now (R32), by a router, or else a coordinator that answers.
 [[nodiscard]] Status announce_shutdown(const ClusterPlan& plan, const std::string& password);
 

@@ -13,11 +13,20 @@ struct FreeReply {
   void operator()(redisReply* reply) const { freeReplyObject(reply); }
 };
 
+timeval to_timeval(Millis time) { return {time / 1000, (time % 1000) * 1000}; }
+
 Status connection_error(const redisContext& context) {
-  if (context.err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-    return Status(ErrorCode::outcome_unknown, "no answer in time");
+  const bool late = context.err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+  return Status(ErrorCode::outcome_unknown, late ? "no answer in time" : context.errstr);
+}
+
+Status error_reply(std::string_view text) {
+  ErrorCode code = ErrorCode::invalid_argument;
+  for (const std::string_view passing : {"CLUSTERDOWN", "TRYAGAIN", "NOTLEADER", "LOADING"}) {
+    if (text.starts_with(passing)) code = ErrorCode::unavailable;
   }
-  return Status(ErrorCode::unavailable, context.errstr);
+  if (text.starts_with("TIMEOUT")) code = ErrorCode::outcome_unknown;
+  return Status(code, std::string(text));
 }
 
 RedisReply to_reply(const redisReply& reply) {
@@ -39,7 +48,7 @@ RedisReply to_reply(const redisReply& reply) {
 void RedisClient::Free::operator()(redisContext* context) const { redisFree(context); }
 
 Result<RedisClient> RedisClient::connect(const RedisEndpoint& endpoint, Millis timeout) {
-  const timeval limit{timeout / 1000, (timeout % 1000) * 1000};
+  const timeval limit = to_timeval(timeout);
   std::unique_ptr<redisContext, Free> context(redisConnectWithTimeout(endpoint.host.c_str(), endpoint.port, limit));
   const std::string where = concat("cannot connect to ", endpoint.host, ':', endpoint.port);
   if (context == nullptr) return Status(ErrorCode::resource_exhausted, concat(where, ": out of memory"));
@@ -51,6 +60,15 @@ Result<RedisClient> RedisClient::connect(const RedisEndpoint& endpoint, Millis t
     if (!answer) return answer.status();
   }
   return client;
+}
+
+Result<RedisClient> RedisClient::connect_local(const std::string& path, Millis timeout) {
+  const timeval limit = to_timeval(timeout);
+  std::unique_ptr<redisContext, Free> context(redisConnectUnixWithTimeout(path.c_str(), limit));
+  if (context == nullptr) return Status(ErrorCode::resource_exhausted, "out of memory");
+  if (context->err != 0) return Status(ErrorCode::unavailable, context->errstr);
+  redisSetTimeout(context.get(), limit);
+  return RedisClient(std::move(context));
 }
 
 Result<RedisReply> RedisClient::command(const std::vector<std::string>& arguments) {
@@ -65,7 +83,7 @@ Result<RedisReply> RedisClient::command(const std::vector<std::string>& argument
       redisCommandArgv(context_.get(), static_cast<int>(starts.size()), starts.data(), sizes.data())));
   if (reply == nullptr) return connection_error(*context_);
   if (reply->type == REDIS_REPLY_ERROR) {
-    return Status(ErrorCode::unavailable, std::string(reply->str, reply->len));
+    return error_reply({reply->str, reply->len});
   }
   return to_reply(*reply);
 }

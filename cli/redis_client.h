@@ -31,8 +31,12 @@ class RedisClient {
  public:
   // Connects, and authenticates when there is a password. `timeout` bounds that, and each command later.
   [[nodiscard]] static Result<RedisClient> connect(const RedisEndpoint& endpoint, Millis timeout);
+  // To a Unix socket. `path` is at most some 100 bytes, as the system has it.
+  [[nodiscard]] static Result<RedisClient> connect_local(const std::string& path, Millis timeout);
 
-  // An error reply is an error; after one of the connection the client is of no use any more.
+  // An error reply is an error: unavailable when it says that the command was not executed but may be later,
+  // outcome_unknown when it does not know, else invalid_argument. When the connection is lost over a command the
+  // outcome is unknown, and the client is of no use any more.
   [[nodiscard]] Result<RedisReply> command(const std::vector<std::string>& arguments);
 
  private:

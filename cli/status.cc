@@ -1,10 +1,9 @@
 #include "cli/status.h"
 
-#include <csignal>
 #include <cstdio>
-#include <ctime>
 
 #include "base/text.h"
+#include "cli/interrupt.h"
 #include "cli/redis_client.h"
 #include "cli/status_report.h"
 
@@ -36,24 +35,14 @@ std::string complaint(const StatusCommand& command, const Status& status) {
                 "\ngive a router or a coordinator of a running cluster with --host and --port\n");
 }
 
-// Waits for a second, or until SIGINT or SIGTERM, which are blocked: then false.
-bool wait_a_second(const sigset_t& stops) {
-  const timespec second{1, 0};
-  return ::sigtimedwait(&stops, nullptr, &second) < 0;
-}
-
 int watch(const StatusCommand& command) {
-  sigset_t stops;
-  sigemptyset(&stops);
-  sigaddset(&stops, SIGINT);
-  sigaddset(&stops, SIGTERM);
-  sigprocmask(SIG_BLOCK, &stops, nullptr);
+  Interrupts interrupts;
   do {
     const Result<std::string> text = describe(command);
     const std::string shown = text ? *text : complaint(command, text.status());
     std::fputs(concat(command.json ? "" : kHomeAndClear, shown).c_str(), stdout);
     if (std::fflush(stdout) != 0) return kFailed;  // whoever read this has gone
-  } while (wait_a_second(stops));
+  } while (interrupts.wait(kMicrosPerSecond));
   return kDone;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/status_report.h"
+#include "cli/up_report.h"
 
 namespace chainring::cli {
 namespace {
@@ -36,6 +37,12 @@ void take(const json::object& from, std::string_view key, int64_t& to) {
 void take(const json::object& from, std::string_view key, std::vector<std::string>& to) {
   for (const json::value& item : array_at(from, key)) {
     if (item.is_string()) to.emplace_back(std::string_view(item.get_string()));
+  }
+}
+
+void take(const json::object& from, std::string_view key, std::vector<int64_t>& to) {
+  for (const json::value& item : array_at(from, key)) {
+    if (item.is_int64()) to.push_back(item.get_int64());
   }
 }
 
@@ -80,6 +87,29 @@ void take(const json::object& from, StatusReport::Range& to) {
   take(from, "next_chain", to.next_chain);
 }
 
+void take(const json::object& from, ReshardReport& to) {
+  take(from, "state", to.state);
+  take(from, "change", to.change);
+  take(from, "slots_total", to.slots_total);
+  take(from, "slots_left", to.slots_left);
+  take(from, "copying", to.copying);
+  take(from, "keys_copied", to.keys_copied);
+  take(from, "bytes_copied", to.bytes_copied);
+  take(from, "running_ms", to.running_ms);
+  take(from, "trouble", to.trouble);
+}
+
+void take(const json::object& from, PlanReport::Member& to) {
+  take(from, "name", to.name);
+  take(from, "weight", to.weight);
+  take(from, "slots_before", to.slots_before);
+  take(from, "slots_after", to.slots_after);
+  take(from, "heads_before", to.heads_before);
+  take(from, "heads_after", to.heads_after);
+  take(from, "receives", to.receives);
+  take(from, "gives", to.gives);
+}
+
 template <class T>
 void take_all(const json::object& from, std::string_view key, std::vector<T>& to) {
   for (const json::value& item : array_at(from, key)) {
@@ -87,15 +117,22 @@ void take_all(const json::object& from, std::string_view key, std::vector<T>& to
   }
 }
 
+Result<json::object> parse_object(std::string_view text, std::string_view what) {
+  json::error_code failed;
+  json::value value = json::parse(text, failed);
+  if (failed || !value.is_object()) {
+    return Status(ErrorCode::corrupt,
+                  concat("the answer is not a ", what, ": ", failed ? failed.message() : "no object"));
+  }
+  return std::move(value.get_object());
+}
+
 }  // namespace
 
 Result<StatusReport> parse_status(std::string_view text) {
-  json::error_code failed;
-  const json::value value = json::parse(text, failed);
-  if (failed || !value.is_object()) {
-    return Status(ErrorCode::corrupt, concat("the answer is not a status: ", failed ? failed.message() : "no object"));
-  }
-  const json::object& root = value.get_object();
+  const Result<json::object> parsed = parse_object(text, "status");
+  if (!parsed) return parsed.status();
+  const json::object& root = *parsed;
   StatusReport report;
   take(root, "cluster_id", report.cluster_id);
   take(root, "generation", report.generation);
@@ -116,6 +153,48 @@ Result<StatusReport> parse_status(std::string_view text) {
   const json::object& locks = object_at(root, "locks");
   take(locks, "count", report.locks);
   take(locks, "token", report.lock_token);
+  take(object_at(root, "reshard"), report.reshard);
+  return report;
+}
+
+Result<ReshardReport> parse_reshard(std::string_view text) {
+  const Result<json::object> root = parse_object(text, "state of resharding");
+  if (!root) return root.status();
+  ReshardReport report;
+  take(*root, report);
+  return report;
+}
+
+Result<PlanReport> parse_plan(std::string_view text) {
+  const Result<json::object> root = parse_object(text, "plan");
+  if (!root) return root.status();
+  PlanReport report;
+  take(*root, "moves", report.moves);
+  take(*root, "slots", report.slots);
+  take(*root, "heads", report.heads);
+  take(*root, "least", report.least);
+  take(*root, "copies_before", report.copies_before);
+  take(*root, "copies_after", report.copies_after);
+  take_all(*root, "members", report.members);
+  return report;
+}
+
+std::string to_json(const UpReport& report) {
+  const auto array = [](const auto& items) { return json::array(items.begin(), items.end()); };
+  return json::serialize(json::object{{"host", report.host},
+                                      {"routers", array(report.routers)},
+                                      {"coordinators", array(report.coordinators)},
+                                      {"nodes", array(report.nodes)}});
+}
+
+Result<UpReport> parse_up(std::string_view text) {
+  const Result<json::object> root = parse_object(text, "description of a cluster");
+  if (!root) return root.status();
+  UpReport report;
+  take(*root, "host", report.host);
+  take(*root, "routers", report.routers);
+  take(*root, "coordinators", report.coordinators);
+  take(*root, "nodes", report.nodes);
   return report;
 }
 

@@ -1,4 +1,4 @@
-// What `RING STATUS JSON` tells (docs/status.md). Thread-safety: value types and a pure function.
+// What `RING STATUS JSON` and its parts tell (docs/status.md). Thread-safety: value types and pure functions.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,29 @@
 #include "base/result.h"
 
 namespace chainring::cli {
+
+// Also what `RING RESHARD` tells.
+struct ReshardReport {
+  std::string state;   // idle, moving, paused, waiting
+  std::string change;  // "add n4"; empty when idle, or when chains are only filled up again
+  int64_t slots_total = 0, slots_left = 0, copying = 0;
+  int64_t keys_copied = 0, bytes_copied = 0, running_ms = 0;
+  std::string trouble;  // why nothing moves
+
+  [[nodiscard]] bool idle() const { return state.empty() || state == "idle"; }
+};
+
+// What `RING PLAN` tells: what a change would move.
+struct PlanReport {
+  struct Member {
+    std::string name;
+    int64_t weight = 0, slots_before = 0, slots_after = 0, heads_before = 0, heads_after = 0, receives = 0, gives = 0;
+  };
+  int64_t moves = 0;  // copies of slots to be made
+  int64_t slots = 0, heads = 0, least = 0;
+  int64_t copies_before = 0, copies_after = 0;
+  std::vector<Member> members;
+};
 
 struct StatusReport {
   struct Coordinator {
@@ -48,10 +71,13 @@ struct StatusReport {
   std::vector<Range> ranges;
   int64_t slots_assigned = 0, slots_served = 0, slots_changing = 0, slots_lost = 0, slots_short = 0;
   int64_t locks = 0, lock_token = 0;
+  ReshardReport reshard;
 };
 
 // Fields that are missing are zero or empty, unknown ones are ignored, so that versions understand each other.
 [[nodiscard]] Result<StatusReport> parse_status(std::string_view json);
+[[nodiscard]] Result<ReshardReport> parse_reshard(std::string_view json);
+[[nodiscard]] Result<PlanReport> parse_plan(std::string_view json);
 
 // As tables, for people.
 [[nodiscard]] std::string to_text(const StatusReport& report);

@@ -1,40 +1,16 @@
 #include <algorithm>
-#include <initializer_list>
 
 #include "base/ids.h"
 #include "base/text.h"
+#include "cli/reshard_text.h"
 #include "cli/status_report.h"
+#include "cli/text_table.h"
 
 namespace chainring::cli {
 namespace {
 
 constexpr size_t kIncarnationDigits = 8;  // enough to tell two apart by eye
 constexpr size_t kMovesShownMax = 20;
-
-// Columns as wide as their widest cell, two spaces between.
-class Table {
- public:
-  explicit Table(std::initializer_list<std::string> heading) { rows_.emplace_back(heading); }
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-  [[nodiscard]] std::string text() const {
-    std::vector<size_t> widths(rows_.front().size(), 0);
-    for (const auto& row : rows_) {
-      for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    std::string out;
-    for (const auto& row : rows_) {
-      std::string line;
-      for (size_t i = 0; i < row.size(); ++i)
-        append_text(line, row[i], std::string(widths[i] + 2 - row[i].size(), ' '));
-      line.erase(line.find_last_not_of(' ') + 1);
-      append_text(out, line, '\n');
-    }
-    return out;
-  }
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-};
 
 std::string address(const std::string& host, int64_t port) { return concat(host, ':', port); }
 
@@ -47,7 +23,7 @@ std::string chain_text(const std::vector<std::string>& chain) {
 }
 
 std::string coordinators_text(const StatusReport& report) {
-  Table table({"COORDINATOR", "ADDRESS", "STATE", "APPLIED", "HEARD"});
+  TextTable table({"COORDINATOR", "ADDRESS", "STATE", "APPLIED", "HEARD"});
   for (const auto& one : report.coordinators) {
     table.add({one.name, address(one.host, one.port), one.state, concat(one.applied),
                one.state == "leader" ? "-" : ago(one.last_heard_ms)});
@@ -56,7 +32,7 @@ std::string coordinators_text(const StatusReport& report) {
 }
 
 std::string members_text(const StatusReport& report) {
-  Table table({"NODE", "ADDRESS", "STATE", "INCARNATION", "LEASE", "HEAD OF", "SLOTS", "WEIGHT", "DOMAIN"});
+  TextTable table({"NODE", "ADDRESS", "STATE", "INCARNATION", "LEASE", "HEAD OF", "SLOTS", "WEIGHT", "DOMAIN"});
   for (const auto& one : report.members) {
     table.add({one.name, address(one.host, one.port), one.state, one.incarnation.substr(0, kIncarnationDigits),
                one.lease_ms > 0 ? concat(one.lease_ms, " ms") : "lapsed", concat(one.head_slots), concat(one.slots),
@@ -65,8 +41,31 @@ std::string members_text(const StatusReport& report) {
   return table.text();
 }
 
+// What the states mean that are not "up", for the members that are in them.
+std::string story_of(const StatusReport::Member& member) {
+  if (member.state == "joining") {
+    return member.slots == 0 ? "has registered and is not in the ring; `chainring reshard add` gives it slots"
+                             : "is being given slots";
+  }
+  if (member.state == "leaving") return "gives its slots away, and is out of the ring then";
+  if (member.state == "gone") return "will not come back; chains that name it wait for their change";
+  if (member.state != "absent") return "";
+  return member.slots == 0
+             ? "has lost its lease; chains go on without it, and unless it comes back it is forgotten"
+             : "has lost its lease; chains go on without it, but those wait of which it has the only copy";
+}
+
+std::string stories_text(const StatusReport& report) {
+  std::string out;
+  for (const auto& member : report.members) {
+    const std::string story = story_of(member);
+    if (!story.empty()) append_text(out, "  ", member.name, ' ', story, '\n');
+  }
+  return out;
+}
+
 std::string routers_text(const StatusReport& report) {
-  Table table({"ROUTER", "ADDRESS", "TABLE", "HEARD"});
+  TextTable table({"ROUTER", "ADDRESS", "TABLE", "HEARD"});
   for (const auto& one : report.routers) {
     table.add({one.name, address(one.host, one.port), concat(one.version), ago(one.last_heard_ms)});
   }
@@ -107,7 +106,7 @@ std::string moves_text(const StatusReport& report) {
                 ") becomes ", chain_text(range.next_chain), " (epoch ", range.next_epoch, ")\n");
   }
   if (more > 0) append_text(out, "  and ", more, " more ranges\n");
-  return out.empty() ? "" : concat("moving:\n", out);
+  return out.empty() ? "" : concat("changing:\n", out);
 }
 
 }  // namespace
@@ -116,10 +115,10 @@ std::string to_text(const StatusReport& report) {
   std::string out = concat("cluster ", report.cluster_id, "  generation ", report.generation, "  table ",
                            report.version, "  copies ", report.copies, "  leader ",
                            report.leader.empty() ? "NONE" : report.leader, " (term ", report.term, ")\n\n");
-  append_text(out, coordinators_text(report), '\n', members_text(report), '\n');
+  append_text(out, coordinators_text(report), '\n', members_text(report), stories_text(report), '\n');
   if (!report.routers.empty()) append_text(out, routers_text(report), '\n');
-  append_text(out, slots_text(report), moves_text(report), "locks: ", report.locks, " held, last token ",
-              report.lock_token, '\n');
+  append_text(out, slots_text(report), "reshard: ", reshard_text(report.reshard), '\n', moves_text(report),
+              "locks: ", report.locks, " held, last token ", report.lock_token, '\n');
   return out;
 }
 

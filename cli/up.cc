@@ -9,7 +9,9 @@
 #include <filesystem>
 
 #include "base/text.h"
+#include "cli/control_socket.h"
 #include "cli/local_cluster.h"
+#include "cli/node_keeper.h"
 #include "cli/probe.h"
 #include "cli/system.h"
 #include "io/directory_lock.h"
@@ -27,6 +29,11 @@ constexpr Micros kStopTimeout = 5 * kMicrosPerSecond;  // for each group of proc
 
 // Progress goes to standard error, so that standard output holds the endpoints alone.
 void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+void print_line(const std::string& line) {
+  std::puts(line.c_str());
+  std::fflush(stdout);
+}
 
 int usage(const Status& status) {
   say(concat("chainring up: ", status.message()));
@@ -50,10 +57,10 @@ class Signals {
     CHECK(fd_.is_open(), "Linux has signalfd");
   }
 
-  // Waits until a signal comes, a child's end too, but for at most this long.
-  void wait(Micros at_most) {
-    pollfd ready{fd_.number(), POLLIN, 0};
-    ::poll(&ready, 1, static_cast<int>(at_most / kMicrosPerMilli));
+  // Waits until a signal comes, a child's end too, or something at one of `others`, but for at most this long.
+  void wait(Micros at_most, std::vector<pollfd> others = {}) {
+    others.push_back({fd_.number(), POLLIN, 0});
+    ::poll(others.data(), others.size(), static_cast<int>(at_most / kMicrosPerMilli));
     signalfd_siginfo signal{};
     while (::read(fd_.number(), &signal, sizeof signal) == sizeof signal) {
       if (signal.ssi_signo != SIGCHLD) ++stops_;
@@ -84,7 +91,7 @@ void print_endpoints(const ClusterPlan& plan, bool has_password) {
   for (const Role role : {kRouterRole, kNodeRole, kCoordinatorRole}) {
     for (const PlannedProcess& process : plan.processes) {
       if (process.role != role) continue;
-      std::puts(concat(role_name(role), ' ', process.name, ' ', plan.host, ':', process.port).c_str());
+      std::puts(endpoint_line(plan, process).c_str());
     }
   }
   std::puts(try_it_line(plan, has_password).c_str());
@@ -95,9 +102,11 @@ void print_endpoints(const ClusterPlan& plan, bool has_password) {
 // The children from their start to their end.
 class Run {
  public:
-  Run(LocalCluster& cluster, Signals& signals, const Settings& settings)
+  Run(LocalCluster& cluster, NodeKeeper& nodes, Signals& signals, const Settings& settings, std::string directory)
       : cluster_(cluster),
+        nodes_(nodes),
         signals_(signals),
+        directory_(std::move(directory)),
         password_(settings.text(Setting::requirepass)),
         losses_wait_(settings.text(Setting::on_loss) == "wait") {}
 
@@ -119,6 +128,9 @@ class Run {
       const Awaited awaited = what_is_awaited(cluster_.plan(), password_);
       if (awaited.needs_the_operator && losses_wait_) return Status(ErrorCode::unavailable, awaited.what);
       if (awaited.what.empty()) {
+        Result<ControlSocket> control = ControlSocket::open(directory_);
+        if (!control) return control.status();
+        control_.emplace(*std::move(control));
         cluster_.set_ready();
         ready_ = true;
         print_endpoints(cluster_.plan(), !password_.empty());
@@ -138,8 +150,11 @@ class Run {
 
   Status serve() {
     while (signals_.stops() == 0) {
-      if (Status tended = cluster_.tend(io::read_mono()); !tended.ok()) return tended;
-      signals_.wait(kTendEvery);
+      const Micros now = io::read_mono();
+      if (Status tended = cluster_.tend(now); !tended.ok()) return tended;
+      nodes_.tend(now);
+      control_->turn(now, [&](std::span<const std::string_view> words) { return nodes_.answer(words, now); });
+      signals_.wait(kTendEvery, control_->awaited());
     }
     return {};
   }
@@ -147,8 +162,10 @@ class Run {
   void stop(bool orderly) {
     say("stopping");
     const int stops_before = signals_.stops();
+    control_.reset();
     cluster_.stop_restarting();
     if (orderly && ready_) {
+      nodes_.remember_for_next_start();
       const Status told = announce_shutdown(cluster_.plan(), password_);
       if (!told.ok()) say(concat("the stop could not be recorded: ", told.message()));
     }
@@ -176,10 +193,13 @@ class Run {
   }
 
   LocalCluster& cluster_;
+  NodeKeeper& nodes_;
   Signals& signals_;
+  const std::string directory_;
   const std::string password_;
   const bool losses_wait_;  // for the operator's word; else the coordinators mend them
   bool ready_ = false;
+  std::optional<ControlSocket> control_;  // while the cluster serves
 };
 
 }  // namespace
@@ -187,7 +207,7 @@ class Run {
 int run_up(const UpCommand& command) {
   const std::string directory =
       std::filesystem::absolute(std::string(command.settings.text(Setting::dir))).lexically_normal().string();
-  const std::string memory = directory + "/cluster.toml";
+  const std::string memory = memory_path(directory);
   const auto lock = io::DirectoryLock::take(directory);
   if (!lock) return fail(lock.status());
   const auto remembered = remembered_shape(memory);
@@ -204,7 +224,8 @@ int run_up(const UpCommand& command) {
   if (!*remembered) {  // only now, so that a start that could not work leaves nothing to contradict
     if (Status written = write_file(memory, to_toml(*shape)); !written.ok()) return fail(written);
   }
-  return Run(cluster, signals, command.settings).go();
+  NodeKeeper nodes(cluster, command, directory, *shape, say, print_line);
+  return Run(cluster, nodes, signals, command.settings, directory).go();
 }
 
 }  // namespace chainring::cli

@@ -32,8 +32,9 @@ ClusterPlan planned(const ClusterShape& shape, const UpCommand& up) {
 TEST_CASE("plan_cluster: ports are counted from the router's") {
   const UpCommand up = up_command();
   CHECK(endpoints(planned(ClusterShape{}, up)) == "c1:7301 c2:7302 c3:7303 n1:7401 n2:7402 n3:7403 r1:7379 ");
-  CHECK(endpoints(planned({.nodes = 1, .coordinators = 1, .routers = 2, .port = 9000}, up)) ==
+  CHECK(endpoints(planned({.nodes = {1}, .coordinators = 1, .routers = 2, .port = 9000}, up)) ==
         "c1:8922 n1:9022 r1:9000 r2:8999 ");
+  CHECK(endpoints(planned({.nodes = {2, 5}, .coordinators = 1}, up)) == "c1:7301 n2:7402 n5:7405 r1:7379 ");
 }
 
 TEST_CASE("plan_cluster: ports that do not fit are refused") {
@@ -49,29 +50,35 @@ TEST_CASE("plan_cluster: ports that do not fit are refused") {
 
 TEST_CASE("settle_shape: what is not asked for is remembered, else the default") {
   CHECK(*settle_shape(up_command(), std::nullopt) == ClusterShape{});
-  const ClusterShape made{.nodes = 5, .coordinators = 1, .routers = 2, .copies = 2, .port = 9000};
+  const ClusterShape made{.nodes = {1, 2, 3, 4, 5}, .coordinators = 1, .routers = 2, .copies = 2, .port = 9000};
   CHECK(*settle_shape(
             up_command({"--nodes", "5", "--coordinators", "1", "--routers", "2", "--copies", "2", "--port", "9000"}),
             std::nullopt) == made);
   CHECK(*settle_shape(up_command(), made) == made);
   CHECK(*settle_shape(up_command({"--nodes", "5"}), made) == made);
+  const ClusterShape grown{.nodes = {2, 3, 7}};
+  CHECK(*settle_shape(up_command({"--nodes", "3"}), grown) == grown);
 }
 
 TEST_CASE("settle_shape: what contradicts the directory is refused, and all of it is told") {
   const auto settled = settle_shape(up_command({"--nodes", "4", "--port", "7379", "--copies", "3"}),
-                                    ClusterShape{.nodes = 3, .port = 9000});
+                                    ClusterShape{.copies = 2, .port = 9000});
   REQUIRE_FALSE(settled.ok());
   CHECK(settled.status().message() ==
-        "--nodes 4: the cluster in ./chainring-data was made with 3; leave the option out, or give another directory "
-        "with --dir\n"
-        "--port 7379: the cluster in ./chainring-data was made with 9000; leave the option out, or give another "
-        "directory with --dir");
+        "--nodes 4: the cluster in ./chainring-data has 3; to change that, start it and see `chainring reshard add` "
+        "and `remove`, or give another directory with --dir\n"
+        "--copies 3: the cluster in ./chainring-data has 2; to change that, start it and see `chainring reshard "
+        "copies`, or give another directory with --dir\n"
+        "--port 7379: the cluster in ./chainring-data has 9000; leave the option out, or give another directory with "
+        "--dir");
 }
 
 TEST_CASE("ClusterShape: cluster.toml is read back, and one that was changed is refused") {
-  const ClusterShape shape{.nodes = 4, .coordinators = 5, .routers = 2, .copies = 1, .port = 1234};
+  const ClusterShape shape{.nodes = {1, 3, 4}, .coordinators = 5, .routers = 2, .copies = 1, .port = 1234};
   CHECK(*shape_from_toml(to_toml(shape), "f") == shape);
-  for (const std::string_view bad : {"nodes = 3", "nodes = 0", "x = 1", "nodes = \"3\"", "nodes = 99999", "=", ""}) {
+  for (const std::string_view bad :
+       {"nodes = [\"n1\"]", "nodes = []", "x = 1", "nodes = \"n3\"", "nodes = [\"n2\", \"n1\"]", "nodes = [\"n0\"]",
+        "nodes = [\"n201\"]", "port = 99999", "=", ""}) {
     INFO(bad);
     const auto read = shape_from_toml(bad, "f");
     REQUIRE_FALSE(read.ok());

@@ -35,7 +35,7 @@ std::string refused(const std::vector<std::string>& arguments) {
 TEST_CASE("parse_command_line: help and version are texts, for every command") {
   CHECK(contains(parsed<ShowText>({"--help"}).text, "coordinator"));
   CHECK(parsed<ShowText>({"--version"}).text == "chainring " + std::string(session::kChainringVersion) + "\n");
-  for (const char* command : {"up", "node", "router", "coordinator", "status"}) {
+  for (const char* command : {"up", "node", "router", "coordinator", "status", "reshard"}) {
     CHECK(contains(parsed<ShowText>({command, "--help"}).text, "Usage: "));
   }
 }
@@ -120,6 +120,69 @@ TEST_CASE("parse_command_line: status") {
   CHECK(asked.watch);
   CHECK(asked.host == "h");
   CHECK(asked.port == 1);
+}
+
+TEST_CASE("parse_command_line: reshard has a verb, and options before or behind it") {
+  using Kind = RingChange::Kind;
+  using Verb = ReshardCommand::Verb;
+  const auto change = [](const std::vector<std::string>& words) {
+    const auto command = parsed<ReshardCommand>(with({"reshard"}, words));
+    CHECK(command.verb == Verb::change);
+    REQUIRE(command.change.has_value());
+    return *command.change;
+  };
+  CHECK(change({"add"}) == RingChange{Kind::add, "", 0});
+  CHECK(change({"add", "n4"}) == RingChange{Kind::add, "n4", 0});
+  CHECK(change({"remove", "n1"}) == RingChange{Kind::remove, "n1", 0});
+  CHECK(change({"weight", "n1", "200"}) == RingChange{Kind::weight, "n1", 200});
+  CHECK(change({"copies", "2"}) == RingChange{Kind::copies, "", 2});
+
+  const auto plain = parsed<ReshardCommand>({"reshard", "status"});
+  CHECK(plain.verb == Verb::status);
+  CHECK_FALSE(plain.change.has_value());
+  CHECK_FALSE(plain.port.has_value());
+  CHECK(plain.directory == "./chainring-data");
+  const auto asked = parsed<ReshardCommand>(
+      {"reshard", "--host", "h", "add", "n4", "--port", "1", "--password", "p", "--dir", "d", "--no-wait"});
+  CHECK(asked.host == "h");
+  CHECK(asked.port == 1);
+  CHECK(asked.password == "p");
+  CHECK(asked.directory == "d");
+  CHECK(asked.no_wait);
+  for (const auto& [word, verb] : {std::pair{"pause", Verb::pause}, std::pair{"resume", Verb::resume},
+                                   std::pair{"cancel", Verb::cancel}, std::pair{"plan", Verb::plan}}) {
+    CHECK(parsed<ReshardCommand>({"reshard", word}).verb == verb);
+    CHECK_FALSE(parsed<ReshardCommand>({"reshard", word}).change.has_value());
+  }
+  const auto plan = parsed<ReshardCommand>({"reshard", "plan", "weight", "n1", "50", "--json"});
+  CHECK(plan.verb == Verb::plan);
+  CHECK(plan.change == RingChange{Kind::weight, "n1", 50});
+  CHECK(plan.json);
+  CHECK(contains(parsed<ShowText>({"reshard", "--help"}).text, "Ctrl-C"));
+  CHECK(contains(parsed<ShowText>({"reshard", "add", "--help"}).text, "NAME"));
+}
+
+TEST_CASE("parse_command_line: reshard used wrongly, with what is right") {
+  CHECK(contains(refused({"reshard"}), "try: chainring reshard --help"));
+  CHECK(contains(refused({"reshard", "pasue"}), "did you mean 'pause'?\ntry: chainring reshard --help"));
+  CHECK(contains(refused({"reshard", "status", "--prot", "1"}), "did you mean '--port'?"));
+  CHECK(contains(refused({"reshard", "plan", "ad", "n4"}), "did you mean 'add'?\ntry: chainring reshard plan --help"));
+  CHECK(contains(refused({"reshard", "remove"}), "NAME"));
+  CHECK(contains(refused({"reshard", "remove"}), "try: chainring reshard remove --help"));
+  CHECK(contains(refused({"reshard", "plan", "add"}), "NAME"));
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"weight", "n1", "0"},
+                                                {"weight", "n1", "10001"},
+                                                {"weight", "n1"},
+                                                {"copies", "0"},
+                                                {"copies", "17"},
+                                                {"add", "n4", "n5"},
+                                                {"pause", "now"},
+                                                {"add", "--json"},
+                                                {"plan", "--watch"},
+                                                {"status", "--no-wait"},
+                                                {"status", "--watch", "--json"}}) {
+    CHECK(contains(refused(with({"reshard"}, wrong)), "try: chainring reshard"));
+  }
 }
 
 }  // namespace chainring::cli

@@ -1,5 +1,6 @@
-// Stand-ins for the three roles: they speak enough RESP for `up` and `status`, and remember what they were told in
-// files of their directory.
+// Stand-ins for the three roles: they speak enough RESP for `up`, `status` and `reshard`, and remember what they were
+// told in files of their directory.
+#include <filesystem>
 #include <fstream>
 #include <map>
 
@@ -8,19 +9,22 @@
 #include "cli/system.h"
 #include "io/directory_lock.h"
 #include "protocol/resp.h"
+#include "tests/cli/fake_ring.h"
 
 namespace chainring::cli {
 namespace {
 
 std::string bulk(std::string_view text) { return concat('$', text.size(), "\r\n", text, "\r\n"); }
 
-constexpr std::string_view kStatus =
-    R"({"leader":"c1","members":[{"name":"n1","state":"up"},{"name":"n2","state":"up"},{"name":"n3","state":"up"}],)"
-    R"("slots":{"served":16384}})";
+// `up` runs a role in DIRECTORY/name/data.
+std::string cluster_of(const std::string& own_directory) {
+  return std::filesystem::path(own_directory).parent_path().parent_path().string();
+}
 
 class Double final : public Process {
  public:
-  explicit Double(RoleParts parts) : parts_(std::move(parts)) {}
+  explicit Double(RoleParts parts)
+      : parts_(std::move(parts)), ring_(cluster_of(std::string(parts_.settings.text(Setting::dir)))) {}
 
   Status start(Now) override {
     const std::string directory(parts_.settings.text(Setting::dir));
@@ -47,20 +51,33 @@ class Double final : public Process {
   void on_input(ConnId conn) {
     protocol::RequestParser& parser = parsers_[conn];
     while (parser.parse(parts_.transport.input(conn)) == protocol::RequestParser::State::ready) {
-      const std::string reply = answer(parser.args());
+      const bool lost = told_to("lose-request", parser.args());
+      const std::string reply = lost ? "" : answer(parser.args());
+      if (lost || told_to("lose-reply", parser.args())) {
+        parsers_.erase(conn);
+        return parts_.transport.close(conn);
+      }
       parts_.transport.output(conn)->append(reply);
       parts_.transport.consume(conn, parser.size());
       parser.next();
     }
   }
 
+  // Whether a test wants this fault, once, for a request that begins so: it has written that into a file.
+  bool told_to(std::string_view fault, std::span<const std::string_view> args) {
+    const std::string file = concat(parts_.settings.text(Setting::dir), '/', fault);
+    const auto wanted = read_file(file);
+    if (!wanted || args.size() < 2 || *wanted != concat(args[0], ' ', args[1])) return false;
+    return std::filesystem::remove(file);
+  }
+
   std::string answer(std::span<const std::string_view> args) {
     const std::string_view command = args.empty() ? "" : args[0];
-    if (command == "RING" && args[1] == "STATUS") return bulk(kStatus);
     if (command == "RING" && args[1] == "SHUTDOWN") {
       const Status noted = write_file(concat(parts_.settings.text(Setting::dir), "/told-to-shut-down"), "yes");
       return noted.ok() ? "+OK\r\n" : "-ERR disk\r\n";
     }
+    if (command == "RING") return ring_.answer(args);
     if (command == "SET") return value_ = args[2], "+OK\r\n";
     if (command == "GET") return bulk(value_);
     if (command == "DEL") return ":1\r\n";
@@ -71,6 +88,7 @@ class Double final : public Process {
   }
 
   RoleParts parts_;
+  FakeRing ring_;
   std::map<ConnId, protocol::RequestParser> parsers_;
   std::string value_;
   bool done_ = false;

@@ -54,6 +54,8 @@ TEST_CASE("parse_status: every field of docs/status.md arrives") {
   CHECK(report.slots_short == 16384);
   CHECK(report.locks == 2);
   CHECK(report.lock_token == 17);
+  CHECK(report.reshard.change == "add n3");
+  CHECK(report.reshard.slots_left == 4096);
 }
 
 TEST_CASE("parse_status: other versions' answers are read as far as they go, other answers are refused") {
@@ -79,7 +81,29 @@ TEST_CASE("to_text: an empty cluster is a table too") {
   CHECK(contains(text, "leader NONE"));
   CHECK(contains(text, "slots: 0 of 16384 served"));
   CHECK_FALSE(contains(text, "LOST"));
-  CHECK_FALSE(contains(text, "moving"));
+  CHECK(contains(text, "reshard: idle"));
+  CHECK_FALSE(contains(text, "changing:"));
+}
+
+TEST_CASE("to_text: every state of a member but up is explained") {
+  StatusReport report;
+  for (const char* state : {"up", "joining", "absent", "leaving", "gone"}) {
+    StatusReport::Member member;
+    member.name = std::string("the-") + state;
+    member.state = state;
+    report.members.push_back(member);
+  }
+  report.members.push_back(report.members[1]);
+  report.members.back().name = "the-receiving";
+  report.members.back().slots = 7;
+  const std::string text = to_text(report);
+  CHECK_FALSE(contains(text, "the-up has"));
+  CHECK(contains(text,
+                 "\n  the-joining has registered and is not in the ring; `chainring reshard add` gives it slots\n"));
+  CHECK(contains(text, "\n  the-receiving is being given slots\n"));
+  CHECK(contains(text, "\n  the-absent has lost its lease; "));
+  CHECK(contains(text, "\n  the-leaving gives its slots away"));
+  CHECK(contains(text, "\n  the-gone will not come back"));
 }
 
 TEST_CASE("to_text: of very many moves some are shown and the rest counted") {

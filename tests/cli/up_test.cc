@@ -5,54 +5,12 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/settings.h"
 #include "cli/system.h"
 #include "io/socket.h"
-#include "tests/cli/program.h"
+#include "tests/cli/local_up.h"
 
 namespace chainring::cli {
 namespace {
-
-constexpr int kPortsBelow = 78, kPortsAbove = 1024;
-
-bool all_free(uint16_t port) {
-  for (const int offset : {0, -78, -77, -76, 22, 23, 24}) {
-    for (const int more : {0, kHttpPortOffset}) {
-      if (!io::open_listener({"127.0.0.1", static_cast<uint16_t>(port + offset + more)}).ok()) return false;
-    }
-  }
-  return true;
-}
-
-// A router's port around which all the ports of a cluster of three are free.
-std::string free_port() {
-  for (;;) {
-    const auto listener = io::open_listener({"127.0.0.1", 0});
-    REQUIRE(listener.ok());
-    const uint16_t port = listener->port;
-    if (port <= 1024 + kPortsBelow || port > 65535 - kPortsAbove) continue;
-    if (all_free(static_cast<uint16_t>(port - 1))) return std::to_string(port - 1);
-  }
-}
-
-std::vector<std::string> up_arguments(const TempDirectory& directory, const std::string& port) {
-  return {"up", "--dir", directory.path() + "/data", "--port", port};
-}
-
-bool until_ready(Program& up) {
-  return up.until([&] { return contains(up.out, "\nready\n"); });
-}
-
-pid_t pid_of(const TempDirectory& directory, const std::string& name) {
-  const auto text = read_file(directory.path() + "/data/" + name + "/pid");
-  return text ? std::stoi(*text) : 0;
-}
-
-// Whether the process runs; one that waits for its parent to notice its end does not.
-bool runs(pid_t pid) {
-  const auto stat = read_file("/proc/" + std::to_string(pid) + "/stat");
-  return stat && !contains(*stat, ") Z ");
-}
 
 std::vector<pid_t> children(const TempDirectory& directory) {
   std::vector<pid_t> pids;
@@ -171,7 +129,7 @@ TEST_CASE("chainring up: the same directory is the same cluster, and another sha
 
   const Finished other = run_program({"up", "--dir", directory.path() + "/data", "--nodes", "3"});
   CHECK(other.status == 2);
-  CHECK(contains(other.err, "--nodes 3: the cluster in " + directory.path() + "/data was made with 2"));
+  CHECK(contains(other.err, "--nodes 3: the cluster in " + directory.path() + "/data has 2; to change that, start it"));
 }
 
 TEST_CASE("chainring up: one directory, one cluster at a time") {
