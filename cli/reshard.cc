@@ -111,11 +111,12 @@ class Reshard {
       if (named != kDone) return named;
     }
     const bool stops = change.kind == RingChange::Kind::remove && up_ && contains(up_->nodes, change.name);
-    if (stops && is_idle(change.name)) {
+    if (Status sent = send(change); !sent.ok()) {
+      const bool idle = stops && sent.code() == ErrorCode::invalid_argument && is_idle(change.name);
+      if (!idle) return fail_asking(sent);  // else there is nothing to move, and it may go at once
       if (Status retired = retire(change.name); !retired.ok()) return fail(retired.message());
       return await_stop(change.name);
     }
-    if (Status sent = send(change); !sent.ok()) return fail_asking(sent);
     if (stops) {
       if (Status retired = retire(change.name); !retired.ok()) tell(retired.message());
     }

@@ -145,6 +145,19 @@ TEST_CASE("chainring reshard: a node that up started and that was not added is t
   CHECK(cluster.pid("n5") == 0);
 }
 
+TEST_CASE("chainring reshard remove: a node that up started and that is not in the ring is stopped at once") {
+  Cluster cluster;
+  CHECK(cluster.reshard({"pause"}).status == 0);
+  CHECK(cluster.reshard({"add", "--no-wait"}).status == 0);
+  CHECK(cluster.reshard({"cancel"}).status == 0);
+  CHECK(runs(cluster.pid("n4")));
+  const Finished removed = cluster.reshard({"remove", "n4"});
+  INFO("said: " << removed.err);
+  CHECK(removed.status == 0);
+  CHECK(removed.out == "n4 was stopped; the next `chainring up` here is without it\n");
+  CHECK(cluster.pid("n4") == 0);
+}
+
 TEST_CASE("chainring reshard: lost connections are made again, and a change is not sent twice") {
   Cluster cluster;
   cluster.lose("reply", "RING WEIGHT");  // a second one would be refused: another change is under way
