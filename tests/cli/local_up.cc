@@ -1,8 +1,9 @@
 #include "tests/cli/local_up.h"
 
+#include <unistd.h>
+
 #include "base/settings.h"
 #include "cli/system.h"
-#include "io/entropy.h"
 #include "io/socket.h"
 
 namespace chainring::cli {
@@ -15,11 +16,12 @@ bool all_free(uint16_t port) {
   return true;
 }
 
-// Below the ports that the system gives to clients, which come and go.
+// Below the ports that the system gives to clients, which come and go; spread by process, as tests run side by side.
 std::string free_port() {
-  constexpr uint64_t kFirst = 11'000, kStep = 100, kSteps = 190;
+  constexpr int kFirst = 11'000, kStep = 100, kSteps = 190;
+  static int next = ::getpid();
   for (;;) {
-    const auto port = static_cast<uint16_t>(kFirst + kStep * (io::read_entropy() % kSteps));
+    const auto port = static_cast<uint16_t>(kFirst + kStep * (next++ % kSteps));
     if (all_free(port)) return std::to_string(port);
   }
 }

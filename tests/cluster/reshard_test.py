@@ -40,7 +40,7 @@ class Load(threading.Thread):
 
 class Reshard(unittest.TestCase):
     def test_values_survive_every_change(self):
-        with Cluster("--coordinators", 1) as cluster:
+        with Cluster("--coordinators", 1, "--lease-ms", 2000) as cluster:  # patient on a busy machine
             self.cluster = cluster
             self.fill()
             load = Load(cluster.port)
@@ -143,7 +143,7 @@ class Reshard(unittest.TestCase):
 
     def reshard(self, *words):
         run = subprocess.run([BINARY, "reshard", *map(str, words), "--dir", self.cluster.directory],
-                             capture_output=True, text=True, timeout=60, check=False)
+                             capture_output=True, text=True, timeout=180, check=False)
         self.assertEqual(run.returncode, 0, f"{words}: {run.stdout}{run.stderr}")
         return run.stdout
 
