@@ -50,7 +50,7 @@ constexpr SettingSpec kTable[] = {
     {S::announce_host, "announce-host", text, kEverywhere, "", 0, 0, kAtStart, false, "",
      "The address at which the others and the clients reach this process; empty is the one it binds to."},
     {S::coordinators, "coordinators", address_list, kRoles, "", 0, 0, kAtStart, false, "",
-     "All coordinators, as name=host:port, separated by commas; the same list at every process."},
+     "The coordinators that found the cluster, or by which it is found, as name=host:port, separated by commas."},
     {S::dir, "dir", text, kEverywhere, ".", 0, 0, kAtStart, false, "",
      "The directory for what is kept on disk; one process each."},
     {S::requirepass, "requirepass", secret, kEverywhere, "", 0, 0, kLive, false, "",
@@ -193,29 +193,6 @@ bool is_name(std::string_view text) {
   return true;
 }
 
-// "name=host:port", "host:port", "[::1]:port".
-std::optional<Settings::NamedAddress> parse_address(std::string_view part) {
-  Settings::NamedAddress address;
-  if (const size_t equals = part.find('='); equals != std::string_view::npos) {
-    address.name = part.substr(0, equals);
-    part.remove_prefix(equals + 1);
-    if (!is_name(address.name)) return std::nullopt;
-  }
-  const size_t colon = part.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const std::optional<uint64_t> port = parse_uint(part.substr(colon + 1));
-  std::string_view host = part.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return std::nullopt;  // an IPv6 address needs its brackets, or its last group would be taken for the port
-  }
-  if (host.empty() || !port || *port == 0 || *port > 65535) return std::nullopt;
-  address.host = host;
-  address.port = static_cast<uint16_t>(*port);
-  return address;
-}
-
 std::optional<std::vector<Settings::NamedAddress>> parse_addresses(std::string_view text) {
   std::vector<Settings::NamedAddress> addresses;
   for (const std::string_view part : separate(text, ',')) {
@@ -266,15 +243,12 @@ void check_identity(const Settings& settings, Violations& violations) {
   violations.add_unless(!coordinators.empty(),
                         "coordinators: is missing; name them all, for example "
                         "--coordinators c1=127.0.0.1:7301,c2=127.0.0.1:7302,c3=127.0.0.1:7303");
-  bool own_name_listed = false;
   bool all_named = true;
   for (const auto& coordinator : coordinators) {
-    own_name_listed = own_name_listed || coordinator.name == name;
     all_named = all_named && !coordinator.name.empty();
   }
   if (settings.role() != kCoordinatorRole || coordinators.empty()) return;
   violations.add_unless(all_named, "coordinators: every one needs its name, as in c1=127.0.0.1:7301");
-  violations.add_unless(!all_named || own_name_listed, "coordinators: does not list this coordinator, '", name, "'");
 }
 
 void check_exposure(const Settings& settings, Violations& violations) {
@@ -486,6 +460,11 @@ std::optional<uint16_t> Settings::http_port() const {
   return port == 0 ? uint16_t{0} : static_cast<uint16_t>(port + kHttpPortOffset);
 }
 
+std::string_view Settings::announced_host() const {
+  const std::string_view announced = text(Setting::announce_host);
+  return announced.empty() ? text(Setting::bind) : announced;
+}
+
 std::vector<Settings::NamedAddress> Settings::addresses(Setting id) const {
   CHECK(spec_of(id).type == SettingType::address_list, "only address lists hold addresses");
   return *parse_addresses(text(id));
@@ -518,6 +497,28 @@ std::string settings_markdown() {
                 role_names(spec.roles), " | ", spec.live ? "live" : "", " | ", spec.doc, " |\n");
   }
   return out;
+}
+
+std::optional<Settings::NamedAddress> parse_address(std::string_view part) {
+  Settings::NamedAddress address;
+  if (const size_t equals = part.find('='); equals != std::string_view::npos) {
+    address.name = part.substr(0, equals);
+    part.remove_prefix(equals + 1);
+    if (!is_name(address.name)) return std::nullopt;
+  }
+  const size_t colon = part.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::optional<uint64_t> port = parse_uint(part.substr(colon + 1));
+  std::string_view host = part.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return std::nullopt;  // an IPv6 address needs its brackets, or its last group would be taken for the port
+  }
+  if (host.empty() || !port || *port == 0 || *port > 65535) return std::nullopt;
+  address.host = host;
+  address.port = static_cast<uint16_t>(*port);
+  return address;
 }
 
 }  // namespace chainring

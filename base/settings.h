@@ -84,6 +84,8 @@ class Settings {
     uint16_t port;
   };
   [[nodiscard]] std::vector<NamedAddress> addresses(Setting id) const;
+  // At which the others reach this process: announce-host, or what it binds to.
+  [[nodiscard]] std::string_view announced_host() const;
 
   // Where to answer HTTP; 0: the system chooses; nullopt: nowhere.
   [[nodiscard]] std::optional<uint16_t> http_port() const;
@@ -101,5 +103,8 @@ class Settings {
   std::array<int64_t, kSettingCount> numbers_{};
   OutputLimits output_limits_{};
 };
+
+// "name=host:port", "host:port", "name=[::1]:port"; nothing when it is none of these, or the name is not allowed.
+[[nodiscard]] std::optional<Settings::NamedAddress> parse_address(std::string_view text);
 
 }  // namespace chainring

@@ -211,7 +211,7 @@ Result<ClusterPlan> plan_cluster(const ClusterShape& shape, const Settings& up, 
   ClusterPlan plan;
   plan.shape = shape;
   plan.bind = up.text(Setting::bind);
-  plan.host = up.text(Setting::announce_host).empty() ? plan.bind : std::string(up.text(Setting::announce_host));
+  plan.host = up.announced_host();
   Planner planner(plan, directory);
   planner.add(kCoordinatorRole, "c", shape.coordinators, shape.port + kCoordinatorPortOffset, 1);
   for (const int number : shape.nodes) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "raft/configuration.h"
 
 namespace chainring::coordinator {
 namespace {
@@ -42,13 +43,14 @@ Coordinator::Coordinator(Settings settings, Transport& transport, Disk& disk, Ra
       random_(random),
       log_(log),
       self_(session::own_identity(session::PeerRole::coordinator, settings_, random)),
-      group_(settings_.addresses(Setting::coordinators)),
+      configured_(settings_.addresses(Setting::coordinators)),
       links_(transport, random, others(settings_), micros(settings_, Setting::raft_heartbeat_ms)),
       clients_(settings_, transport, random, log, *this, coordinator_facts(std::move(facts))),
       leases_(micros(settings_, Setting::lease_ms), micros(settings_, Setting::drift_margin_ms)),
       barrier_(micros(settings_, Setting::heartbeat_ms)),
       planner_(planner_options(settings_)),
-      desk_(state_, *this, *this, random) {}
+      desk_(state_, *this, *this, random),
+      group_desk_(links_, *this, log) {}
 
 Coordinator::~Coordinator() = default;
 
@@ -58,13 +60,13 @@ Status Coordinator::start(Now now) {
   if (!identity.ok()) return identity.status();
   identity_ = *std::move(identity);
   self_.cluster_id = identity_.cluster_id;
-  links_.know(identity_.founders);
-  if (Status opened = open_replica(); !opened.ok()) return opened;
+  if (identity_.roster.version != 0) links_.follow(identity_.roster, identity_.disk_id, now.mono);
   const Result<uint16_t> port = transport_.listen(
       {std::string(settings_.text(Setting::bind)), static_cast<uint16_t>(settings_.number(Setting::port))});
   if (!port.ok()) return port.status();
   port_ = *port;
   clients_.set_port(port_);
+  if (Status opened = open_replica(); !opened.ok()) return opened;
   links_.tick(now.mono, self_, probe());
   return Status();
 }
@@ -81,7 +83,7 @@ Status Coordinator::open_replica() {
   if (replica_->founded()) return Status();
   if (!identity_.founders.empty()) return found(identity_.founders);
   std::vector<std::string> names;
-  for (const Settings::NamedAddress& address : group_) names.push_back(address.name);
+  for (const Settings::NamedAddress& address : configured_) names.push_back(address.name);
   founding_.emplace(self_.id, identity_.disk_id, std::move(names));
   try_to_found();
   return outcome_;
@@ -89,14 +91,20 @@ Status Coordinator::open_replica() {
 
 protocol::Probe Coordinator::probe() const {
   const bool founded = replica_ != nullptr && replica_->founded() && identity_.cluster_id != 0;
-  return {self_.id, identity_.disk_id, founded, founded ? identity_.cluster_id : 0};
+  const Address own = own_address();
+  return {self_.id, identity_.disk_id, founded,         founded ? identity_.cluster_id : 0,
+          own.host, own.port,          identity_.roster};
 }
 
 void Coordinator::on_probe(const protocol::Probe& probe) {
   links_.heard(probe, now_.mono);
-  if (!founding_) return;
-  founding_->heard(probe);
-  try_to_found();
+  if (founding_) {
+    founding_->heard(probe);
+    try_to_found();
+  }
+  const bool of_this_cluster = probe.founded && probe.cluster_id == identity_.cluster_id;
+  if (!of_this_cluster || probe.list.version <= identity_.roster.version || !well_formed(probe.list)) return;
+  if (Status learned = learn_roster(probe.list); !learned.ok()) end(std::move(learned));
 }
 
 void Coordinator::try_to_found() {
@@ -105,7 +113,11 @@ void Coordinator::try_to_found() {
     case Founding::Decision::wait: {
       std::string missing;
       for (const std::string& name : founding_->missing()) append_text(missing, missing.empty() ? "" : ", ", name);
-      if (missing != missing_told_) log_.info(concat("not founded yet, waiting for coordinators: ", missing));
+      if (missing != missing_told_) {
+        log_.info(
+            concat(founding_->listed() ? "not founded yet" : "looking for the group that this coordinator shall join",
+                   ", waiting for coordinators: ", missing));
+      }
       missing_told_ = missing;
       return;
     }
@@ -113,11 +125,14 @@ void Coordinator::try_to_found() {
       // Remembered first: after a crash in between, the same group is founded without asking anybody again.
       identity_.founders = founding_->founders();
       identity_.cluster_id = cluster_id_of(identity_.founders);
+      identity_.roster = founding_roster(identity_.founders, configured_);
       done = save_identity(disk_, identity_);
       if (done.ok()) done = found(identity_.founders);
       break;
     case Founding::Decision::join_blank:
-      log_.warning("this directory is empty and the group was founded without it: waiting to be made a member of it");
+      log_.warning(
+          concat("this directory is empty and the group was founded without it: it waits for RING COORDINATOR ADD ",
+                 self_.id, " ", own_address().host, ":", own_address().port));
       identity_.cluster_id = founding_->cluster_heard();
       done = save_identity(disk_, identity_);
       if (done.ok()) done = replica_->join_blank(now_.mono);
@@ -133,7 +148,7 @@ Status Coordinator::found(const Founders& founders) {
   for (const Founder& founder : founders) configuration.voters.push_back(founder.disk_id);
   std::sort(configuration.voters.begin(), configuration.voters.end());
   log_.info(concat("founding a group of ", founders.size(), " coordinators"));
-  links_.know(founders);
+  links_.follow(identity_.roster, identity_.disk_id, now_.mono);
   return replica_->found(configuration, now_.mono);
 }
 
@@ -148,6 +163,7 @@ void Coordinator::turn(Now now, std::span<const NetEvent> events) {
   clients_.flush(now);
   if (leading_) lead();
   flush();
+  follow_group();
   if (ready()) push_tables();
   if (stopping_) advance_stop();
 }
@@ -167,12 +183,15 @@ Micros Coordinator::next_wake() const {
   if (!leading_) return next;
   if (again_) return now_.mono;
   if (plan_index_ <= replica_->applied()) next = std::min({next, planner_.next_check(), mover_.next_check()});
-  return std::min({next, desk_.next_tick(), barrier_.next_repeat()});
+  return std::min({next, desk_.next_tick(), barrier_.next_repeat(), group_at_, group_desk_.next_tick(),
+                   orderly_stop_.next_check()});
 }
 
 void Coordinator::on_event(const NetEvent& event) {
   if (event.kind == NetEvent::Kind::accepted) return clients_.accepted(event.conn, now_);
-  if (links_.owns(event.conn)) return links_.on_event(event, now_.mono, self_, probe());
+  if (links_.owns(event.conn)) {
+    return links_.on_event(event, now_.mono, self_, probe(), [this](const auto& answer) { on_probe(answer); });
+  }
   if (peers_.contains(event.conn)) return on_peer_event(event);
   if (clients_.owns(event.conn) && clients_.on_event(event, now_) == session::Clients::Outcome::became_peer) {
     welcome_peer(event.conn);
@@ -188,10 +207,9 @@ void Coordinator::request_stop(Now now) {
   if (!leading_) return;
   // Somebody else goes on without the wait for an election.
   const GroupLinks::Other* best = nullptr;
-  for (const GroupLinks::Other& other : links_.others()) {
-    if (other.link->up() && other.server != raft::kNobody && (best == nullptr || other.matched > best->matched)) {
-      best = &other;
-    }
+  for (const auto& other : links_.others()) {
+    const bool votes = raft::is_voter(replica_->configuration(), other->server);
+    if (votes && other->link->up() && (best == nullptr || other->matched > best->matched)) best = other.get();
   }
   if (best == nullptr || !replica_->transfer_leadership(best->server).ok()) stop_at_ = now.mono;
 }
@@ -207,20 +225,12 @@ void Coordinator::end(Status why) {
   finished_ = true;
 }
 
-std::string_view Coordinator::name_of(raft::ServerId server) const {
-  if (server == identity_.disk_id) return self_.id;
-  const GroupLinks::Other* other = links_.find(server);
-  return server == raft::kNobody || other == nullptr ? std::string_view() : std::string_view(other->name);
-}
-
 Address Coordinator::leader_address() const {
   // While this coordinator is elected but does not lead yet, nobody does.
-  const std::string_view name = replica_->founded() ? name_of(replica_->leader()) : std::string_view();
-  if (name.empty() || name == self_.id) return {};
-  for (const Settings::NamedAddress& address : group_) {
-    if (address.name == name) return {address.host, address.port};
-  }
-  return {};
+  const raft::ServerId leader = replica_->founded() ? replica_->leader() : raft::kNobody;
+  if (leader == raft::kNobody || leader == identity_.disk_id) return {};
+  const ListedCoordinator* listed = find_disk(identity_.roster, leader);
+  return listed == nullptr ? Address() : Address{listed->host, listed->port};
 }
 
 // ---- what Raft calls, from within flush() -------------------------------------------------------------------------
@@ -273,8 +283,7 @@ void Coordinator::leadership(bool leading, raft::Term term, raft::ServerId leade
   following_ = leader;
   if (leading && !leading_) begin_to_lead();
   if (!followed || leader == identity_.disk_id) return;
-  const std::string_view name = name_of(leader);
-  log_.info(concat("term ", term, ": following ", name.empty() ? "an unknown coordinator" : name));
+  log_.info(concat("term ", term, ": following ", name_of(leader)));
 }
 
 }  // namespace chainring::coordinator

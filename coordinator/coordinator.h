@@ -25,11 +25,13 @@
 #include "base/transport.h"
 #include "coordinator/barrier.h"
 #include "coordinator/founding.h"
+#include "coordinator/group_desk.h"
 #include "coordinator/group_links.h"
 #include "coordinator/identity.h"
 #include "coordinator/lease.h"
 #include "coordinator/lock_desk.h"
 #include "coordinator/mover.h"
+#include "coordinator/orderly_stop.h"
 #include "coordinator/planner.h"
 #include "coordinator/state.h"
 #include "coordinator/status.h"
@@ -78,6 +80,7 @@ class Coordinator final : public Process,
     TableVersion has = 0;       // the newest table that it says it has
     TableVersion sent = 0;      // the newest one sent on this link
     Micros sent_at = 0;
+    bool called_foreign = false;  // a coordinator that is not of the group, and the log has said so
   };
   // A heartbeat that waits for the round that confirms the leadership (R4).
   struct PendingGrant {
@@ -108,7 +111,6 @@ class Coordinator final : public Process,
   void end(Status why);
   void advance_stop();
   [[nodiscard]] Address leader_address() const;
-  [[nodiscard]] std::string_view name_of(raft::ServerId server) const;
 
   void apply(const raft::Entry& entry) override;
   [[nodiscard]] std::string snapshot() const override { return state_.snapshot(); }
@@ -125,6 +127,7 @@ class Coordinator final : public Process,
   void lead();
   void propose_own_settings();
   void propose_plan();
+  void mind_the_stop();
   void tell_plan(const Plan& plan);
   void tell_moves(const Mover::Plan& moves);
   void mind_the_barrier();
@@ -135,12 +138,29 @@ class Coordinator final : public Process,
   [[nodiscard]] std::optional<raft::Index> propose_entry(std::string entry);
   [[nodiscard]] SettingsEntry own_settings() const;
 
+  // ---- coordinator_group.cc: who the coordinators are
+  // Where this coordinator stands in its group, as far as it knows.
+  enum class Part { waiting, learner, voter, removed };
+  [[nodiscard]] Part part() const;
+  [[nodiscard]] std::string_view state_text() const;
+  [[nodiscard]] Address own_address() const;
+  [[nodiscard]] std::string name_of(raft::ServerId server) const;
+  [[nodiscard]] GroupView group_view() const;
+  [[nodiscard]] Status learn_roster(const Roster& roster);
+  void follow_group();
+  void tell_part();
+  void mind_the_group();
+  void take_step(const GroupStep& step);
+  [[nodiscard]] std::optional<Roster> roster_as_announced() const;
+  void change_group(const LockRequest& request);
+  [[nodiscard]] CoordinatorStatus status_of(const ListedCoordinator& listed) const;
+
   // ---- coordinator_peers.cc: nodes, routers, other coordinators
   void welcome_peer(ConnId conn);
   void drop_peer(ConnId conn);
   void on_peer_event(const NetEvent& event);
   void on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
-  void on_coordinator_frame(const Peer& peer, const protocol::Frame& frame);
+  void on_coordinator_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
   void on_heartbeat(ConnId conn, Peer& peer, std::string_view payload);
   void on_subscribe(ConnId conn, Peer& peer, std::string_view payload);
   void on_stopped(const Peer& peer, std::string_view payload);
@@ -175,7 +195,7 @@ class Coordinator final : public Process,
   Random& random_;
   chainring::Log& log_;
   session::PeerIdentity self_;
-  std::vector<Settings::NamedAddress> group_;  // all configured coordinators
+  const std::vector<Settings::NamedAddress> configured_;  // coordinators, to find the group by
   uint16_t port_ = 0;
   Now now_;  // the turn's reading
 
@@ -195,7 +215,9 @@ class Coordinator final : public Process,
   Barrier barrier_;
   Planner planner_;
   Mover mover_;
+  OrderlyStop orderly_stop_;
   LockDesk desk_;
+  GroupDesk group_desk_;
   std::vector<PendingGrant> pending_grants_;
   std::map<uint64_t, Round> rounds_;  // of reads that Raft was asked for
   uint64_t last_round_ = 0;
@@ -207,6 +229,9 @@ class Coordinator final : public Process,
   raft::Index plan_index_ = 0;                      // the last entry of the newest plan
   raft::Index activation_index_ = 0;                // the last activation that was proposed
   raft::Index settings_index_ = 0;                  // the same of the settings, while they are not applied
+  raft::Index lapse_index_ = 0;                     // of the last entry that takes an orderly stop back
+  raft::Index roster_index_ = 0;                    // of the last roster that was proposed
+  Micros group_at_ = kNever;                        // when the change of the group that is under way is looked at again
   uint64_t digest_told_ = 0;                        // the index of the last mark that was proposed
   uint32_t lost_slots_ = 0;                         // that were told of in the log
   Micros change_seen_at_ = -1;                      // when this leader first saw the change of the ring under way
@@ -217,7 +242,8 @@ class Coordinator final : public Process,
   TableVersion table_frame_version_ = 0;
 
   std::string missing_told_;  // the coordinators that the log has named as missing
-  Micros stop_at_ = kNever;   // when an orderly stop does not wait any longer
+  std::optional<Part> part_told_;
+  Micros stop_at_ = kNever;  // when an orderly stop does not wait any longer
   bool stopping_ = false;
   bool finished_ = false;
   Status broken_;  // found in the midst of a flush

@@ -25,7 +25,9 @@ std::string error(std::string_view text, protocol::RespVersion resp) {
 
 }  // namespace
 
-int64_t Coordinator::replicas() const { return static_cast<int64_t>(std::max<size_t>(group_.size(), 1)) - 1; }
+int64_t Coordinator::replicas() const {
+  return static_cast<int64_t>(std::max<size_t>(replica_->configuration().voters.size(), 1)) - 1;
+}
 
 void Coordinator::request(const session::ClientRequest& from) {
   const Origin origin{kNoConn, 0, from.ticket};
@@ -53,6 +55,8 @@ void Coordinator::run(LockRequest request) {
     case CommandId::ring_status:
     case CommandId::ring_weight:
       return run_ring(request);
+    case CommandId::ring_coordinator:
+      return change_group(request);
     case CommandId::ring:
     case CommandId::lock: {
       const LockCommand command = request.command();
@@ -102,9 +106,8 @@ void Coordinator::outcome_unknown(const Origin& origin) {
 void Coordinator::info(std::string_view section, session::InfoWriter& out) {
   if (!equals_ignoring_case(section, "chainring")) return;
   out.field("chainring_coordinator", self_.id);
-  out.field("chainring_coordinator_state", !replica_->founded() ? "not founded" : leading_ ? "leader" : "follower");
-  out.field("chainring_leader",
-            leading_ ? concat(settings_.text(Setting::bind), ":", port_) : host_and_port(leader_address()));
+  out.field("chainring_coordinator_state", state_text());
+  out.field("chainring_leader", host_and_port(leading_ ? own_address() : leader_address()));
   out.field("chainring_term", static_cast<int64_t>(term_));
   out.field("chainring_applied", static_cast<int64_t>(replica_->founded() ? replica_->applied() : 0));
   out.field("chainring_table_version", static_cast<int64_t>(state_.ring().version()));

@@ -32,7 +32,8 @@ void Coordinator::begin_to_lead() {
   barrier_.clear();
   barrier_.follow(state_.ring().ranges());
   desk_.lead(replica_->heartbeat_note(), now_);
-  plan_index_ = activation_index_ = settings_index_ = 0;
+  plan_index_ = activation_index_ = settings_index_ = roster_index_ = lapse_index_ = 0;
+  orderly_stop_.begin();
   digest_told_ = state_.digest_mark().index;
   lost_slots_ = 0;
   look_again();
@@ -50,6 +51,7 @@ void Coordinator::cease_to_lead() {
   for (auto& [context, round] : std::exchange(rounds_, {})) desk_.lost(std::move(round.requests));
   desk_.resign();
   for (const auto& [index, request] : std::exchange(wishes_, {})) outcome_unknown(request.origin);
+  group_desk_.resign();
   pending_grants_.clear();
   registering_.clear();
   leaving_.clear();
@@ -66,6 +68,8 @@ void Coordinator::lead() {
   replica_->set_heartbeat_note(desk_.time());
   propose_own_settings();
   if (!ready()) return;
+  mind_the_group();
+  mind_the_stop();
   begin_round();
   if (plan_due_ || now_.mono >= std::min(planner_.next_check(), mover_.next_check())) propose_plan();
   if (barrier_due_ || now_.mono >= barrier_.next_repeat()) mind_the_barrier();
@@ -82,8 +86,6 @@ std::optional<raft::Index> Coordinator::propose_entry(std::string entry) {
 
 SettingsEntry Coordinator::own_settings() const {
   SettingsEntry own;
-  for (const Settings::NamedAddress& address : group_)
-    own.coordinators.push_back({address.name, address.host, address.port});
   own.lock_count_max = static_cast<uint64_t>(settings_.number(Setting::lock_count_max));
   return own;
 }
@@ -100,6 +102,7 @@ void Coordinator::propose_own_settings() {
     entry.copies = static_cast<uint32_t>(settings_.number(Setting::copies));
     entry.lock_prefixes = split(settings_.text(Setting::lock_prefixes));
     entry.settings = own_settings();
+    entry.coordinators = identity_.roster;
     index = propose_entry(encode_entry(entry));
   } else if (SettingsEntry own = own_settings(); own != state_.ring().settings()) {
     index = propose_entry(encode_entry(own));
@@ -146,6 +149,15 @@ void Coordinator::tell_moves(const Mover::Plan& moves) {
     log_.warning("a planned change of chains took too long and was taken back; it is tried again, with more time");
   }
   if (moves.target && !state_.ring().target().empty()) log_.info("where slots belong is reckoned anew");
+}
+
+void Coordinator::mind_the_stop() {
+  if (lapse_index_ > replica_->applied() || !orderly_stop_.lapsed(state_.ring(), leases_, now_.mono)) return;
+  if (const auto index = propose_entry(encode_entry(StopLapsedEntry{}))) {
+    lapse_index_ = *index;
+    log_.warning(
+        "the orderly stop that was asked for has not happened: no node has ended, so lost nodes are minded again");
+  }
 }
 
 void Coordinator::tell_plan(const Plan& plan) {

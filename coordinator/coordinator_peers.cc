@@ -1,5 +1,7 @@
 // Processes that dialled us: nodes, routers and the other coordinators.
 
+#include <utility>
+
 #include "base/text.h"
 #include "coordinator/coordinator.h"
 
@@ -54,7 +56,7 @@ void Coordinator::on_peer_event(const NetEvent& event) {
 
 void Coordinator::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) {
   using protocol::FrameType;
-  if (peer.who.role == session::PeerRole::coordinator) return on_coordinator_frame(peer, frame);
+  if (peer.who.role == session::PeerRole::coordinator) return on_coordinator_frame(conn, peer, frame);
   switch (frame.type) {
     case FrameType::heartbeat:
       return on_heartbeat(conn, peer, frame.payload);
@@ -71,16 +73,24 @@ void Coordinator::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& 
   }
 }
 
-void Coordinator::on_coordinator_frame(const Peer& peer, const protocol::Frame& frame) {
+void Coordinator::on_coordinator_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) {
   if (frame.type == protocol::FrameType::probe) {
-    const auto probe = decode<protocol::Probe>(frame.payload);
-    if (probe && probe->name == peer.who.id) on_probe(*probe);
-    return;
+    const auto theirs = decode<protocol::Probe>(frame.payload);
+    if (!theirs || theirs->name != peer.who.id) return;
+    on_probe(*theirs);
+    if (std::string* out = transport_.output(conn)) {
+      protocol::append_frame(*out, protocol::FrameType::probe, probe(), {});
+    }
+    const bool foreign =
+        leading_ && theirs->founded && find_disk(state_.ring().coordinators(), theirs->disk_id) == nullptr;
+    if (!foreign || std::exchange(peer.called_foreign, true)) return;
+    return log_.info(concat("coordinator ", theirs->name, " is not of the group: RING COORDINATOR ADD ", theirs->name,
+                            " ", theirs->host, ":", theirs->port, " would make it a member"));
   }
   if (frame.type != protocol::FrameType::raft || !replica_->founded()) return;
   const auto message = decode<raft::Message>(frame.payload);
   if (!message) return log_.warning(concat("coordinator ", peer.who.id, " sent a malformed message"));
-  links_.heard(peer.who.id, *message, now_.mono);
+  links_.heard(*message, now_.mono);
   replica_->step(*message);
 }
 
@@ -150,6 +160,10 @@ void Coordinator::on_subscribe(ConnId conn, Peer& peer, std::string_view payload
   peer.has = subscribe->version;
   const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
   if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;
+  // That somebody leads, and is awake: a router has no lease to learn it by.
+  if (std::string* out = transport_.output(conn)) {
+    protocol::append_frame(*out, protocol::FrameType::grant, protocol::Grant{kNoMember, 0, 0, now_.wall}, {});
+  }
 }
 
 void Coordinator::on_stopped(const Peer& peer, std::string_view payload) {

@@ -35,6 +35,11 @@ constexpr std::string_view kRingHelp[] = {
     "    Go on with the moves.",
     "CANCEL",
     "    Undo the change under way: slots go back to where they were.",
+    "COORDINATOR ADD <name> <host:port>",
+    "    Make a coordinator that was started there with an empty directory a member of the group; of a known name, it "
+    "takes the place of the one whose directory was lost.",
+    "COORDINATOR REMOVE <name>",
+    "    Take a coordinator out of the group.",
     "SHUTDOWN",
     "    Record that the whole cluster stops in order. The next start begins with empty data and the locks that are "
     "held.",
@@ -143,17 +148,8 @@ StatusFacts Coordinator::status_facts() const {
   facts.leader = self_.id;
   facts.term = replica_->term();
   const auto age_ms = [&](Micros at) { return at < 0 ? -1 : (now_.mono - at) / kMicrosPerMilli; };
-  const Micros quiet = 2 * settings_.number(Setting::election_ms) * kMicrosPerMilli;
-  for (const Settings::NamedAddress& address : group_) {
-    CoordinatorStatus status{address.name, address.host, address.port, "leader", replica_->applied(), 0};
-    for (const GroupLinks::Other& other : links_.others()) {
-      if (other.name != address.name) continue;
-      const bool heard = other.heard_at >= 0 && now_.mono - other.heard_at <= quiet;
-      status.state = heard ? "follower" : "unreachable";
-      status.applied = other.matched;
-      status.last_heard_ms = age_ms(other.heard_at);
-    }
-    facts.coordinators.push_back(std::move(status));
+  for (const ListedCoordinator& listed : state_.ring().coordinators().coordinators) {
+    facts.coordinators.push_back(status_of(listed));
   }
   for (const Member& member : state_.ring().members()) {
     facts.lease_ms.push_back(std::max<Micros>(0, leases_.ends(member.listed.id) - now_.mono) / kMicrosPerMilli);

@@ -32,16 +32,17 @@ enum class EntryType : uint8_t {
   reshard = 11,
   target = 12,
   goals = 13,
+  coordinators = 20,
+  stop_lapsed = 21,
 };
 
 // What an operator may change by starting the coordinators with other settings; the leader proposes its own.
 struct SettingsEntry {
   static constexpr EntryType kType = EntryType::settings;
-  std::vector<protocol::CoordinatorAddress> coordinators;
   uint64_t lock_count_max = 0;
   template <class A>
   void fields(A& a) {
-    a(coordinators, lock_count_max);
+    a(lock_count_max);
   }
   friend bool operator==(const SettingsEntry&, const SettingsEntry&) = default;
 };
@@ -55,9 +56,20 @@ struct FoundEntry {
   uint32_t copies = 0;
   std::vector<std::string> lock_prefixes;
   SettingsEntry settings;
+  protocol::CoordinatorList coordinators;
   template <class A>
   void fields(A& a) {
-    a(cluster_id, generation, hash_seed, copies, lock_prefixes, settings);
+    a(cluster_id, generation, hash_seed, copies, lock_prefixes, settings, coordinators);
+  }
+};
+
+// The next list of coordinators (R2). It changes nothing when it does not follow the present version, or cannot be.
+struct CoordinatorsEntry {
+  static constexpr EntryType kType = EntryType::coordinators;
+  protocol::CoordinatorList list;
+  template <class A>
+  void fields(A& a) {
+    a(list);
   }
 };
 
@@ -176,6 +188,13 @@ struct GoalsEntry {
 // The operator stops everything in order (R32).
 struct ShutdownEntry {
   static constexpr EntryType kType = EntryType::shutdown;
+  template <class A>
+  void fields(A&) {}
+};
+
+// The orderly stop that was recorded did not happen: its nodes went on (R32).
+struct StopLapsedEntry {
+  static constexpr EntryType kType = EntryType::stop_lapsed;
   template <class A>
   void fields(A&) {}
 };

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kFile = "identity";
 constexpr std::string_view kNewFile = "identity.new";
-constexpr uint32_t kFormat = 1;
+constexpr uint32_t kFormat = 2;
 
 // The file: format, checksum of what follows, identity.
 struct Header {
@@ -32,7 +32,7 @@ Result<Identity> parse(std::string_view file) {
   if (!reader.failed() && header.format == kFormat && header.checksum == protocol::key_hash(body)) {
     identity = decode<Identity>(body);
   }
-  if (!identity || identity->disk_id == 0) {
+  if (!identity || identity->disk_id == 0 || !well_formed(identity->roster)) {
     return Status(ErrorCode::corrupt, "the file 'identity' is damaged, or of another version of the program");
   }
   return *std::move(identity);

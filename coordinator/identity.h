@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "coordinator/founding.h"
+#include "coordinator/roster.h"
 
 namespace chainring::coordinator {
 
@@ -21,9 +22,12 @@ struct Identity {
   // The group that was decided on, so that a crash in the midst of founding it does not ask twice; empty before, and at
   // a coordinator that joined later.
   Founders founders;
+  // The newest list of coordinators that it has heard of, so that it finds them after a start with an old
+  // configuration.
+  Roster roster;
   template <class A>
   void fields(A& a) {
-    a(name, disk_id, cluster_id, founders);
+    a(name, disk_id, cluster_id, founders, roster);
   }
 };
 

@@ -37,6 +37,11 @@ class JsonWriter {
     append_text(out_, value);
     return *this;
   }
+  JsonWriter& boolean(bool value) {
+    separate();
+    out_.append(value ? "true" : "false");
+    return *this;
+  }
   [[nodiscard]] std::string take() && { return std::move(out_); }
 
  private:

@@ -74,6 +74,12 @@ Result<Applied> State::apply(uint64_t index, std::string_view entry) {
     case EntryType::goals:
       whole = apply_to_ring<GoalsEntry>(reader);
       break;
+    case EntryType::coordinators:
+      whole = apply_to_ring<CoordinatorsEntry>(reader);
+      break;
+    case EntryType::stop_lapsed:
+      whole = apply_to_ring<StopLapsedEntry>(reader);
+      break;
     case EntryType::lock_command:
       applied.lock = run(index, reader);
       whole = applied.lock.has_value();

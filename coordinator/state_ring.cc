@@ -82,6 +82,7 @@ void RingState::apply(const FoundEntry& entry) {
   copies_ = entry.copies;
   lock_prefixes_ = entry.lock_prefixes;
   settings_ = entry.settings;
+  coordinators_ = entry.coordinators;
   ++version_;
 }
 
@@ -239,6 +240,18 @@ void RingState::apply(const ShutdownEntry&) {
   ++version_;
 }
 
+void RingState::apply(const CoordinatorsEntry& entry) {
+  if (entry.list.version != coordinators_.version + 1 || !coordinator::well_formed(entry.list)) return;
+  coordinators_ = entry.list;
+  ++version_;
+}
+
+void RingState::apply(const StopLapsedEntry&) {
+  if (!stopped_) return;
+  stopped_ = false;
+  ++version_;
+}
+
 void RingState::forget_gone() {
   size_t kept = 0;
   for (size_t i = members_.size(); i-- > 0;) {  // the latest are the likeliest to come again
@@ -256,7 +269,7 @@ protocol::TableMessage RingState::table() const {
   message.copies = copies_;
   message.stopped = stopped_;
   message.lock_prefixes = lock_prefixes_;
-  message.coordinators = settings_.coordinators;
+  message.coordinators = addresses_to_ask(coordinators_);
   message.ranges = ranges_;
   for (const Member& member : members_) {
     if (!member.gone() || is_named(member.listed.id)) message.members.push_back(member.listed);

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "coordinator/entries.h"
 #include "coordinator/ranges.h"
+#include "coordinator/roster.h"
 #include "protocol/messages.h"
 
 namespace chainring::coordinator {
@@ -64,6 +65,8 @@ class RingState {
   void apply(const IntentionEntry& entry);
   void apply(const ActivationEntry& entry);
   void apply(const ShutdownEntry& entry);
+  void apply(const CoordinatorsEntry& entry);
+  void apply(const StopLapsedEntry& entry);
   void apply(const ReshardEntry& entry);  // state_reshard.cc, as the next two
   void apply(const TargetEntry& entry);
   void apply(const GoalsEntry& entry);
@@ -78,6 +81,7 @@ class RingState {
   [[nodiscard]] uint32_t copies() const { return copies_; }
   [[nodiscard]] const std::vector<std::string>& lock_prefixes() const { return lock_prefixes_; }
   [[nodiscard]] const SettingsEntry& settings() const { return settings_; }
+  [[nodiscard]] const Roster& coordinators() const { return coordinators_; }
 
   [[nodiscard]] TableVersion version() const { return version_; }
   // The version at which chains or intentions last changed.
@@ -119,9 +123,9 @@ class RingState {
 
   template <class A>
   void fields(A& a) {
-    a(cluster_id_, generation_, hash_seed_, copies_, lock_prefixes_, settings_, version_, ranges_version_, epochs_,
-      next_member_, stopped_, stopped_before_, members_, ranges_, wishes_, target_wishes_, target_, slots_total_,
-      paused_, change_);
+    a(cluster_id_, generation_, hash_seed_, copies_, lock_prefixes_, settings_, coordinators_, version_,
+      ranges_version_, epochs_, next_member_, stopped_, stopped_before_, members_, ranges_, wishes_, target_wishes_,
+      target_, slots_total_, paused_, change_);
   }
 
  private:
@@ -144,6 +148,7 @@ class RingState {
   uint32_t copies_ = 0;
   std::vector<std::string> lock_prefixes_;
   SettingsEntry settings_;
+  Roster coordinators_;
 
   TableVersion version_ = 0;
   TableVersion ranges_version_ = 0;

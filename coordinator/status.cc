@@ -209,7 +209,7 @@ std::string status_json(const RingState& ring, const StatusFacts& facts) {
     json.begin_object();
     json.key("name").text(coordinator.name).key("host").text(coordinator.host).key("port").number(coordinator.port);
     json.key("state").text(coordinator.state).key("applied").number(static_cast<int64_t>(coordinator.applied));
-    json.key("last_heard_ms").number(coordinator.last_heard_ms);
+    json.key("last_heard_ms").number(coordinator.last_heard_ms).key("voter").boolean(coordinator.voter);
     json.end_object();
   }
   json.end_array();

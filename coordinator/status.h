@@ -19,9 +19,10 @@ struct CoordinatorStatus {
   std::string name;
   std::string host;
   uint16_t port = 0;
-  std::string_view state;     // "leader", "follower", "unreachable"
+  std::string_view state;     // "leader", "follower", "learner", "catching up", "leaving", "unreachable"
   uint64_t applied = 0;       // of the others: what of the log they are known to hold
   int64_t last_heard_ms = 0;  // ago; -1: never
+  bool voter = true;
 };
 
 struct RouterStatus {

@@ -15,14 +15,6 @@ constexpr size_t kExpiredKeysPerTurnMax = 1000;
 constexpr Micros kExpireInterval = 100 * kMicrosPerMilli;
 constexpr std::array kAllSlots = {protocol::SlotRange{0, kSlotCount - 1}};
 
-std::vector<Address> addresses_of(const Settings& settings) {
-  std::vector<Address> addresses;
-  for (const Settings::NamedAddress& named : settings.addresses(Setting::coordinators)) {
-    addresses.push_back({named.host, named.port});
-  }
-  return addresses;
-}
-
 std::string text_or(std::string_view text, std::string_view otherwise) {
   return std::string(text.empty() ? otherwise : text);
 }
@@ -47,7 +39,7 @@ Node::Node(Settings settings, Transport& transport, Random& random, Log& log, se
       identity_(session::own_identity(session::PeerRole::node, settings_, random)),
       store_(*this, random),
       clients_(settings_, transport, random, log, *this, node_facts(std::move(facts))),
-      coordinator_(transport, random, log, addresses_of(settings_)),
+      coordinator_(transport, random, log, settings_),
       locks_(*this) {}
 
 Node::~Node() = default;
@@ -187,10 +179,7 @@ void Node::adopt_table(const protocol::TableMessage& message) {
   self_ = member_of(identity_.incarnation);
   if (Status obeyed = store_.obey(table_, self_, lease_.number(now_.mono)); !obeyed.ok()) return end(std::move(obeyed));
   heartbeat_due_ = true;  // says at once which table is obeyed: the lease may depend on it (R4)
-  std::vector<Address> coordinators;
-  for (const protocol::CoordinatorAddress& known : message.coordinators)
-    coordinators.push_back({known.host, known.port});
-  if (!coordinators.empty()) coordinator_.set_coordinators(std::move(coordinators), now_.mono);
+  coordinator_.follow(message.coordinators, now_.mono);
 }
 
 void Node::talk_to_coordinator() {
@@ -220,15 +209,11 @@ void Node::talk_to_coordinator() {
   }
 }
 
-std::string Node::announced_host() const {
-  return text_or(settings_.text(Setting::announce_host), settings_.text(Setting::bind));
-}
-
 void Node::send_heartbeat() {
   protocol::Heartbeat heartbeat;
   heartbeat.name = identity_.id;
   heartbeat.incarnation = identity_.incarnation;
-  heartbeat.host = announced_host();
+  heartbeat.host = settings_.announced_host();
   heartbeat.port = port_;
   heartbeat.failure_host = text_or(settings_.text(Setting::failure_host), heartbeat.host);
   heartbeat.failure_zone = std::string(settings_.text(Setting::failure_zone));

@@ -74,7 +74,6 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void adopt_table(const protocol::TableMessage& message);
   void talk_to_coordinator();
   void send_heartbeat();
-  [[nodiscard]] std::string announced_host() const;
   void end(Status why);
   [[nodiscard]] bool serving() const { return lease_.valid(now_.mono); }
   void expire_keys();

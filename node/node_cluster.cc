@@ -25,7 +25,7 @@ void Node::follow_table() {
   self.id = self_;
   self.name = identity_.id;
   self.incarnation = identity_.incarnation;
-  self.host = announced_host();
+  self.host = settings_.announced_host();
   self.port = port_;
   view_.follow(table_, self, now_.mono);
 }

@@ -19,7 +19,7 @@ inline constexpr uint32_t kWireVersion = 2;  // both ends must have the same one
 // Pinned: numbers on the wire never change their meaning.
 enum class FrameType : uint16_t {
   raft = 1,            // coordinator <-> coordinator: raft/message.h
-  probe = 2,           // coordinator <-> coordinator, before the group is founded: Probe
+  probe = 2,           // coordinator <-> coordinator, when a link begins: Probe
   not_leader = 3,      // coordinator -> node, router: NotLeader
   heartbeat = 10,      // node -> coordinator: Heartbeat
   grant = 11,          // coordinator -> node: Grant

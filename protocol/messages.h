@@ -101,7 +101,8 @@ struct Heartbeat {
   }
 };
 
-// The lease: valid while the node's monotonic clock is below sent_at + lease_us.
+// The lease: valid while the node's monotonic clock is below sent_at + lease_us. To a router, whose Subscribe it
+// answers, it is of no member and for no time: it says that the leader is there.
 struct Grant {
   MemberId member = kNoMember;
   Micros sent_at = 0;  // of the heartbeat that it answers
@@ -398,15 +399,52 @@ struct CopyEnd {
 
 // ---- founding (R2) -----------------------------------------------------------------------------------------------
 
-// What coordinators tell each other before there is a group, and whenever a link begins.
+// Where a coordinator stands in its group.
+enum class Standing : uint8_t {
+  member = 0,   // votes
+  joining = 1,  // shall vote: it is caught up as a learner, then promoted
+  leaving = 2,  // shall be taken out of the Raft group, then off the list
+};
+
+// A coordinator as the group's list has it: a name, and the disk that has the name.
+struct ListedCoordinator {
+  std::string name;
+  uint64_t disk_id = 0;
+  std::string host;
+  uint16_t port = 0;
+  Standing standing = Standing::member;
+  template <class A>
+  void fields(A& a) {
+    a(name, disk_id, host, port, standing);
+  }
+  friend bool operator==(const ListedCoordinator&, const ListedCoordinator&) = default;
+};
+
+// The coordinators, as agreed on by them.
+struct CoordinatorList {
+  uint64_t version = 0;                         // grows with every change; 0: none is known
+  std::vector<ListedCoordinator> coordinators;  // by name
+  std::vector<std::string> removed;             // names that were taken out, the latest last
+  template <class A>
+  void fields(A& a) {
+    a(version, coordinators, removed);
+  }
+  friend bool operator==(const CoordinatorList&, const CoordinatorList&) = default;
+};
+
+// What coordinators tell each other before there is a group, and whenever a link begins. Whoever is dialled answers
+// with its own on the same link.
 struct Probe {
   std::string name;
   uint64_t disk_id = 0;  // written when the disk was first formatted
   bool founded = false;
   uint64_t cluster_id = 0;  // when founded
+  std::string host;         // where it is to be reached
+  uint16_t port = 0;
+  CoordinatorList list;  // the newest one that it knows
   template <class A>
   void fields(A& a) {
-    a(name, disk_id, founded, cluster_id);
+    a(name, disk_id, founded, cluster_id, host, port, list);
   }
 };
 

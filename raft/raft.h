@@ -108,6 +108,8 @@ class Core {
   [[nodiscard]] int64_t note() const { return note_; }
   [[nodiscard]] int64_t quorum_note() const;
   [[nodiscard]] const Progress* progress(ServerId peer) const;  // leader only, nullptr for others
+  // Leader only: whether a peer answers and lacks little of the log.
+  [[nodiscard]] bool has_caught_up(ServerId server) const;
   // Not ok once a leader contradicted what is committed here: some disk broke its promises. The process must end.
   [[nodiscard]] const Status& fault() const { return fault_; }
 
@@ -178,7 +180,6 @@ class Core {
   [[nodiscard]] Index append_own(EntryKind kind, std::string data);
   void refresh_peers();
   [[nodiscard]] Status check_voters(const Configuration& to) const;
-  [[nodiscard]] bool has_caught_up(ServerId server) const;
   void lead_tick();
   [[nodiscard]] bool hears_quorum() const;
   void on_append_reply(const Message& m);

@@ -68,11 +68,8 @@ class Dispatcher {
   [[nodiscard]] uint64_t retries() const { return retries_; }
   [[nodiscard]] uint64_t timeouts() const { return timeouts_; }
   [[nodiscard]] size_t outstanding() const { return outstanding_; }
-  [[nodiscard]] bool any_parked() const { return !parked_.empty(); }
   // Whether a request of the client for this place has still to be sent, or may come back and be sent again.
   [[nodiscard]] bool holds_request_of(session::ClientId client, Place place) const;
-  // Requests to the leader that are not answered.
-  [[nodiscard]] bool waits_for_leader() { return !queues_[kLockPlace].empty(); }
 
  private:
   using ByDeadline =

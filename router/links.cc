@@ -18,12 +18,6 @@ std::set<MemberId> members_in_chains(const ring::Table& table) {
   return members;
 }
 
-std::vector<Address> addresses_of(const std::vector<protocol::CoordinatorAddress>& coordinators) {
-  std::vector<Address> addresses;
-  for (const protocol::CoordinatorAddress& one : coordinators) addresses.push_back({one.host, one.port});
-  return addresses;
-}
-
 }  // namespace
 
 Links::NodeLink::NodeLink(Transport& transport, Random& random, const protocol::TableMember& member)
@@ -31,12 +25,12 @@ Links::NodeLink::NodeLink(Transport& transport, Random& random, const protocol::
       link(transport, random, Address{member.host, member.port}),
       lane(transport, member.id) {}
 
-Links::Links(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators, Handler& handler)
+Links::Links(Transport& transport, Random& random, Log& log, const Settings& settings, Handler& handler)
     : transport_(transport),
       random_(random),
       log_(log),
       handler_(handler),
-      coordinators_(transport, random, log, std::move(coordinators)),
+      coordinators_(transport, random, log, settings),
       leader_(transport, kNoMember),
       on_leader_frame_([this](const protocol::Frame& frame) { handler_.on_frame(leader_, frame); }),
       lane_of_place_(kPlaceCount, nullptr) {
@@ -64,7 +58,7 @@ Links::NodeLink& Links::add_node(const protocol::TableMember& member) {
 }
 
 void Links::use_table(const ring::Table& table, Micros now) {
-  coordinators_.set_coordinators(addresses_of(table.message().coordinators), now);
+  coordinators_.follow(table.message().coordinators, now);
   settle_leader();
   const std::set<MemberId> wanted = members_in_chains(table);
   for (const MemberId id : wanted) {

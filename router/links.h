@@ -33,8 +33,8 @@ class Links {
     virtual void on_broken(Lane& lane, const std::vector<InFlight*>& items) = 0;
   };
 
-  // REQUIRES: !coordinators.empty().
-  Links(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators, Handler& handler);
+  // REQUIRES: the setting `coordinators` names one.
+  Links(Transport& transport, Random& random, Log& log, const Settings& settings, Handler& handler);
 
   // Dials who is new in the chains (also in intended ones: they may be heads in a moment), hangs up on who is in none.
   void use_table(const ring::Table& table, Micros now);

@@ -19,16 +19,8 @@ namespace {
 constexpr size_t kWideOperationsMax = 256;
 // While clients are held back, how often to look whether they still have to be.
 constexpr Micros kHoldRecheck = kMicrosPerMilli;
-// A leader that owes an answer and says nothing for so many heartbeats is asked no longer.
+// A leader that has answered nothing for so many heartbeats, each of which it was told of, is asked no longer.
 constexpr int64_t kSilentHeartbeatsMax = 5;
-// Parked requests alone say less: a new table takes as long as a lease.
-constexpr int64_t kTablelessHeartbeatsMax = 15;
-
-std::vector<Address> coordinators_of(const Settings& settings) {
-  std::vector<Address> addresses;
-  for (const auto& [name, host, port] : settings.addresses(Setting::coordinators)) addresses.push_back({host, port});
-  return addresses;
-}
 
 std::string draw_run_id(Random& random) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -54,7 +46,7 @@ Router::Router(Settings settings, Transport& transport, Random& random, Log& log
       identity_(session::own_identity(session::PeerRole::router, settings_, random)),
       lock_prefixes_(LockPrefixes::parse(settings_.text(Setting::lock_prefixes))),
       clients_(settings_, transport, random, log, *this, router_facts(std::move(facts), random)),
-      links_(transport, random, log, coordinators_of(settings_), *this),
+      links_(transport, random, log, settings_, *this),
       dispatcher_(links_, *this),
       holds_(clients_),
       services_{links_, dispatcher_, table_, random_, clients_} {}
@@ -325,11 +317,7 @@ void Router::tend_coordinators() {
     return;
   }
   if (now_.mono >= subscribe_at_) subscribe();
-  const bool owes_table = dispatcher_.any_parked();
-  const bool owes_reply = dispatcher_.waits_for_leader();
-  if (!owes_table && !owes_reply) leader_heard_ = now_.mono;
-  const int64_t patience = owes_reply ? kSilentHeartbeatsMax : kTablelessHeartbeatsMax;
-  if (now_.mono - leader_heard_ <= patience * heartbeat()) return;
+  if (now_.mono - leader_heard_ <= kSilentHeartbeatsMax * heartbeat()) return;
   log_.info("the leading coordinator is silent; another one is asked");
   leader_heard_ = now_.mono;
   links_.suspect_leader(now_.mono);
@@ -337,11 +325,10 @@ void Router::tend_coordinators() {
 
 void Router::subscribe() {
   subscribe_at_ = now_.mono + heartbeat();
-  const std::string_view announced = settings_.text(Setting::announce_host);
   protocol::Subscribe message;
   message.name = settings_.text(Setting::name);
   message.incarnation = identity_.incarnation;
-  message.host = announced.empty() ? settings_.text(Setting::bind) : announced;
+  message.host = settings_.announced_host();
   message.port = port_;
   message.version = table_.version();
   links_.tell_leader(protocol::FrameType::subscribe, message);

@@ -16,6 +16,13 @@ constexpr Micros kAvoidFailed = 300 * kMicrosPerMilli;
 // How long to stay with a coordinator that knows of no leader, before asking whether another one does.
 constexpr Micros kLeaderlessPatience = 300 * kMicrosPerMilli;
 
+template <class Named>
+std::vector<Address> addresses_of(const std::vector<Named>& coordinators) {
+  std::vector<Address> addresses;
+  for (const Named& one : coordinators) addresses.push_back({one.host, one.port});
+  return addresses;
+}
+
 size_t random_start(Random& random, size_t count) {
   CHECK(count > 0, "there is a coordinator to dial");
   return random.below(count);
@@ -31,19 +38,28 @@ Address leader_in(std::string_view body) {
   return {std::string(body.substr(0, colon)), static_cast<uint16_t>(*port)};
 }
 
-CoordinatorLink::CoordinatorLink(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators)
+CoordinatorLink::CoordinatorLink(Transport& transport, Random& random, Log& log, const Settings& settings)
     : random_(random),
       log_(log),
-      coordinators_(std::move(coordinators)),
+      configured_(addresses_of(settings.addresses(Setting::coordinators))),
+      coordinators_(configured_),
+      listed_(coordinators_.size()),
       current_(random_start(random, coordinators_.size())),
       link_(transport, random, coordinators_[current_]) {}
 
-void CoordinatorLink::set_coordinators(std::vector<Address> coordinators, Micros now) {
-  if (coordinators.empty() || coordinators == coordinators_) return;
-  coordinators_ = std::move(coordinators);
+void CoordinatorLink::follow(const std::vector<protocol::CoordinatorAddress>& coordinators, Micros now) {
+  std::vector<Address> next = addresses_of(coordinators);
+  if (next.empty()) return;
+  listed_ = next.size();
+  for (const Address& address : configured_) {
+    if (std::find(next.begin(), next.end(), address) == next.end()) next.push_back(address);
+  }
+  if (next == coordinators_) return;
+  coordinators_ = std::move(next);
   const auto place = std::find(coordinators_.begin(), coordinators_.end(), link_.address());
-  current_ = place == coordinators_.end() ? 0 : static_cast<size_t>(place - coordinators_.begin());
-  if (place == coordinators_.end() && !leads_) dial(coordinators_[current_], now);
+  const bool listed = place - coordinators_.begin() < static_cast<ptrdiff_t>(listed_);
+  current_ = listed ? static_cast<size_t>(place - coordinators_.begin()) : 0;
+  if (!listed && !leads_) dial(coordinators_[current_], now);
 }
 
 void CoordinatorLink::tick(Micros now, const PeerIdentity& ours) {
@@ -113,7 +129,8 @@ void CoordinatorLink::lost(Micros now) {
 }
 
 void CoordinatorLink::dial_next(Micros now) {
-  current_ = (current_ + 1) % coordinators_.size();
+  const size_t known = dials_ <= listed_ ? listed_ : coordinators_.size();
+  current_ = (current_ + 1) % known;
   dial(coordinators_[current_], now);
 }
 

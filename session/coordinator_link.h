@@ -1,5 +1,6 @@
 // How a node or a router stays in touch with the Raft group's leader: tries the known coordinators in turn, follows
-// NotLeader, and begins again when the link breaks or the leader falls silent.
+// NotLeader, and begins again when the link breaks or the leader falls silent. Which ones there are is the table's to
+// say; the configured ones are how the first table is found, and asked when all of the table's were asked in vain.
 //
 // Thread-safety: none; one owner.
 #pragma once
@@ -9,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/settings.h"
+#include "protocol/messages.h"
 #include "session/peer.h"
 
 namespace chainring::session {
@@ -18,12 +21,13 @@ namespace chainring::session {
 
 class CoordinatorLink {
  public:
-  // REQUIRES: !coordinators.empty().
+  // REQUIRES: the setting `coordinators` names one.
   // The log hears, once, of a coordinator that refuses this process.
-  CoordinatorLink(Transport& transport, Random& random, Log& log, std::vector<Address> coordinators);
+  CoordinatorLink(Transport& transport, Random& random, Log& log, const Settings& settings);
 
-  // From a newer table; keeps the present link when its address is still listed or it leads. An empty list is ignored.
-  void set_coordinators(std::vector<Address> coordinators, Micros now);
+  // Those of a newer table; keeps the present link when its address is still listed or it leads. An empty list is
+  // ignored.
+  void follow(const std::vector<protocol::CoordinatorAddress>& coordinators, Micros now);
 
   void tick(Micros now, const PeerIdentity& ours);
   [[nodiscard]] Micros next_tick() const;
@@ -50,7 +54,9 @@ class CoordinatorLink {
   Random& random_;
   Log& log_;
   ToldRefusals told_refusals_;
-  std::vector<Address> coordinators_;
+  std::vector<Address> configured_;
+  std::vector<Address> coordinators_;  // the table's, then the configured ones that are not among them
+  size_t listed_ = 0;                  // how many of them are the table's
   size_t current_ = 0;
   PeerLink link_;
   // Dials since a leader was last heard: a round of them goes without waiting, later ones wait longer and longer.

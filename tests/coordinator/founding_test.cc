@@ -14,7 +14,14 @@ using Decision = Founding::Decision;
 using testing::SimDisk;
 
 protocol::Probe probe(std::string name, uint64_t disk_id, uint64_t cluster_id = 0) {
-  return {std::move(name), disk_id, cluster_id != 0, cluster_id};
+  return {std::move(name), disk_id, cluster_id != 0, cluster_id, "", 0, {}};
+}
+
+// Of a coordinator of a group that these have founded.
+protocol::Probe founded_probe(std::string name, uint64_t disk_id, const Founders& founders) {
+  protocol::Probe founded = probe(std::move(name), disk_id, cluster_id_of(founders));
+  founded.list = founding_roster(founders, {});
+  return founded;
 }
 
 TEST_CASE("Founding.decide: one coordinator alone is a group") {
@@ -38,22 +45,39 @@ TEST_CASE("Founding.decide: a group is founded when all answer that they are emp
   REQUIRE(cluster_id_of(first.founders()) != 0);
 }
 
-TEST_CASE("Founding.decide: an empty one completes a founding that the others have finished") {
-  const uint64_t cluster = cluster_id_of({{"c1", 11}, {"c2", 22}, {"c3", 33}});
+TEST_CASE("Founding.decide: an empty one completes a founding that others have finished, whoever is missing") {
+  const Founders founders = {{"c1", 11}, {"c2", 22}, {"c3", 33}};
   Founding founding("c1", 11, {"c1", "c2", "c3"});
-  founding.heard(probe("c2", 22, cluster));
-  REQUIRE(founding.decide() == Decision::wait);  // it cannot compute the group yet
-  founding.heard(probe("c3", 33));
+  founding.heard(founded_probe("c2", 22, founders));
   REQUIRE(founding.decide() == Decision::found);
+  REQUIRE(founding.founders() == founders);
 }
 
 TEST_CASE("Founding.decide: a blank disk of a known name never votes as if it had never voted") {
-  const uint64_t cluster = cluster_id_of({{"c1", 99}, {"c2", 22}, {"c3", 33}});  // c1 had another disk then
+  const Founders founders = {{"c1", 99}, {"c2", 22}, {"c3", 33}};  // c1 had another disk then
   Founding founding("c1", 11, {"c1", "c2", "c3"});
-  founding.heard(probe("c2", 22, cluster));
-  founding.heard(probe("c3", 33, cluster));
+  founding.heard(probe("c3", 33));
+  founding.heard(founded_probe("c2", 22, founders));
   REQUIRE(founding.decide() == Decision::join_blank);
-  REQUIRE(founding.cluster_heard() == cluster);
+  REQUIRE(founding.cluster_heard() == cluster_id_of(founders));
+}
+
+TEST_CASE("Founding.decide: a founder whose group has changed since joins it blank, as its log will tell") {
+  Founding founding("c1", 11, {"c1", "c2"});
+  protocol::Probe changed = founded_probe("c2", 22, {{"c1", 11}, {"c2", 22}});
+  changed.list.coordinators.push_back({"c4", 44, "127.0.0.1", 7304, Standing::member});
+  founding.heard(changed);
+  REQUIRE(founding.decide() == Decision::join_blank);
+}
+
+TEST_CASE("Founding.decide: one that is not configured founds nothing and joins what there is") {
+  Founding founding("c4", 44, {"c1", "c2"});
+  founding.heard(probe("c1", 11));
+  founding.heard(probe("c2", 22));
+  REQUIRE_FALSE(founding.listed());
+  REQUIRE(founding.decide() == Decision::wait);
+  founding.heard(founded_probe("c2", 22, {{"c1", 11}, {"c2", 22}}));
+  REQUIRE(founding.decide() == Decision::join_blank);
 }
 
 TEST_CASE("Founding.decide: names that are not configured, and disks that were copied, found nothing") {

@@ -9,6 +9,7 @@ namespace chainring::coordinator {
 namespace {
 
 constexpr uint16_t kCoordinatorPorts = 7301, kNodePorts = 7401, kRouterPort = 7379;
+constexpr uint16_t kMovedBy = 40;
 constexpr Micros kHeartbeat = 100 * kMicrosPerMilli;
 constexpr Micros kPatience = 200 * kMicrosPerMilli;
 
@@ -20,11 +21,10 @@ session::PeerIdentity identity_of(session::PeerRole role, std::string name, Rand
 
 // ---- node -----------------------------------------------------------------------------------------------------------
 
-FakeNode::FakeNode(std::string name, uint16_t port, std::vector<Address> coordinators, Transport& transport,
-                   Random& random)
+FakeNode::FakeNode(std::string name, uint16_t port, const Settings& settings, Transport& transport, Random& random)
     : identity_(identity_of(session::PeerRole::node, std::move(name), random)),
       port_(port),
-      link_(transport, random, log_, std::move(coordinators)) {}
+      link_(transport, random, log_, settings) {}
 
 Status FakeNode::start(Now now) {
   now_ = now;
@@ -80,6 +80,7 @@ void FakeNode::on_frame(const protocol::Frame& frame) {
     const auto message = decode<protocol::TableMessage>(frame.payload);
     if (!message || message->version <= table_.version()) return;
     table_ = *ring::Table::from_message(*message);
+    link_.follow(message->coordinators, now_.mono);
     self_ = kNoMember;
     for (const protocol::TableMember& member : message->members) {
       if (member.incarnation == identity_.incarnation) self_ = member.id;
@@ -108,10 +109,10 @@ bool FakeNode::serves(Slot slot, Micros now) const {
 
 // ---- router ---------------------------------------------------------------------------------------------------------
 
-FakeRouter::FakeRouter(uint16_t port, std::vector<Address> coordinators, Transport& transport, Random& random)
+FakeRouter::FakeRouter(uint16_t port, const Settings& settings, Transport& transport, Random& random)
     : identity_(identity_of(session::PeerRole::router, "r1", random)),
       port_(port),
-      link_(transport, random, log_, std::move(coordinators)) {}
+      link_(transport, random, log_, settings) {}
 
 Status FakeRouter::start(Now now) {
   now_ = now;
@@ -185,6 +186,7 @@ void FakeRouter::send_calls() {
 void FakeRouter::on_frame(const protocol::Frame& frame) {
   if (frame.type == protocol::FrameType::table) {
     if (const auto table = decode<protocol::TableMessage>(frame.payload)) table_ = *table;
+    link_.follow(table_.coordinators, now_.mono);
     return;
   }
   if (frame.type != protocol::FrameType::reply) return;
@@ -209,37 +211,79 @@ void FakeRouter::on_frame(const protocol::Frame& frame) {
 // ---- group ----------------------------------------------------------------------------------------------------------
 
 Group::Group(const Options& options) : world(options.seed, false), options_(options) {
-  for (size_t i = 0; i < options.coordinators; ++i) {
-    disks_.push_back(std::make_unique<testing::SimDisk>());
-    coordinators_.push_back(world.add_host(
-        concat("c", i + 1), static_cast<uint16_t>(kCoordinatorPorts + i),
-        [this, i](Transport& transport, Random& random, Log& log) {
-          return std::make_unique<Coordinator>(settings_of(i), transport, *disks_[i], random, log);
-        },
-        static_cast<int32_t>(i) * 100 - 100));
-  }
+  for (size_t i = 0; i < options.coordinators; ++i) new_coordinator();
 }
 
-std::vector<Address> Group::addresses() const {
-  std::vector<Address> addresses;
-  for (size_t i = 0; i < coordinators_.size(); ++i) {
-    addresses.push_back({"127.0.0.1", static_cast<uint16_t>(kCoordinatorPorts + i)});
+size_t Group::new_coordinator() {
+  const size_t i = disks_.size();
+  disks_.push_back(std::make_unique<testing::SimDisk>());
+  ports_.push_back(static_cast<uint16_t>(kCoordinatorPorts + i));
+  coordinators_.push_back(host_for(i));
+  return i;
+}
+
+HostId Group::host_for(size_t i) {
+  return world.add_host(
+      name_of(i), ports_[i],
+      [this, i](Transport& transport, Random& random, Log& log) {
+        return std::make_unique<Coordinator>(settings_of(i), transport, *disks_[i], random, log);
+      },
+      static_cast<int32_t>(i) * 100 - 100);
+}
+
+void Group::move(size_t i) {
+  ports_[i] = static_cast<uint16_t>(ports_[i] + kMovedBy);
+  coordinators_[i] = host_for(i);
+}
+
+std::string Group::add_command(size_t i) const {
+  return concat("RING COORDINATOR ADD ", name_of(i), " 127.0.0.1:", ports_[i]);
+}
+
+std::string Group::voters() {
+  const Coordinator* leading = leader();
+  if (leading == nullptr) return "no leader";
+  std::string names;
+  const std::vector<raft::ServerId>& voting = leading->replica()->configuration().voters;
+  size_t listed_voters = 0;
+  for (const ListedCoordinator& listed : leading->state().ring().coordinators().coordinators) {
+    const bool votes = std::find(voting.begin(), voting.end(), listed.disk_id) != voting.end();
+    listed_voters += votes ? 1 : 0;
+    const bool both = votes && listed.standing == Standing::member;
+    append_text(names, names.empty() ? "" : " ", both ? "" : "(", listed.name, both ? "" : ")");
   }
-  return addresses;
+  for (size_t more = listed_voters; more < voting.size(); ++more) names.append(" (?)");
+  return names;
+}
+
+// As nodes and the router are configured: with the founders.
+Settings Group::founders() const {
+  Settings settings(kNodeRole);
+  std::string list;
+  for (size_t i = 0; i < options_.coordinators; ++i) {
+    append_text(list, i == 0 ? "" : ",", name_of(i), "=127.0.0.1:", kCoordinatorPorts + i);
+  }
+  const Status taken = settings.set(Setting::coordinators, list);
+  CHECK(taken.ok(), "a test's settings are allowed");
+  return settings;
 }
 
 Settings Group::settings_of(size_t i) const {
   Settings settings(kCoordinatorRole);
   std::string group;
+  const auto list = [&](size_t c, uint16_t port) {
+    append_text(group, group.empty() ? "" : ",", name_of(c), "=127.0.0.1:", port);
+  };
   for (size_t c = 0; c < options_.coordinators; ++c) {
-    append_text(group, c == 0 ? "" : ",", "c", c + 1, "=127.0.0.1:", kCoordinatorPorts + c);
+    list(c, c == i ? ports_[i] : static_cast<uint16_t>(kCoordinatorPorts + c));
   }
+  if (i >= options_.coordinators) list(i, ports_[i]);
   const auto set = [&](Setting id, std::string_view value) {
     const Status taken = settings.set(id, value);
     CHECK(taken.ok(), "a test's settings are allowed");
   };
-  set(Setting::name, concat("c", i + 1));
-  set(Setting::port, std::to_string(kCoordinatorPorts + i));
+  set(Setting::name, name_of(i));
+  set(Setting::port, std::to_string(ports_[i]));
   set(Setting::coordinators, group);
   set(Setting::peer_secret, "secret");
   set(Setting::initial_nodes, "3");
@@ -278,7 +322,7 @@ FakeNode& Group::node(const std::string& name) {
     nodes_[name] = world.add_host(
         name, port,
         [this, name, port](Transport& transport, Random& random, Log&) {
-          auto made = std::make_unique<FakeNode>(name, port, addresses(), transport, random);
+          auto made = std::make_unique<FakeNode>(name, port, founders(), transport, random);
           made->on_level = [this](const protocol::LevelItem& item) {
             for (const auto& [other, host] : nodes_) {
               auto* node = dynamic_cast<FakeNode*>(world.process(host));
@@ -300,7 +344,7 @@ FakeRouter& Group::router() {
     router_ = world.add_host(
         "r1", kRouterPort,
         [this](Transport& transport, Random& random, Log&) {
-          return std::make_unique<FakeRouter>(kRouterPort, addresses(), transport, random);
+          return std::make_unique<FakeRouter>(kRouterPort, founders(), transport, random);
         },
         0);
     world.start(*router_);

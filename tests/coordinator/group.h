@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/settings.h"
+#include "base/text.h"
 #include "coordinator/coordinator.h"
 #include "ring/table.h"
 #include "session/coordinator_link.h"
@@ -29,7 +30,7 @@ class UnheardLog final : public Log {
 // A node without data: slots have numbers, as many as the test says, and levelling moves them at once.
 class FakeNode final : public Process {
  public:
-  FakeNode(std::string name, uint16_t port, std::vector<Address> coordinators, Transport& transport, Random& random);
+  FakeNode(std::string name, uint16_t port, const Settings& settings, Transport& transport, Random& random);
 
   [[nodiscard]] Status start(Now now) override;
   void turn(Now now, std::span<const NetEvent> events) override;
@@ -74,7 +75,7 @@ class FakeNode final : public Process {
 // Sends commands to whoever leads, again and again until one is answered, as a router does.
 class FakeRouter final : public Process {
  public:
-  FakeRouter(uint16_t port, std::vector<Address> coordinators, Transport& transport, Random& random);
+  FakeRouter(uint16_t port, const Settings& settings, Transport& transport, Random& random);
 
   [[nodiscard]] Status start(Now now) override;
   void turn(Now now, std::span<const NetEvent> events) override;
@@ -140,6 +141,17 @@ class Group {
   testing::SimDisk& disk(size_t i) { return *disks_[i]; }
   void replace_disk(size_t i) { *disks_[i] = testing::SimDisk(); }
 
+  // Another coordinator with an empty disk, not started; returns its place. It is configured with the founders and
+  // itself.
+  size_t new_coordinator();
+  // Its next life is at another address, with the same disk; only its own configuration knows.
+  void move(size_t i);
+  [[nodiscard]] std::string name_of(size_t i) const { return concat("c", i + 1); }
+  [[nodiscard]] std::string add_command(size_t i) const;
+  [[nodiscard]] std::string remove_command(size_t i) const { return concat("RING COORDINATOR REMOVE ", name_of(i)); }
+  // The names of those that vote, as the leader's Raft and roster have it; a name in brackets is one of the two only.
+  [[nodiscard]] std::string voters();
+
   // Starts a node, or its next incarnation.
   FakeNode& node(const std::string& name);
   FakeNode& running(const std::string& name) { return *dynamic_cast<FakeNode*>(world.process(nodes_.at(name))); }
@@ -162,10 +174,12 @@ class Group {
   sim::World world;
 
  private:
-  [[nodiscard]] std::vector<Address> addresses() const;
+  [[nodiscard]] Settings founders() const;
   [[nodiscard]] Settings settings_of(size_t i) const;
+  HostId host_for(size_t i);
 
   Options options_;
+  std::vector<uint16_t> ports_;  // of coordinators
   std::vector<std::unique_ptr<testing::SimDisk>> disks_;
   std::vector<HostId> coordinators_;
   std::map<std::string, HostId> nodes_;

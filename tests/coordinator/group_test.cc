@@ -258,6 +258,22 @@ TEST_CASE("Group: after an orderly stop it begins with empty slots at new epochs
   REQUIRE(group.ask("GET lock:kept") == "$2\r\nme\r\n");
 }
 
+TEST_CASE("Group: an orderly stop that does not happen lapses, one that has begun does not (R32)") {
+  Serving group;
+  REQUIRE(group.ask("RING SHUTDOWN") == "+OK\r\n");
+  group.pass(OrderlyStop::kLapsesAfter - kSecond);
+  REQUIRE(group.leader()->state().ring().stopped());
+  group.pass(2 * kSecond);
+  REQUIRE_FALSE(group.leader()->state().ring().stopped());
+  group.kill_node("n2");
+  REQUIRE(group.within(kSecond, [&] { return group.chain_of(0).size() == 2 && group.all_served(); }));
+
+  REQUIRE(group.ask("RING SHUTDOWN") == "+OK\r\n");
+  group.kill_node("n1");
+  group.pass(2 * OrderlyStop::kLapsesAfter);
+  REQUIRE(group.leader()->state().ring().stopped());
+}
+
 TEST_CASE(
     "Group: without an orderly stop, lost slots wait for a word, or begin empty when that was said before (R18)") {
   const bool empty = GENERATE(false, true);

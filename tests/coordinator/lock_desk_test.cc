@@ -150,7 +150,7 @@ TEST_CASE("LockDesk.tick: locks that nobody asks for expire, too, in one entry f
 TEST_CASE(
     "LockDesk: when very many locks expire at once, no entry removes them all, and an answer waits for the last") {
   DeskFixture f;
-  REQUIRE(f.state.apply(f.first_index++, encode_entry(SettingsEntry{{}, 100'000})).ok());
+  REQUIRE(f.state.apply(f.first_index++, encode_entry(SettingsEntry{100'000})).ok());
   constexpr int kLocks = 3 * static_cast<int>(kExpiredPerEntryMax);
   for (int i = 0; i < kLocks; ++i) f.submit(concat("SET lock:", i, " me PX ", 100 + i % 50));
   f.commit();

@@ -22,7 +22,7 @@ inline FoundEntry found_entry(uint32_t copies = 3) {
   entry.hash_seed = 7;
   entry.copies = copies;
   entry.lock_prefixes = {"lock:", "redlock:"};
-  entry.settings.coordinators = {{"c1", "127.0.0.1", 7301}};
+  entry.coordinators = {1, {{"c1", 11, "127.0.0.1", 7301}}, {}};
   entry.settings.lock_count_max = 1000;
   return entry;
 }

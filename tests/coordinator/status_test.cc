@@ -28,8 +28,10 @@ TEST_CASE("status_json: the documented object, word for word") {
   REQUIRE(
       status_json(f.ring, f.facts) ==
       R"({"cluster_id":"c1","generation":1,"version":7,"leader":"c1","term":4,"copies":3,)"
-      R"("coordinators":[{"name":"c1","host":"127.0.0.1","port":7301,"state":"leader","applied":12,"last_heard_ms":0},)"
-      R"({"name":"c2","host":"127.0.0.1","port":7302,"state":"unreachable","applied":9,"last_heard_ms":-1}],)"
+      R"("coordinators":[{"name":"c1","host":"127.0.0.1","port":7301,"state":"leader","applied":12,"last_heard_ms":0,)"
+      R"("voter":true},)"
+      R"({"name":"c2","host":"127.0.0.1","port":7302,"state":"unreachable","applied":9,"last_heard_ms":-1,)"
+      R"("voter":true}],)"
       R"("members":[{"id":1,"name":"n1","incarnation":"65","host":"host-n1","port":7401,"state":"up","lease_ms":430,)"
       R"("head_slots":16384,"slots":16384,"weight":100,"failure_host":"host-n1","zone":""},)"
       R"({"id":2,"name":"n2","incarnation":"66","host":"host-n2","port":7401,"state":"up","lease_ms":20,)"

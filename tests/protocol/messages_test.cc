@@ -29,6 +29,8 @@ void for_each_part(Visit visit) {
   visit("TableMember", TableMember{});
   visit("TableRange", TableRange{});
   visit("CoordinatorAddress", CoordinatorAddress{});
+  visit("CoordinatorList", CoordinatorList{});
+  visit("ListedCoordinator", ListedCoordinator{});
   visit("StoppedRun", StoppedRun{});
   visit("LearnedRun", LearnedRun{});
   visit("SenderAnswer", SenderAnswer{});
@@ -51,6 +53,7 @@ std::map<std::string, std::vector<std::string>> documented_types() {
     const size_t begin = line.find("| ", 2) + 2;
     std::string type = line.substr(begin, line.find(" |", begin) - begin);
     if (type.starts_with("list of [")) type = "list of struct";
+    if (type.starts_with("[")) type = "struct";
     tables[heading].push_back(type);
   }
   return tables;

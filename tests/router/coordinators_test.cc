@@ -120,6 +120,7 @@ TEST_CASE("Router: a leader's link that breaks costs a pause, and lock writes ke
 
 TEST_CASE("Router: a leader that owes an answer and is silent is left for another coordinator") {
   Rig rig;
+  rig.leader_answers = false;
   const uint16_t first = rig.leader_port();
   const ConnId client = rig.connect();
   rig.request(client, {"DEL", "lock:a"});
@@ -128,12 +129,16 @@ TEST_CASE("Router: a leader that owes an answer and is silent is left for anothe
   CHECK(rig.requests(kNoMember).size() == 1);
 }
 
-TEST_CASE("Router: a silent leader that owes nothing is kept") {
+TEST_CASE("Router: a leader that answers each heartbeat is kept, one that freezes is left although it owes nothing") {
   Rig rig;
   rig.publish(rig.table({1}));
   const ConnId link = rig.leader();
+  const uint16_t first = rig.leader_port();
   rig.advance(5000);
   CHECK(rig.leader() == link);
+  rig.leader_answers = false;
+  rig.advance(600);
+  CHECK(rig.leader_port() != first);
 }
 
 TEST_CASE("Router: lock requests time out like all others") {

@@ -72,6 +72,7 @@ class Rig {
   [[nodiscard]] uint16_t leader_port() const;
   [[nodiscard]] std::vector<protocol::Subscribe> subscriptions();
   void say_not_leader(uint16_t leader_port);
+  bool leader_answers = true;  // each Subscribe, by a Grant
 
   // ---- nodes; member kNoMember is the coordinators' leader
   [[nodiscard]] ConnId link(MemberId member) const;  // kNoConn while down

@@ -19,7 +19,19 @@ using protocol::FrameType;
 
 // Three coordinators that the test plays: each is up or down, and names a leader.
 struct Group {
-  explicit Group(uint64_t seed = 1) : random(seed), link(transport, random, log, addresses()) {}
+  explicit Group(uint64_t seed = 1) : random(seed), link(transport, random, log, configured()) {}
+
+  static Settings configured() {
+    Settings settings(kNodeRole);
+    const Status taken = settings.set(Setting::coordinators, "c1=10.0.0.1:7301,c2=10.0.0.2:7301,c3=10.0.0.3:7301");
+    CHECK(taken.ok());
+    return settings;
+  }
+  static std::vector<protocol::CoordinatorAddress> listed(const std::vector<Address>& addresses) {
+    std::vector<protocol::CoordinatorAddress> coordinators;
+    for (const Address& address : addresses) coordinators.push_back({"c", address.host, address.port});
+    return coordinators;
+  }
 
   static std::vector<Address> addresses() { return {{"10.0.0.1", 7301}, {"10.0.0.2", 7301}, {"10.0.0.3", 7301}}; }
 
@@ -185,14 +197,15 @@ TEST_CASE("CoordinatorLink.redirect: by the owner's word, to a listed or an unli
   CHECK(group.leads());
 }
 
-TEST_CASE("CoordinatorLink.set_coordinators: keeps a link that is listed or leads, leaves one that is neither") {
+TEST_CASE("CoordinatorLink.follow: keeps a link that is listed or leads, leaves one that is neither") {
   Group group;
   group.leader = group.named = kThird;
   group.run(20 * kMicrosPerMilli);
   const size_t dials = group.transport.dials().size();
-  group.link.set_coordinators({kFirst, kThird}, group.now);
-  group.link.set_coordinators({kFirst, kSecond}, group.now);  // its table comes from a leader that is being removed
-  group.link.set_coordinators({}, group.now);
+  group.link.follow(Group::listed({kFirst, kThird}), group.now);
+  group.link.follow(Group::listed({kFirst, kSecond}),
+                    group.now);  // its table comes from a leader that is being removed
+  group.link.follow({}, group.now);
   CHECK(group.link.up());
   CHECK(group.transport.dials().size() == dials);
   group.leader = group.named = kFirst;
@@ -204,7 +217,7 @@ TEST_CASE("CoordinatorLink.set_coordinators: keeps a link that is listed or lead
   const Address present = follower.at();
   std::vector<Address> others = Group::addresses();
   std::erase(others, present);
-  follower.link.set_coordinators(others, follower.now);
+  follower.link.follow(Group::listed(others), follower.now);
   follower.run(20 * kMicrosPerMilli);
   CHECK(follower.at() != present);
 }
@@ -218,6 +231,21 @@ TEST_CASE("CoordinatorLink: a refusal is told once by each coordinator, with wha
     CHECK(warning.find("refuses this process") != std::string::npos);
     CHECK(warning.find("peer-secret must be the same everywhere") != std::string::npos);
   }
+}
+
+TEST_CASE("CoordinatorLink.follow: the configured ones are asked when all of the table's are gone, and only then") {
+  Group group;
+  const Address added{"10.0.0.4", 7301};
+  group.leader = group.named = added;
+  group.run(20 * kMicrosPerMilli);
+  REQUIRE(group.leads());
+  group.link.follow(Group::listed({added}), group.now);
+  const size_t dials = group.transport.dials().size();
+  group.down = {added};
+  group.leader = group.named = kSecond;
+  group.run(2 * kMicrosPerSecond);
+  CHECK(group.transport.dials()[dials].address == added);
+  CHECK(group.leads());
 }
 
 }  // namespace chainring::session
