@@ -85,7 +85,7 @@ constexpr SettingSpec kTable[] = {
      "", "How long a request may wait while its slot is not served, in milliseconds."},
     {S::repair_after_ms, "repair-after-ms", milliseconds, kCoordinator | kUpCommand, "60000", 100, 24 * kHourMs,
      kAtStart, false, "", "How long an absent node keeps its place before its slots get new copies, in milliseconds."},
-    {S::drain_timeout_ms, "drain-timeout-ms", milliseconds, kNode | kUpCommand, "10000", 0, kHourMs, kLive, false, "",
+    {S::drain_timeout_ms, "drain-timeout-ms", milliseconds, kNode | kUpCommand, "25000", 0, kHourMs, kLive, false, "",
      "How long a node that was asked to end serves on until others have taken over its slots, in milliseconds."},
     {S::maxclients, "maxclients", integer, kEverywhere, "10000", 1, 1000000, kLive, false, "",
      "How many clients may be connected to one process."},

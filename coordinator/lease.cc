@@ -11,7 +11,7 @@ bool may_be_granted(const RingState& ring, const Member& member, TableVersion ob
 void LeaseBook::begin(const std::vector<Member>& members, Micros now) {
   ends_.clear();
   for (const Member& member : members) {
-    if (!member.gone()) grant(member.listed.id, now);
+    if (!member.gone()) ends_[member.listed.id] = now + 2 * lease_us_ + margin_us_;
   }
 }
 

@@ -128,7 +128,6 @@ void RingState::apply(const MemberStatesEntry& entry) {
     if (member == nullptr || member->gone()) continue;
     if (change.state == MemberState::leaving) {
       if (std::exchange(member->draining, true)) continue;
-      if (member->placed && holds_alone(*member)) ++wishes_;  // else the others go on without it
     } else {
       if (member->listed.state == change.state) continue;
       member->listed.state = change.state;
@@ -137,9 +136,20 @@ void RingState::apply(const MemberStatesEntry& entry) {
     changed = true;
   }
   if (!changed) return;
+  evacuate_leaving();
   refresh_states();
   forget_gone();
   ++version_;
+}
+
+// Those who are about to end and hold slots alone: the target has to do without them. Elsewhere the others go on
+// without them at once, and the place is kept for the next incarnation.
+void RingState::evacuate_leaving() {
+  for (Member& member : members_) {
+    if (!member.draining || member.gone() || member.evacuated || !member.placed || !holds_alone(member)) continue;
+    member.evacuated = true;
+    ++wishes_;
+  }
 }
 
 // Whether a slot would be lost with those who are leaving.
@@ -228,6 +238,7 @@ void RingState::apply(const ActivationEntry& entry) {
   ranges_ = std::move(changed);
   if (!taken_up) return;
   ranges_version_ = ++version_;
+  evacuate_leaving();
   refresh_states();
   forget_gone();
   end_change_when_done();

@@ -26,10 +26,11 @@ struct Member {
   TableVersion must_obey = 0;  // of the last intention that named it: no lease before it has obeyed that (R4)
   bool placed = false;         // it is to have slots; others are registered and idle
   bool draining = false;       // it was asked to end: its slots are served by others as soon as they can be
+  bool evacuated = false;      // the target was reckoned without it, since slots would be lost with it
   bool weighed = false;        // its weight is an operator's wish, and not what its node said
   template <class A>
   void fields(A& a) {
-    a(listed, must_obey, placed, draining, weighed);
+    a(listed, must_obey, placed, draining, evacuated, weighed);
   }
   [[nodiscard]] bool gone() const { return listed.state == protocol::MemberState::gone; }
 };
@@ -138,6 +139,7 @@ class RingState {
   void inherit(Member& member);
   [[nodiscard]] bool is_named(MemberId id) const;  // by any range, goals included
   [[nodiscard]] bool holds_alone(const Member& leaving) const;
+  void evacuate_leaving();
   void begin_change(std::string_view text);
   void undo_change();
   void end_change_when_done();

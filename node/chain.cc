@@ -167,11 +167,11 @@ void Chains::accept(MemberId from, const protocol::RecordHead& head, std::string
     }
     return;
   }
-  if (state.learning) return accept_as_learner(from, state, head, body, record);
   if (head.epoch > state.epoch) {
     state.refused_ahead = true;
     return;
   }
+  if (state.learning) return accept_as_learner(from, state, head, body, record);
   if (!state.active() || head.epoch != state.epoch || from == kNoMember || from != state.predecessor) return;
   if (head.sequence > state.applied + 1) {
     ask_gap(head.slot, state);

@@ -134,7 +134,7 @@ class Chains {
   // What this member has learned, while it is anybody's learner.
   [[nodiscard]] protocol::Learned learned() const;
   [[nodiscard]] bool is_learner() const { return learning_slots_ > 0; }
-  // Asks (again) for the slots of which nothing has come yet: a link to a source may be new.
+  // Asks (again) for the slots that it is to learn; call it every heartbeat, and when a link to a source may be new.
   void ask_for_copies() { copies_due_ = is_learner(); }
   // Whether more has been learned since the last call: it should be said at once.
   [[nodiscard]] bool take_learned_due() { return std::exchange(learned_due_, false); }
@@ -168,6 +168,7 @@ class Chains {
   struct Learning {
     MemberId source = kNoMember;  // the tail
     Epoch epoch = 0;              // of its chain
+    TableVersion since = 0;       // the table that made us a learner
     uint64_t stream = 0;
     uint64_t next_part = 0;
     bool copied = false;  // we hold a true prefix and follow
@@ -200,6 +201,7 @@ class Chains {
     std::string bytes;
   };
 
+  [[nodiscard]] static Status check_promise(const SlotState& state, const protocol::TableRange& range);
   void obey_slot(Slot slot, const protocol::TableRange& range, MemberId self);
   void activate(Slot slot, SlotState& state, const protocol::TableRange& range, MemberId self);
   void drop(Slot slot, SlotState& state, Epoch in_force);
@@ -228,6 +230,9 @@ class Chains {
 
   ChainObserver& observer_;
   TableVersion obeyed_ = 0;
+  TableVersion obeying_ = 0;                  // the one that is being obeyed
+  std::vector<protocol::TableRange> ranges_;  // of that table, as `self_` obeyed it
+  MemberId self_ = kNoMember;
   std::vector<SlotState> slots_;
   std::unordered_map<uint64_t, Sequence> dirty_;  // key hash -> last uncommitted record that touches it
   std::vector<Batch> batches_;

@@ -11,11 +11,17 @@ namespace {
 // Copied in one turn, so that requests are not kept waiting.
 constexpr size_t kCopyBytesPerTurn = size_t{512} << 10;
 
-void append_run(std::vector<protocol::LearnedRun>& runs, Slot slot, Epoch epoch) {
-  if (!runs.empty() && runs.back().last + 1u == slot && runs.back().epoch == epoch) {
-    runs.back().last = slot;
+bool same_but_slots(const protocol::LearnedRun& a, const protocol::LearnedRun& b) { return a.epoch == b.epoch; }
+bool same_but_slots(const protocol::LearnRun& a, const protocol::LearnRun& b) {
+  return a.epoch == b.epoch && a.since == b.since;
+}
+
+template <class Run>
+void append_run(std::vector<Run>& runs, const Run& next) {
+  if (!runs.empty() && runs.back().last + 1u == next.first && same_but_slots(runs.back(), next)) {
+    runs.back().last = next.last;
   } else {
-    runs.push_back({slot, slot, epoch});
+    runs.push_back(next);
   }
 }
 
@@ -30,21 +36,25 @@ void Chains::learn_from(Slot slot, SlotState& state, MemberId source, Epoch epoc
   state.learning = std::make_unique<Learning>();
   state.learning->source = source;
   state.learning->epoch = epoch;
+  state.learning->since = obeying_;
   state.predecessor = source;
   state.successor = kNoMember;
   copies_due_ = true;
 }
 
+// For all slots, those too of which a copy has come: the source may have begun to think anew of what it has to send, by
+// a table that we have not seen.
 void Chains::send_asking() {
   if (!std::exchange(copies_due_, false)) return;
   std::vector<std::pair<MemberId, protocol::Learn>> asking;
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
     const SlotState& state = slots_[slot];
-    if (!state.follows() || state.learning->stream != 0) continue;
+    if (!state.follows()) continue;
     const Learning& learning = *state.learning;
     auto at = std::find_if(asking.begin(), asking.end(), [&](const auto& one) { return one.first == learning.source; });
     if (at == asking.end()) at = asking.insert(at, {learning.source, {}});
-    append_run(at->second.runs, static_cast<Slot>(slot), learning.epoch);
+    append_run(at->second.runs,
+               protocol::LearnRun{static_cast<Slot>(slot), static_cast<Slot>(slot), learning.epoch, learning.since});
   }
   for (const auto& [source, learn] : asking) {
     messages_.push_back({source, ChainMessage::Way::accepted, protocol::FrameType::learn, encode(learn)});
@@ -140,7 +150,8 @@ protocol::Learned Chains::learned() const {
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
     const SlotState& state = slots_[slot];
     if (!state.learning || !state.learning->copied) continue;
-    append_run(learned.runs, static_cast<Slot>(slot), state.learning->epoch);
+    append_run(learned.runs,
+               protocol::LearnedRun{static_cast<Slot>(slot), static_cast<Slot>(slot), state.learning->epoch});
   }
   return learned;
 }
@@ -160,9 +171,9 @@ void Chains::copy_to_learners(Slot slot, const SlotState& state, const protocol:
 Status Chains::on_learn(MemberId from, std::string_view payload) {
   const auto learn = decode<protocol::Learn>(payload);
   if (!learn) return Status(ErrorCode::corrupt, "malformed asking for a copy");
-  for (const protocol::LearnedRun& run : learn->runs) {
+  for (const protocol::LearnRun& run : learn->runs) {
     for (uint32_t slot = run.first; slot <= run.last && slot < kSlotCount; ++slot) {
-      copies_.asked(static_cast<Slot>(slot), run.epoch, from);
+      copies_.asked(static_cast<Slot>(slot), run.epoch, from, run.since);
     }
   }
   return Status();

@@ -12,30 +12,59 @@ bool holds(const std::vector<MemberId>& chain, MemberId self) {
   return self != kNoMember && std::find(chain.begin(), chain.end(), self) != chain.end();
 }
 
+// The parts of `now` that are not the same in `before`; all of it when there was nothing before.
+std::vector<protocol::TableRange> changed_parts(const std::vector<protocol::TableRange>& before,
+                                                const std::vector<protocol::TableRange>& now) {
+  std::vector<protocol::TableRange> changed;
+  auto old = before.begin();
+  for (const protocol::TableRange& range : now) {
+    for (uint32_t first = range.first; first <= range.last;) {
+      while (old != before.end() && old->last < first) ++old;
+      protocol::TableRange part = range;
+      part.first = static_cast<Slot>(first);
+      if (old != before.end()) part.last = std::min(range.last, old->last);
+      first = part.last + 1u;
+      const bool same = old != before.end() && old->epoch == range.epoch && old->next_epoch == range.next_epoch &&
+                        old->chain == range.chain && old->next_chain == range.next_chain && old->goal == range.goal;
+      if (!same) changed.push_back(std::move(part));
+    }
+  }
+  return changed;
+}
+
 }  // namespace
 
 Status Chains::obey(const ring::Table& table, MemberId self, uint64_t lease_number) {
   if (table.version() <= obeyed_) return Status();
   lease_number_ = lease_number;
-  for (const protocol::TableRange& range : table.message().ranges) {
-    // A member of a chain in force has promised its epoch: the activation waited for that.
-    for (uint32_t slot = range.first; holds(range.chain, self) && slot <= range.last; ++slot) {
-      const SlotState& state = slots_[slot];
-      if (state.promised < range.epoch) {
-        return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts epoch ", range.epoch, " of slot ",
-                                                 slot, " in force, which this member never promised"));
-      }
-      if (range.epoch > state.epoch && state.learning && !state.learning->copied) {
-        return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts this member into the chain of slot ",
-                                                 slot, ", which has not been copied to it"));
+  obeying_ = table.version();
+  if (self != self_) ranges_.clear();
+  self_ = self;
+  std::vector<protocol::TableRange> changed = changed_parts(ranges_, table.message().ranges);
+  for (const protocol::TableRange& part : changed) {
+    if (!holds(part.chain, self)) continue;
+    for (uint32_t slot = part.first; slot <= part.last; ++slot) {
+      if (Status kept = check_promise(slots_[slot], part); !kept.ok()) {
+        return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts epoch ", part.epoch, " of slot ",
+                                                 slot, " in force, ", kept.message()));
       }
     }
   }
-  for (const protocol::TableRange& range : table.message().ranges) {
-    for (uint32_t slot = range.first; slot <= range.last; ++slot) obey_slot(static_cast<Slot>(slot), range, self);
+  for (const protocol::TableRange& part : changed) {
+    for (uint32_t slot = part.first; slot <= part.last; ++slot) obey_slot(static_cast<Slot>(slot), part, self);
   }
+  ranges_ = table.message().ranges;
   obeyed_ = table.version();
   refresh_wanted_links();
+  return Status();
+}
+
+// A member of a chain in force has promised its epoch, and holds the slot: the activation waited for both.
+Status Chains::check_promise(const SlotState& state, const protocol::TableRange& range) {
+  if (state.promised < range.epoch) return Status(ErrorCode::corrupt, "which this member never promised");
+  if (range.epoch > state.epoch && state.learning && !state.learning->copied) {
+    return Status(ErrorCode::corrupt, "which has not been copied to this member");
+  }
   return Status();
 }
 

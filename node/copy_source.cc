@@ -56,9 +56,10 @@ std::vector<MemberId> CopySource::learners() const {
   return learners;
 }
 
-void CopySource::asked(Slot slot, Epoch epoch, MemberId learner) {
+void CopySource::asked(Slot slot, Epoch epoch, MemberId learner, TableVersion since) {
   const auto at = streams_.find({slot, learner});
-  if (at != streams_.end() && at->second.epoch == epoch) at->second.asked = true;
+  if (at == streams_.end() || at->second.epoch != epoch || at->second.asked_since >= since) return;
+  if (std::exchange(at->second.asked_since, since) != 0) begin(at->second);
 }
 
 void CopySource::applied(const StoredRecord& record, std::string_view effects,
@@ -126,13 +127,13 @@ void CopySource::work(size_t bytes_max, const std::function<size_t(MemberId)>& r
   for (size_t looked_at = 0; looked_at < streams_.size() && bytes_sent_ < enough; ++looked_at) {
     if (at == streams_.end()) at = streams_.begin();
     auto& [key, stream] = *at;
-    while (stream.asked && !stream.follows && bytes_sent_ < enough && has_room(key.second)) {
+    while (stream.asked_since != 0 && !stream.follows && bytes_sent_ < enough && has_room(key.second)) {
       effects.clear();
       const uint32_t keys = content_.copy_out(key.first, stream.cursor, kPartBytes, effects);
       send_parts(key, stream, effects, keys);
       if (stream.cursor.at_end()) send_end(key, stream, standing(key.first));
     }
-    has_work_ = has_work_ || (stream.asked && !stream.follows);
+    has_work_ = has_work_ || (stream.asked_since != 0 && !stream.follows);
     if (!stream.follows && bytes_sent_ >= enough) break;  // goes on here
     ++at;
   }

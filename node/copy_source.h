@@ -68,8 +68,9 @@ class CopySource {
   // All learners, ascending, each once.
   [[nodiscard]] std::vector<MemberId> learners() const;
 
-  // A learner asks for the slot.
-  void asked(Slot slot, Epoch epoch, MemberId learner);
+  // A learner asks for the slot, which it is to learn since that table. When that is a later one than it asked by
+  // before, it has forgotten all that it was sent.
+  void asked(Slot slot, Epoch epoch, MemberId learner, TableVersion since);
 
   // A record that is in the content now. Those who follow are to be sent it: `follower(member)` is called for each.
   void applied(const StoredRecord& record, std::string_view effects, const std::function<void(MemberId)>& follower);
@@ -97,7 +98,7 @@ class CopySource {
  private:
   struct Stream {
     Epoch epoch = 0;
-    bool asked = false;
+    TableVersion asked_since = 0;  // 0: not asked for yet
     uint64_t id = 0;
     uint64_t next_part = 0;
     bool follows = false;  // its end has been sent

@@ -341,9 +341,19 @@ struct Gap {
 };
 
 // "Send me copies of these slots": from a learner to their tail, when it has obeyed the table that makes it one, and
-// every heartbeat interval while nothing has come.
+// every heartbeat interval while it is one.
+struct LearnRun {
+  Slot first = 0;
+  Slot last = 0;
+  Epoch epoch = 0;         // of the chain whose tail is asked
+  TableVersion since = 0;  // by which it began to be a learner: by a later one than before, it needs all anew
+  template <class A>
+  void fields(A& a) {
+    a(first, last, epoch, since);
+  }
+};
 struct Learn {
-  std::vector<LearnedRun> runs;
+  std::vector<LearnRun> runs;
   template <class A>
   void fields(A& a) {
     a(runs);

@@ -33,6 +33,7 @@ void for_each_part(Visit visit) {
   visit("ListedCoordinator", ListedCoordinator{});
   visit("StoppedRun", StoppedRun{});
   visit("LearnedRun", LearnedRun{});
+  visit("LearnRun", LearnRun{});
   visit("SenderAnswer", SenderAnswer{});
   visit("SenderRecord", SenderRecord{});
   visit("LevelItem", LevelItem{});

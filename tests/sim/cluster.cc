@@ -4,9 +4,9 @@
 
 #include "base/check.h"
 #include "base/text.h"
-#include "coordinator/coordinator.h"
 #include "protocol/slot.h"
 #include "router/router.h"
+#include "tests/sim/operator.h"
 
 namespace chainring::sim {
 namespace {
@@ -15,8 +15,10 @@ constexpr uint16_t kRouterPort = 7379;
 constexpr uint16_t kNodePorts = 7401;
 constexpr uint16_t kCoordinatorPorts = 7301;
 constexpr uint16_t kClientPorts = 9000;
+constexpr uint16_t kOperatorPort = 8999;
 constexpr Micros kFoundedWithin = 10 * kMicrosPerSecond;
 constexpr Micros kServedAgainWithin = 8 * kMicrosPerSecond;
+constexpr Micros kInPlaceWithin = 30 * kMicrosPerSecond;
 constexpr Micros kAnsweredWithin = 10 * kMicrosPerSecond;
 constexpr Micros kFaultEvery = 400 * kMicrosPerMilli;
 constexpr size_t kJudgeStatesMax = 200'000;
@@ -36,9 +38,11 @@ Cluster::Cluster(const ClusterPlan& plan) : plan_(plan), world_(plan.seed, plan.
   add_nodes();
   add_router();
   add_clients();
-  disturbed_until_.resize(clients_.back() + 1);
+  add_operator();
+  disturbed_until_.resize(operator_ + 1);
   world_.after_turn = [this](HostId host) { check_after(host); };
   world_.on_end = [this](HostId host) {
+    if (asked_to_end_.erase(host) != 0 && world_.process(host)->outcome().ok()) return restart_later(host);
     violate(concat(world_.name(host), " ended by itself: ", world_.process(host)->outcome().message()));
   };
 }
@@ -68,7 +72,7 @@ void Cluster::add_coordinators() {
         name, port,
         [this, disk, name, port](Transport& transport, Random& random, Log& log) {
           Settings own = settings(kCoordinatorRole, name, port);
-          must(own.set(Setting::initial_nodes, concat(plan_.nodes)));
+          must(own.set(Setting::initial_nodes, concat(plan_.founders)));
           must(own.set(Setting::snapshot_entries, "200"));
           return std::make_unique<coordinator::Coordinator>(own, transport, *disk->disk, random, log);
         },
@@ -117,6 +121,18 @@ void Cluster::add_clients() {
   watched_.erase(std::unique(watched_.begin(), watched_.end()), watched_.end());
 }
 
+void Cluster::add_operator() {
+  Operator::Plan plan;
+  plan.router = {"127.0.0.1", kRouterPort};
+  for (const HostId host : nodes_) plan.nodes.push_back(world_.name(host));
+  operator_ = world_.add_host(
+      "operator", kOperatorPort,
+      [plan](Transport& transport, Random& random, Log&) {
+        return std::make_unique<Operator>(plan, transport, random);
+      },
+      0);
+}
+
 node::Node* Cluster::node_at(HostId host) const { return dynamic_cast<node::Node*>(world_.process(host)); }
 
 bool Cluster::serves(HostId host, Slot slot) const {
@@ -131,6 +147,78 @@ bool Cluster::all_served() const {
     if (!served) return false;
   }
   return true;
+}
+
+bool Cluster::all_in_place() const {
+  const coordinator::Coordinator* leading = leader();
+  if (leading == nullptr || !all_served()) return false;
+  const coordinator::RingState& ring = leading->state().ring();
+  if (ring.wishes() != ring.target_wishes() || ring.slots_left() != 0) return false;
+  for (const HostId host : nodes_) {
+    const node::Node* node = node_at(host);
+    if (node == nullptr || node->table().version() != ring.version()) return false;
+  }
+  return true;
+}
+
+std::string Cluster::misplaced() const {
+  const coordinator::Coordinator* leading = leader();
+  if (leading == nullptr) return "nobody leads";
+  const coordinator::RingState& ring = leading->state().ring();
+  std::string text = concat("wishes ", ring.wishes(), ", target for ", ring.target_wishes(),
+                            ring.paused() ? ", paused" : "", ", ", ring.slots_left(), " slots left");
+  for (const coordinator::IntendedRun& run : ring.target()) {
+    const protocol::TableRange& range = ring.range_of(run.first);
+    if (range.chain == run.chain) continue;
+    append_text(text, "; slot ", run.first, " epoch ", range.epoch, " next ", range.next_epoch, " goal of ",
+                range.goal.size());
+    for (const MemberId member : range.chain) append_text(text, " has ", member);
+    for (const MemberId member : run.chain) {
+      append_text(text, " wants ", member);
+      const node::Node* node = node_of(member);
+      if (node == nullptr) continue;
+      const node::Chains& chains = node->store().chains();
+      const node::Chains::View view = chains.view(run.first);
+      append_text(text, " (epoch ", view.epoch, " promised ", view.promised, " applied ", view.applied,
+                  view.learning ? " learning" : "", chains.copies().has_work() ? " copying" : "", ")");
+      for (const protocol::LearnedRun& learned : chains.learned().runs) {
+        if (learned.first <= run.first && run.first <= learned.last) append_text(text, " learned at ", learned.epoch);
+      }
+    }
+    break;
+  }
+  for (const coordinator::Member& member : ring.members()) {
+    append_text(text, "; ", member.listed.id, " ", member.listed.name, " state ", static_cast<int>(member.listed.state),
+                member.placed ? " placed" : "", member.draining ? " draining" : "");
+    const node::Node* node = node_of(member.listed.id);
+    if (node == nullptr) continue;
+    append_text(text, " table ", node->table().version(), " of ", ring.version());
+  }
+  return text;
+}
+
+// Whether every member of a chain holds the same; the text says who does not.
+std::string Cluster::difference() const {
+  const coordinator::Coordinator* leading = leader();
+  if (leading == nullptr) return "nobody leads";
+  for (const protocol::TableRange& range : leading->state().ring().ranges()) {
+    for (uint32_t at = range.first; at <= range.last; ++at) {
+      const auto slot = static_cast<Slot>(at);
+      const node::Node* head = node_of(range.chain.front());
+      for (const MemberId member : range.chain) {
+        const node::Node* node = node_of(member);
+        if (head == nullptr || node == nullptr) return "a chain names somebody who is not there";
+        const node::Chains::View ours = head->store().chains().view(slot);
+        const node::Chains::View theirs = node->store().chains().view(slot);
+        if (ours.applied != theirs.applied ||
+            node->store().database()->digest(slot) != head->store().database()->digest(slot)) {
+          return concat("slot ", slot, " epoch ", theirs.epoch, ": member ", member, " holds something else at ",
+                        theirs.applied, " than its head at ", ours.applied);
+        }
+      }
+    }
+  }
+  return {};
 }
 
 bool Cluster::run_until(Micros limit, const std::function<bool()>& done) {
@@ -150,6 +238,7 @@ RunReport Cluster::run() {
     violate("the cluster did not come up");
   }
   for (const HostId host : clients_) world_.start(host);
+  world_.start(operator_);
   faults_on_ = true;
   schedule_fault();
   const Micros faults_end = world_.now() + plan_.faults_for;
@@ -162,6 +251,11 @@ RunReport Cluster::run() {
     violate("faults stopped, and some slot is not served again");
   }
   report.served_after = world_.now() - healed;
+  if (auto* retiring = dynamic_cast<Operator*>(world_.process(operator_))) retiring->retire();
+  if (violation_.empty() && !run_until(world_.now() + kInPlaceWithin, [&] { return all_in_place(); }) &&
+      violation_.empty()) {
+    violate(concat("faults stopped, and the slots do not come to where they belong: ", misplaced()));
+  }
   for (const HostId host : clients_) {
     if (auto* client = dynamic_cast<Client*>(world_.process(host))) client->stop_calling();
   }
@@ -173,6 +267,10 @@ RunReport Cluster::run() {
   };
   if (violation_.empty() && !run_until(world_.now() + kAnsweredWithin, quiet) && violation_.empty()) {
     violate("faults stopped, and a client still waits for a reply");
+  }
+  const auto alike = [&] { return all_in_place() && difference().empty(); };
+  if (violation_.empty() && !run_until(world_.now() + kAnsweredWithin, alike) && violation_.empty()) {
+    violate(concat("all is quiet, and copies differ: ", difference()));
   }
   if (violation_.empty()) judge_histories(report);
   if (violation_.empty()) judge_locks();
@@ -212,13 +310,23 @@ bool Cluster::may_lose(HostId victim) const {
     const node::Node* node = node_at(host);
     if (host != victim && node != nullptr && disturbed_until_[host] < world_.now()) healthy.push_back(node->self());
   }
-  for (const protocol::TableRange& range : newest->table().message().ranges) {
-    const bool kept = std::any_of(range.chain.begin(), range.chain.end(), [&](MemberId member) {
+  // The coordinators may know more than the nodes.
+  for (const HostId host : coordinators_) {
+    const auto* coordinator = dynamic_cast<const coordinator::Coordinator*>(world_.process(host));
+    if (coordinator != nullptr && !keeps_one(coordinator->state().ring().ranges(), healthy)) return false;
+  }
+  return keeps_one(newest->table().message().ranges, healthy);
+}
+
+bool Cluster::keeps_one(const std::vector<protocol::TableRange>& ranges, const std::vector<MemberId>& healthy) {
+  const auto has_one = [&](const std::vector<MemberId>& chain) {
+    return std::any_of(chain.begin(), chain.end(), [&](MemberId member) {
       return std::find(healthy.begin(), healthy.end(), member) != healthy.end();
     });
-    if (!kept || range.next_epoch != 0) return false;
-  }
-  return true;
+  };
+  return std::all_of(ranges.begin(), ranges.end(), [&](const protocol::TableRange& range) {
+    return has_one(range.chain) && (range.next_epoch == 0 || has_one(range.next_chain));
+  });
 }
 
 void Cluster::restart_later(HostId host) {
@@ -233,10 +341,17 @@ void Cluster::inject_fault() {
   // How long a fault may keep a node from renewing its lease, and its effects from being seen in the table.
   constexpr Micros kAftermath = 3 * kMicrosPerSecond;
   const uint64_t choice = random.below(100);
-  if (choice < 20) {  // a node dies
+  if (choice < 6) {  // a node is asked to end
+    const HostId node = nodes_[random.below(nodes_.size())];
+    if (!world_.running(node) || !may_lose(node)) return;
+    asked_to_end_.insert(node);
+    disturbed_until_[node] = kNever;
+    world_.request_stop(node);
+  } else if (choice < 20) {  // a node dies
     const HostId victim = nodes_[random.below(nodes_.size())];
     if (!world_.running(victim) || !may_lose(victim)) return;
     world_.kill(victim);
+    asked_to_end_.erase(victim);
     disturbed_until_[victim] = kNever;  // its next life is another, empty member
     restart_later(victim);
   } else if (choice < 35) {  // a node stands still
@@ -289,9 +404,25 @@ void Cluster::end_faults() {
   faults_on_ = false;
   world_.faults().breaks_per_100k = 0;
   world_.heal_all();
-  for (HostId host = 0; host <= clients_.back(); ++host) {
+  for (HostId host = 0; host <= operator_; ++host) {
     if (!world_.running(host)) world_.start(host);
   }
+}
+
+const coordinator::Coordinator* Cluster::leader() const {
+  for (const HostId host : coordinators_) {
+    const auto* coordinator = dynamic_cast<const coordinator::Coordinator*>(world_.process(host));
+    if (coordinator != nullptr && coordinator->leads()) return coordinator;
+  }
+  return nullptr;
+}
+
+node::Node* Cluster::node_of(MemberId member) const {
+  for (const HostId host : nodes_) {
+    node::Node* node = node_at(host);
+    if (node != nullptr && node->self() == member) return node;
+  }
+  return nullptr;
 }
 
 // ---- checks --------------------------------------------------------------------------------------------------------

@@ -6,10 +6,12 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/settings.h"
+#include "coordinator/coordinator.h"
 #include "node/node.h"
 #include "tests/sim/client.h"
 #include "tests/sim/world.h"
@@ -19,7 +21,8 @@ namespace chainring::sim {
 
 struct ClusterPlan {
   uint64_t seed = 1;
-  size_t nodes = 3;
+  size_t nodes = 4;
+  size_t founders = 3;  // nodes that the first table waits for
   size_t coordinators = 3;
   size_t clients = 4;
   Micros faults_for = 6 * kMicrosPerSecond;
@@ -33,6 +36,7 @@ struct RunReport {
   uint64_t answered = 0;
   uint64_t errors = 0;
   uint64_t grants = 0;
+  uint64_t moves = 0;          // slots that were given to somebody new
   uint64_t unjudged_keys = 0;  // the search for a linearization was cut off
   FaultCounts faults;
   Micros served_after = 0;  // from the end of the faults until every slot was served again
@@ -50,6 +54,7 @@ class Cluster {
   void add_nodes();
   void add_router();
   void add_clients();
+  void add_operator();
   [[nodiscard]] Settings settings(Role role, const std::string& name, uint16_t port) const;
 
   // ---- faults
@@ -63,6 +68,13 @@ class Cluster {
   void check_after(HostId host);
   void check_slot(Slot slot);
   [[nodiscard]] bool all_served() const;
+  [[nodiscard]] bool all_in_place() const;  // every slot has the chain of the target
+  [[nodiscard]] const coordinator::Coordinator* leader() const;
+  [[nodiscard]] node::Node* node_of(MemberId member) const;
+  [[nodiscard]] std::string misplaced() const;  // what all_in_place() misses
+  [[nodiscard]] std::string difference() const;
+  [[nodiscard]] static bool keeps_one(const std::vector<protocol::TableRange>& ranges,
+                                      const std::vector<MemberId>& healthy);
   [[nodiscard]] node::Node* node_at(HostId host) const;
   [[nodiscard]] bool serves(HostId host, Slot slot) const;
   void judge_histories(RunReport& report);
@@ -77,6 +89,8 @@ class Cluster {
   std::string violation_;
   std::vector<HostId> coordinators_, nodes_, clients_;
   HostId router_ = 0;
+  HostId operator_ = 0;
+  std::set<HostId> asked_to_end_;
   std::vector<std::unique_ptr<Disk>> disks_;
   std::vector<Slot> watched_;
   std::map<std::pair<Slot, Epoch>, std::vector<MemberId>> chains_;  // seen in force

@@ -166,6 +166,13 @@ void World::kill(HostId id) {
   }
 }
 
+void World::request_stop(HostId id) {
+  if (hosts_[id].process == nullptr) return;
+  say(hosts_[id].name, "is asked to end");
+  hosts_[id].process->request_stop(local_now(id));
+  schedule_turn(id, now_);
+}
+
 void World::pause(HostId id, Micros length) {
   if (hosts_[id].process == nullptr) return;
   ++counts_.pauses;

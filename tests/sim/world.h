@@ -81,6 +81,7 @@ class World {
   HostId add_host(std::string name, uint16_t port, Factory factory, int32_t clock_ppm);
   void start(HostId host);
   void kill(HostId host);                      // as kill -9: what was sent is still delivered, then the streams end
+  void request_stop(HostId host);              // as SIGTERM
   void pause(HostId host, Micros length);      // as SIGSTOP and SIGCONT
   void cut(HostId from, HostId to, bool cut);  // one direction; streams stall, new ones do not come up
   void heal_all();

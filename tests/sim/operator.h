@@ -1,0 +1,51 @@
+// A simulated operator: asks the cluster, through its router, to change the ring now and then.
+//
+// Thread-safety: none.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/process.h"
+#include "base/random.h"
+#include "base/transport.h"
+
+namespace chainring::sim {
+
+class Operator final : public Process {
+ public:
+  struct Plan {
+    Address router;
+    std::vector<std::string> nodes;  // all of them, in the ring or not
+    Micros think_most = 1500 * kMicrosPerMilli;
+  };
+  Operator(Plan plan, Transport& transport, Random& random);
+
+  [[nodiscard]] Status start(Now now) override;
+  void turn(Now now, std::span<const NetEvent> events) override;
+  [[nodiscard]] Micros next_wake() const override;
+  void request_stop(Now) override {}
+  [[nodiscard]] bool finished() const override { return false; }
+  [[nodiscard]] Status outcome() const override { return {}; }
+
+  // From now on it asks for nothing but that paused moves go on.
+  void retire() { retired_ = true; }
+
+ private:
+  void dial(Now now);
+  void ask();
+  [[nodiscard]] std::vector<std::string> draw_wish();
+
+  Plan plan_;
+  Transport& transport_;
+  Random& random_;
+  ConnId conn_ = kNoConn;
+  bool up_ = false;
+  bool waits_ = false;
+  bool retired_ = false;
+  Micros dial_at_ = 0;
+  Micros ask_at_ = 0;
+};
+
+}  // namespace chainring::sim
