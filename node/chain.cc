@@ -19,7 +19,7 @@ struct ParsedRecord {
 bool parse_record(ByteReader& reader, ParsedRecord& parsed) {
   static_cast<protocol::RecordHead&>(parsed.record).fields(reader);
   const std::string_view from_body = reader.rest();
-  reader(parsed.record.key_hashes, parsed.record.reply, parsed.record.effects);
+  reader(parsed.record.key_hashes, parsed.record.earlier, parsed.record.reply, parsed.record.effects);
   if (reader.failed() || parsed.record.slot >= kSlotCount || parsed.record.sequence == 0) return false;
   if ((parsed.record.sender == 0) != (parsed.record.number == 0)) return false;
   parsed.body = from_body.substr(0, from_body.size() - reader.rest().size());
@@ -75,15 +75,15 @@ Sequence Chains::append(const LocalRecord& record) {
   head.time = record.time;
   CHECK(record.time >= state.last_time, "time within a slot never goes back (R12)");
   state.last_time = record.time;
-  if (record.sender != 0) {
-    state.senders.record(record.sender, record.number, record.answered_below, head.sequence, record.reply);
-  }
 
   std::string body;
   ByteWriter writer(body);
   writer.varint(record.key_hashes.size());
   for (const uint64_t hash : record.key_hashes) writer(hash);
-  writer(record.reply, record.effects);
+  writer(state.senders.take_unrecorded(record.sender, record.answered_below), record.reply, record.effects);
+  if (record.sender != 0) {
+    state.senders.record(record.sender, record.number, record.answered_below, head.sequence, record.reply);
+  }
   store(state, head, std::move(body), record.key_hashes);
   pass_on(record.slot, state, record.effects);
   return head.sequence;
@@ -192,6 +192,9 @@ void Chains::take(SlotState& state, const protocol::RecordHead& head, std::strin
     return;
   }
   if (head.sender != 0) {
+    for (const protocol::EarlierAnswer& answer : record.earlier) {
+      state.senders.record(head.sender, answer.number, head.answered_below, head.sequence, answer.reply);
+    }
     state.senders.record(head.sender, head.number, head.answered_below, head.sequence, record.reply);
   }
   ++counts_.records_applied;

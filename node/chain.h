@@ -98,6 +98,13 @@ class Chains {
   // Takes one command's effects, already in the database, as the slot's next record (R8). REQUIRES: heads(slot, 0).
   Sequence append(const LocalRecord& record);
 
+  // A numbered write ran and changed nothing: `reply`, which rests on `needs`, is what it gets when it comes again
+  // (R20).
+  void note_answer(Slot slot, Incarnation sender, uint64_t number, uint64_t answered_below, Sequence needs,
+                   std::string_view reply) {
+    slots_[slot].senders.note(sender, number, answered_below, needs, reply);
+  }
+
   // The last uncommitted record that touches one of the keys; 0 when all are clean (R7).
   [[nodiscard]] Sequence rests_on(Slot slot, std::span<const uint64_t> key_hashes) const;
   [[nodiscard]] Sequence committed(Slot slot) const { return slots_[slot].committed; }

@@ -15,31 +15,70 @@ SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number) const {
   return {Verdict::fresh, nullptr};
 }
 
+SenderLog::Sender& SenderLog::sender_for_writing(Incarnation sender) {
+  CHECK(sender != 0, "only numbered writes are remembered");
+  const auto at =
+      std::find_if(senders_.begin(), senders_.end(), [&](const Sender& known) { return known.id == sender; });
+  if (at != senders_.end()) return *at;
+  if (senders_.size() == kSendersMax) {
+    senders_.erase(std::min_element(senders_.begin(), senders_.end(),
+                                    [](const Sender& a, const Sender& b) { return a.last < b.last; }));
+  }
+  senders_.emplace_back().id = sender;
+  return senders_.back();
+}
+
+// Numbers come in order but for retries after a fail-over, so the place is nearly always the end.
+void SenderLog::Sender::insert(Answer answer) {
+  size_t place = answers.size();
+  while (place > 0 && answers[place - 1].number > answer.number) --place;
+  if (!answer.recorded) ++unrecorded;
+  if (place > 0 && answers[place - 1].number == answer.number) {  // what was noted here has run elsewhere
+    if (!answers[place - 1].recorded) --unrecorded;
+    answers[place - 1] = std::move(answer);
+  } else {
+    answers.insert(place, std::move(answer));
+  }
+  while (!answers.empty() && answers.front().number < answered_below) forget_oldest();
+  if (answers.size() > kAnswersMax) {
+    answered_below = answers.front().number + 1;
+    forget_oldest();
+  }
+}
+
+void SenderLog::Sender::forget_oldest() {
+  if (!answers.front().recorded) --unrecorded;
+  answers.pop_front();
+}
+
 void SenderLog::record(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence,
                        std::string_view reply) {
-  CHECK(sender != 0 && number != 0, "only numbered writes are remembered");
-  auto at = std::find_if(senders_.begin(), senders_.end(), [&](const Sender& known) { return known.id == sender; });
-  if (at == senders_.end()) {
-    if (senders_.size() == kSendersMax) {
-      senders_.erase(std::min_element(senders_.begin(), senders_.end(),
-                                      [](const Sender& a, const Sender& b) { return a.last < b.last; }));
+  CHECK(number != 0, "only numbered writes are remembered");
+  Sender& known = sender_for_writing(sender);
+  known.last = sequence;
+  known.answered_below = std::max(known.answered_below, answered_below);
+  known.insert({number, sequence, std::string(reply), true});
+}
+
+void SenderLog::note(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence,
+                     std::string_view reply) {
+  CHECK(number != 0, "only numbered writes are remembered");
+  Sender& known = sender_for_writing(sender);
+  known.answered_below = std::max(known.answered_below, answered_below);
+  known.insert({number, sequence, std::string(reply), false});
+}
+
+std::vector<protocol::EarlierAnswer> SenderLog::take_unrecorded(Incarnation sender, uint64_t answered_below) {
+  std::vector<protocol::EarlierAnswer> taken;
+  for (Sender& known : senders_) {
+    if (known.id != sender || known.unrecorded == 0) continue;
+    for (Answer& answer : known.answers) {
+      if (!answer.recorded && answer.number >= answered_below) taken.push_back({answer.number, answer.reply});
+      answer.recorded = true;
     }
-    senders_.emplace_back().id = sender;
-    at = senders_.end() - 1;
+    known.unrecorded = 0;
   }
-  at->last = sequence;
-  at->answered_below = std::max(at->answered_below, answered_below);
-
-  // Numbers come in order but for retries after a fail-over, so the place is nearly always the end.
-  size_t place = at->answers.size();
-  while (place > 0 && at->answers[place - 1].number > number) --place;
-  at->answers.insert(place, Answer{number, sequence, std::string(reply)});
-
-  while (!at->answers.empty() && at->answers.front().number < at->answered_below) at->answers.pop_front();
-  if (at->answers.size() > kAnswersMax) {
-    at->answered_below = at->answers.front().number + 1;
-    at->answers.pop_front();
-  }
+  return taken;
 }
 
 std::vector<protocol::SenderRecord> SenderLog::records() const {
@@ -63,7 +102,7 @@ void SenderLog::restore(const std::vector<protocol::SenderRecord>& records) {
     sender.answered_below = record.answered_below;
     sender.last = record.last;
     for (const protocol::SenderAnswer& answer : record.answers) {
-      sender.answers.push_back({answer.number, answer.sequence, answer.reply});
+      sender.answers.push_back({answer.number, answer.sequence, answer.reply, true});
     }
   }
 }

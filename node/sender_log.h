@@ -26,6 +26,7 @@ class SenderLog {
     uint64_t number = 0;
     Sequence sequence = 0;  // of the record that it came from; the reply may leave when that is committed
     std::string reply;
+    bool recorded = true;  // it is part of a record; else only this member knows it, which was the head
   };
   enum class Verdict {
     fresh,    // never seen: run it
@@ -39,9 +40,17 @@ class SenderLog {
 
   [[nodiscard]] Found find(Incarnation sender, uint64_t number) const;
 
-  // A record of this sender was applied. Forgets the sender's answers below `answered_below`.
-  // REQUIRES: sender != 0, number != 0; sequences grow from call to call.
+  // A record of this sender was applied, or what it tells of an earlier write. Forgets the sender's answers below
+  // `answered_below`. REQUIRES: sender != 0, number != 0; sequences grow from call to call.
   void record(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence, std::string_view reply);
+
+  // A write of this sender ran here and changed nothing, so it has no record of its own. Its answer rests on
+  // `sequence`. It goes with the sender's next record (take_unrecorded): who comes after this head and knows of a later
+  // write of a client must not run an earlier one behind it. REQUIRES as record().
+  void note(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence, std::string_view reply);
+  // What was noted of the sender and is not answered yet, which from now on counts as recorded.
+  // Lifetime: until the next change.
+  [[nodiscard]] std::vector<protocol::EarlierAnswer> take_unrecorded(Incarnation sender, uint64_t answered_below);
 
   // The whole log, for a copy of the slot, and from one.
   [[nodiscard]] std::vector<protocol::SenderRecord> records() const;
@@ -56,7 +65,11 @@ class SenderLog {
     uint64_t answered_below = 0;
     Sequence last = 0;
     Fifo<Answer> answers;  // by ascending number
+    size_t unrecorded = 0;
+    void insert(Answer answer);
+    void forget_oldest();
   };
+  Sender& sender_for_writing(Incarnation sender);
   std::vector<Sender> senders_;
 };
 

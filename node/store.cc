@@ -54,6 +54,7 @@ void Store::execute(const Execution& execution) {
   if (execution.memory_max != 0 && (execution.command->flags & protocol::kDenyOom) != 0 &&
       database_->memory_bytes() > execution.memory_max) {
     writer.error("OOM command not allowed when used memory > 'maxmemory'.");
+    note_answer(execution, 0);
     sink_.release(execution.slot, execution.to, reply_);
     return;
   }
@@ -77,8 +78,15 @@ void Store::execute(const Execution& execution) {
     record.reply = execution.number != 0 ? std::string_view(reply_) : std::string_view();
     record.effects = effects_.slots()[0].bytes;
     needs = chains_.append(record);
+  } else {
+    note_answer(execution, needs);
   }
   reply_when(execution.slot, needs, execution.to);
+}
+
+void Store::note_answer(const Execution& execution, Sequence needs) {
+  if (execution.number == 0) return;
+  chains_.note_answer(execution.slot, execution.sender, execution.number, execution.answered_below, needs, reply_);
 }
 
 bool Store::read(const Execution& execution, Millis margin) {

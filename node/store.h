@@ -78,6 +78,7 @@ class Store final : private ChainObserver {
 
   // The keys' hashes into key_hashes_; false when a key belongs to another slot (R23).
   bool hash_keys(const Execution& execution);
+  void note_answer(const Execution& execution, Sequence needs);  // of a write that changed nothing
   void reply_when(Slot slot, Sequence needs, const Destination& to);
 
   HeldReplies::Sink& sink_;

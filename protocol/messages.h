@@ -294,14 +294,24 @@ struct RecordHead {
     a(slot, kind, epoch, sequence, sender, number, answered_below, time);
   }
 };
+// What a write of the same sender was answered that came earlier and changed nothing, so that it had no record.
+struct EarlierAnswer {
+  uint64_t number = 0;
+  std::string_view reply;
+  template <class A>
+  void fields(A& a) {
+    a(number, reply);
+  }
+};
 struct Record : RecordHead {
-  std::vector<uint64_t> key_hashes;  // of the keys that it touches (R7); none: the whole slot (FLUSHALL)
-  std::string_view reply;            // what the client gets, for a retry
-  std::string_view effects;          // engine/effects.h
+  std::vector<uint64_t> key_hashes;    // of the keys that it touches (R7); none: the whole slot (FLUSHALL)
+  std::vector<EarlierAnswer> earlier;  // of the sender's writes before this one
+  std::string_view reply;              // what the client gets, for a retry
+  std::string_view effects;            // engine/effects.h
   template <class A>
   void fields(A& a) {
     RecordHead::fields(a);
-    a(key_hashes, reply, effects);
+    a(key_hashes, earlier, reply, effects);
   }
 };
 struct Records {

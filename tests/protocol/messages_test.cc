@@ -39,6 +39,7 @@ void for_each_part(Visit visit) {
   visit("LevelItem", LevelItem{});
   visit("SlotRange", SlotRange{});
   visit("Record", Record{});
+  visit("EarlierAnswer", EarlierAnswer{});
   visit("AckItem", AckItem{});
 }
 
