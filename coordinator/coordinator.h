@@ -173,6 +173,9 @@ class Coordinator final : public Process,
 
   // ---- coordinator_clients.cc: requests of clients and routers
   void request(const session::ClientRequest& request) override;
+  [[nodiscard]] session::Placement placement(const protocol::CommandSpec& command,
+                                             std::span<const std::string_view> args) const override;
+  void transaction(const session::ClientTransaction& transaction) override;
   void client_gone(session::ClientId) override {}  // Clients ignores late replies
   void info(std::string_view section, session::InfoWriter& out) override;
   [[nodiscard]] int64_t replicas() const override;

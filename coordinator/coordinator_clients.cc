@@ -40,6 +40,13 @@ void Coordinator::request(const session::ClientRequest& from) {
   run(std::move(request));
 }
 
+session::Placement Coordinator::placement(const protocol::CommandSpec& command,
+                                          std::span<const std::string_view>) const {
+  return {{}, session::not_in_transaction(command)};
+}
+
+void Coordinator::transaction(const session::ClientTransaction&) { CHECK(false, "nothing has a place here"); }
+
 void Coordinator::run(LockRequest request) {
   switch (request.spec->id) {
     case CommandId::ring_add:

@@ -15,23 +15,6 @@ using protocol::ReplyWriter;
 
 constexpr protocol::SlotRange kAllSlots[] = {{0, kSlotCount - 1}};
 
-// Calls visit(db, args) for each effect.
-template <class Visit>
-void for_each_effect(const engine::Effects& effects, Visit&& visit) {
-  std::vector<std::string_view> args;
-  for (const engine::Effects::OfSlot& of_slot : effects.slots()) {
-    ByteReader reader(of_slot.bytes);
-    while (!reader.rest().empty()) {
-      uint8_t db = 0;
-      reader(db);
-      args.resize(reader.varint());
-      for (std::string_view& arg : args) reader(arg);
-      CHECK(!reader.failed() && args.size() >= 2, "the engine's effects on keys name the key");
-      visit(db, args);
-    }
-  }
-}
-
 std::string error_reply(std::string_view text, protocol::RespVersion version) {
   std::string out;
   ReplyWriter(out, version).error(text);
@@ -104,7 +87,8 @@ void LockSpace::advance(Millis time) {
 
 // What the engine changed becomes what is known of the locks.
 void LockSpace::take(const engine::Effects& effects) {
-  for_each_effect(effects, [&](uint8_t db, const std::vector<std::string_view>& args) {
+  const auto take_one = [&](uint8_t db, const std::vector<std::string_view>& args) {
+    CHECK(args.size() >= 2, "the engine's effects on keys name the key");
     if (args[0] == "del") {
       if (const auto known = locks_.find(std::pair(db, args[1])); known != locks_.end()) forget(known);
       return;
@@ -112,7 +96,8 @@ void LockSpace::take(const engine::Effects& effects) {
     settle(db, args[1]);
     if (args[0] == "rename") settle(db, args[2]);
     if (args[0] == "copy") settle(static_cast<uint8_t>(parse_uint(args[4]).value_or(db)), args[2]);
-  });
+  };
+  for (const engine::Effects::OfSlot& of_slot : effects.slots()) engine::for_each_effect(of_slot.bytes, take_one);
 }
 
 void LockSpace::settle(uint8_t db, std::string_view key) {

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
+#include "base/check.h"
 #include "base/ids.h"
 
 namespace chainring::engine {
@@ -43,5 +45,20 @@ class Effects {
   std::vector<OfSlot> slots_;
   std::vector<uint16_t> index_;  // by slot, the place in slots_; made only when there are many slots
 };
+
+// Calls visit(db, args) for each effect of one slot. REQUIRES: `bytes` were made by Effects, or applied.
+template <class Visit>
+void for_each_effect(std::string_view bytes, Visit&& visit) {
+  ByteReader reader(bytes);
+  std::vector<std::string_view> args;
+  while (!reader.rest().empty()) {
+    uint8_t db = 0;
+    reader(db);
+    args.resize(reader.varint());
+    for (std::string_view& arg : args) reader(arg);
+    CHECK(!reader.failed() && !args.empty(), "effects are made whole");
+    visit(db, args);
+  }
+}
 
 }  // namespace chainring::engine

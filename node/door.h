@@ -41,7 +41,9 @@ struct ParkedRequest {
   bool readonly = false;
   bool reads_here = false;  // see judge_door()
   Micros deadline = 0;
-  std::string bytes;  // one RESP request
+  bool transaction = false;
+  bool writes = false;  // of a transaction
+  std::string bytes;    // one RESP request, or what protocol/transaction.h says
 };
 
 // In the order in which they came. As many as there are clients, at most.

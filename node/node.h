@@ -126,6 +126,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   [[nodiscard]] Execution execution_for(const session::ClientRequest& request) const;
   void refuse(const session::ClientRequest& request, std::string_view why);
   void park(const session::ClientRequest& request, Slot slot);
+  void park(ParkedRequest parked);
   [[nodiscard]] DoorState door_state() const;
   void tend_parked();
   void run_parked(const ParkedRequest& parked);
@@ -138,6 +139,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
 
   // ---- node_locks.cc: lock keys, LOCK, RING
   void forward(const session::ClientRequest& request);
+  void submit_to_leader(const LockForward::Submission& submission);
   void on_forwarded_reply(std::string_view payload);
   void tend_locks();
   void lock_answered(const session::Ticket& to, std::string_view reply) override;
@@ -147,6 +149,13 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void count_keys_in_slot(const session::ClientRequest& request, protocol::ReplyWriter& reply) const;
   void list_keys_in_slot(const session::ClientRequest& request, protocol::ReplyWriter& reply) const;
   void follow_table();
+
+  // ---- node_transactions.cc: EXEC of clients connected to this node
+  [[nodiscard]] session::Placement placement(const protocol::CommandSpec& command,
+                                             std::span<const std::string_view> args) const override;
+  void transaction(const session::ClientTransaction& transaction) override;
+  void forward(const session::ClientTransaction& transaction);
+  void park(const session::ClientTransaction& transaction);
 
   // ---- HeldReplies::Sink
   void release(Slot slot, const Destination& to, std::string_view reply) override;

@@ -50,7 +50,7 @@ void Node::refuse(const session::ClientRequest& request, std::string_view why) {
 }
 
 void Node::request(const session::ClientRequest& request) {
-  const bool runs = engine::Database::runs(request.command->id);
+  const bool runs = Store::runs(request.command->id);
   switch (request.command->routing) {
     case protocol::Routing::slot:
     case protocol::Routing::split_sum:
@@ -150,8 +150,13 @@ void Node::park(const session::ClientRequest& request, Slot slot) {
   parked.reads_here = request.readonly && only_reads(*request.command);
   parked.deadline = request_deadline();
   parked.bytes = request.bytes;
-  if (!parked_.park(std::move(parked))) return refuse(request, kBetweenChains);
-  clients_.hold(request.ticket.client);
+  park(std::move(parked));
+}
+
+void Node::park(ParkedRequest parked) {
+  const session::Ticket ticket = parked.ticket;
+  if (!parked_.park(std::move(parked))) return clients_.complete(ticket, concat("-", kBetweenChains, "\r\n"));
+  clients_.hold(ticket.client);
   // It may move back before the end of this turn: a lease that has run out may be granted again.
   if (door_state() != door_state_) door_moved_ = true;
 }
@@ -180,6 +185,9 @@ void Node::tend_parked() {
 
 // It was checked when it came, so it is whole and known.
 void Node::run_parked(const ParkedRequest& parked) {
+  if (parked.transaction) {
+    return transaction({parked.ticket, parked.slot, parked.writes, parked.bytes, parked.db, parked.resp});
+  }
   parser_.next();
   const bool whole = parser_.parse(parked.bytes) == protocol::RequestParser::State::ready;
   CHECK(whole && !parser_.args().empty(), "what was parked is one request");

@@ -5,6 +5,12 @@
 #include "node/node.h"
 
 namespace chainring::node {
+namespace {
+
+constexpr std::string_view kTooMuchWaits =
+    "-TRYAGAIN too much waits for the coordinators; the command was not executed, try again\r\n";
+
+}  // namespace
 
 void Node::forward(const session::ClientRequest& request) {
   LockForward::Submission submission;
@@ -14,10 +20,12 @@ void Node::forward(const session::ClientRequest& request) {
   if ((request.command->flags & protocol::kWrite) != 0) submission.flags |= protocol::kRequestWrite;
   submission.bytes = request.bytes;
   submission.deadline = request_deadline();
-  if (!locks_.submit(submission)) {
-    return refuse(request, "TRYAGAIN too much waits for the coordinators; the command was not executed, try again");
-  }
-  clients_.hold(request.ticket.client);  // what it sends behind this one must not overtake it (R10)
+  submit_to_leader(submission);
+}
+
+void Node::submit_to_leader(const LockForward::Submission& submission) {
+  if (!locks_.submit(submission)) return clients_.complete(submission.to, kTooMuchWaits);
+  clients_.hold(submission.to.client);  // what it sends behind this one must not overtake it (R10)
 }
 
 void Node::lock_answered(const session::Ticket& to, std::string_view reply) {

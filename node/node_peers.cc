@@ -175,32 +175,37 @@ void Node::run_request(ConnId conn, const Peer& peer, const protocol::Request& r
     protocol::ReplyWriter(body, resp_of(request.flags)).error(why);
     answer(conn, request.id, request.slot, protocol::ReplyStatus::done, body);
   };
+  Requested requested;
+  requested.slot = request.slot;
+  requested.db = request.db;
+  requested.resp = resp_of(request.flags);
+  requested.sender = peer.who.incarnation;
+  requested.number = request.number;
+  requested.answered_below = request.answered_below;
+  requested.now = lease_.wall(now_.mono);
+  requested.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
+  requested.to = {conn, request.id, {}, now_.mono};
+  if ((request.flags & protocol::kRequestTransaction) != 0) {
+    const Result<protocol::Transaction> transaction = protocol::parse_transaction(command, request.db);
+    if (!transaction.ok())
+      return refuse(concat("ERR a peer forwarded no transaction: ", transaction.status().message()));
+    ++routed_.requests[static_cast<size_t>(protocol::CommandId::exec)];
+    return store_.execute(*transaction, requested);
+  }
   parser_.next();
   if (parser_.parse(command) != protocol::RequestParser::State::ready || parser_.size() != command.size() ||
       parser_.args().empty()) {
     return refuse("ERR a peer forwarded something that is not one request");
   }
   const protocol::CommandSpec* spec = protocol::find_command(parser_.args());
-  if (spec == nullptr || !engine::Database::runs(spec->id) || request.db >= engine::kDatabaseCount) {
+  if (spec == nullptr || !Store::runs(spec->id) || request.db >= engine::kDatabaseCount) {
     return refuse(
         protocol::errors::unknown_command(parser_.args()[0], parser_.args().data() + 1, parser_.args().size() - 1));
   }
   if (!protocol::arity_fits(*spec, parser_.args().size())) return refuse(protocol::errors::wrong_arity(spec->name));
 
-  Execution execution;
-  execution.command = spec;
-  execution.args = parser_.args();
-  execution.slot = request.slot;
-  execution.db = request.db;
-  execution.resp = resp_of(request.flags);
-  execution.sender = peer.who.incarnation;
-  execution.number = request.number;
-  execution.answered_below = request.answered_below;
-  execution.now = lease_.wall(now_.mono);
-  execution.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
-  execution.to = {conn, request.id, {}, now_.mono};
   ++routed_.requests[static_cast<size_t>(spec->id)];
-  store_.execute(execution);
+  store_.execute(Execution{requested, spec, parser_.args()});
 }
 
 void Node::on_slots_request(ConnId conn, std::string_view payload) {

@@ -22,12 +22,14 @@ SenderLog::Verdict Store::settle_again(Slot slot, Incarnation sender, uint64_t n
   return found.verdict;
 }
 
-bool Store::hash_keys(const Execution& execution) {
-  key_hashes_.clear();
-  protocol::key_positions(*execution.command, execution.args, key_positions_);
+bool Store::runs(protocol::CommandId id) { return id == protocol::CommandId::watch || engine::Database::runs(id); }
+
+bool Store::hash_keys(const protocol::CommandSpec& command, std::span<const std::string_view> args, Slot slot) {
+  key_positions_.clear();
+  protocol::key_positions(command, args, key_positions_);
   for (const size_t position : key_positions_) {
-    const std::string_view key = execution.args[position];
-    if (protocol::slot_of(key) != execution.slot) return false;
+    const std::string_view key = args[position];
+    if (protocol::slot_of(key) != slot) return false;
     key_hashes_.push_back(protocol::key_hash(key));
   }
   return true;
@@ -41,65 +43,80 @@ void Store::reply_when(Slot slot, Sequence needs, const Destination& to) {
   }
 }
 
+bool Store::out_of_memory(uint32_t command_flags, const Requested& requested) const {
+  return requested.memory_max != 0 && (command_flags & protocol::kDenyOom) != 0 &&
+         database_->memory_bytes() > requested.memory_max;
+}
+
+void Store::refuse(const Requested& requested, std::string_view error) {
+  reply_.clear();
+  protocol::ReplyWriter(reply_, requested.resp).error(error);
+  note_answer(requested, 0);
+  sink_.release(requested.slot, requested.to, reply_);
+}
+
 void Store::execute(const Execution& execution) {
   CHECK(chains_.heads(execution.slot, 0), "commands run at the head");
+  key_hashes_.clear();
+  if (!hash_keys(*execution.command, execution.args, execution.slot)) {
+    return refuse(execution, protocol::errors::kCrossSlot);
+  }
+  if (execution.command->id == protocol::CommandId::watch) return watch(execution);
+  if (out_of_memory(execution.command->flags, execution)) return refuse(execution, kOutOfMemory);
   reply_.clear();
   effects_.clear();
   protocol::ReplyWriter writer(reply_, execution.resp);
-  if (!hash_keys(execution)) {
-    writer.error(protocol::errors::kCrossSlot);
-    sink_.release(execution.slot, execution.to, reply_);
-    return;
-  }
-  if (execution.memory_max != 0 && (execution.command->flags & protocol::kDenyOom) != 0 &&
-      database_->memory_bytes() > execution.memory_max) {
-    writer.error("OOM command not allowed when used memory > 'maxmemory'.");
-    note_answer(execution, 0);
-    sink_.release(execution.slot, execution.to, reply_);
-    return;
-  }
   engine::ExecContext context;
   context.now = chains_.execution_time(execution.slot, execution.now);
   context.random = &random_;
   context.db = execution.db;
   database_->execute(*execution.command, execution.args, context, writer, effects_);
-
-  Sequence needs = chains_.rests_on(execution.slot, key_hashes_);
-  if (!effects_.empty()) {
-    CHECK(effects_.slots().size() == 1 && effects_.slots()[0].slot == execution.slot,
-          "a command for one slot changes that slot");
-    LocalRecord record;
-    record.slot = execution.slot;
-    record.sender = execution.number != 0 ? execution.sender : 0;
-    record.number = execution.number;
-    record.answered_below = execution.answered_below;
-    record.time = context.now;
-    record.key_hashes = key_hashes_;
-    record.reply = execution.number != 0 ? std::string_view(reply_) : std::string_view();
-    record.effects = effects_.slots()[0].bytes;
-    needs = chains_.append(record);
-  } else {
-    note_answer(execution, needs);
-  }
-  reply_when(execution.slot, needs, execution.to);
+  settle(execution, context.now);
 }
 
-void Store::note_answer(const Execution& execution, Sequence needs) {
-  if (execution.number == 0) return;
-  chains_.note_answer(execution.slot, execution.sender, execution.number, execution.answered_below, needs, reply_);
+void Store::settle(const Requested& requested, Millis time) {
+  Sequence needs = chains_.rests_on(requested.slot, key_hashes_);
+  if (!effects_.empty()) {
+    CHECK(effects_.slots().size() == 1 && effects_.slots()[0].slot == requested.slot,
+          "a command for one slot changes that slot");
+    LocalRecord record;
+    record.slot = requested.slot;
+    record.sender = requested.number != 0 ? requested.sender : 0;
+    record.number = requested.number;
+    record.answered_below = requested.answered_below;
+    record.time = time;
+    record.key_hashes = key_hashes_;
+    record.reply = requested.number != 0 ? std::string_view(reply_) : std::string_view();
+    record.effects = effects_.slots()[0].bytes;
+    needs = append(record);
+  } else {
+    note_answer(requested, needs);
+  }
+  reply_when(requested.slot, needs, requested.to);
+}
+
+Sequence Store::append(const LocalRecord& record) {
+  const Sequence sequence = chains_.append(record);
+  watches_.changed(record.slot, record.key_hashes, sequence);
+  return sequence;
+}
+
+void Store::note_answer(const Requested& requested, Sequence needs) {
+  if (requested.number == 0) return;
+  chains_.note_answer(requested.slot, requested.sender, requested.number, requested.answered_below, needs, reply_);
 }
 
 bool Store::read(const Execution& execution, Millis margin) {
   CHECK(chains_.view(execution.slot).active, "a member of the chain reads");
   CHECK((execution.command->flags & protocol::kReadonly) != 0, "only the head writes");
+  key_hashes_.clear();
+  if (!hash_keys(*execution.command, execution.args, execution.slot)) {
+    refuse(execution, protocol::errors::kCrossSlot);
+    return true;
+  }
   reply_.clear();
   effects_.clear();
   protocol::ReplyWriter writer(reply_, execution.resp);
-  if (!hash_keys(execution)) {
-    writer.error(protocol::errors::kCrossSlot);
-    sink_.release(execution.slot, execution.to, reply_);
-    return true;
-  }
   engine::ExecContext context;
   context.now = chains_.execution_time(execution.slot, execution.now);
   context.random = &random_;
@@ -132,7 +149,7 @@ void Store::execute_over(std::span<const protocol::SlotRange> slots, const Execu
     record.slot = effect.slot;
     record.time = chains_.execution_time(effect.slot, execution.now);
     record.effects = effect.bytes;
-    const Sequence sequence = chains_.append(record);
+    const Sequence sequence = append(record);
     if (sequence <= chains_.committed(effect.slot)) continue;
     needs.emplace_back(effect.slot, sequence);
     waits[effect.slot] = true;
@@ -155,11 +172,15 @@ size_t Store::expire(std::span<const protocol::SlotRange> headed, Millis now, si
   effects_.clear();
   const size_t removed = database_->expire(headed, now, keys_max, effects_);
   for (const engine::Effects::OfSlot& effect : effects_.slots()) {
+    std::vector<uint64_t> hashes;
+    engine::for_each_effect(effect.bytes,
+                            [&](uint8_t, const auto& args) { hashes.push_back(protocol::key_hash(args[1])); });
     LocalRecord record;
     record.slot = effect.slot;
     record.time = chains_.execution_time(effect.slot, now);
+    record.key_hashes = hashes;
     record.effects = effect.bytes;
-    chains_.append(record);
+    append(record);
   }
   return removed;
 }

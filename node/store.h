@@ -15,16 +15,16 @@
 #include "engine/database.h"
 #include "node/chain.h"
 #include "node/held.h"
+#include "node/watch_book.h"
 #include "protocol/command.h"
 #include "protocol/reply.h"
+#include "protocol/transaction.h"
 #include "ring/table.h"
 
 namespace chainring::node {
 
-// One command for one slot that this node heads. Views live until execute() returns.
-struct Execution {
-  const protocol::CommandSpec* command = nullptr;
-  std::span<const std::string_view> args;
+// Who asks for what is executed on one slot that this node heads.
+struct Requested {
   Slot slot = 0;
   uint8_t db = 0;
   protocol::RespVersion resp = protocol::RespVersion::resp2;
@@ -34,6 +34,12 @@ struct Execution {
   Millis now = 0;
   uint64_t memory_max = 0;  // maxmemory; 0 for none
   Destination to;
+};
+
+// One command. Views live until execute() returns.
+struct Execution : Requested {
+  const protocol::CommandSpec* command = nullptr;
+  std::span<const std::string_view> args;
 };
 
 class Store final : private ChainObserver {
@@ -46,9 +52,16 @@ class Store final : private ChainObserver {
   // What became of a numbered write that came again. When not `fresh`, it is settled: nothing is to be executed.
   [[nodiscard]] SenderLog::Verdict settle_again(Slot slot, Incarnation sender, uint64_t number, const Destination& to);
 
+  // Whether execute() runs the command.
+  [[nodiscard]] static bool runs(protocol::CommandId id);
+
   // Runs the command; its reply goes to the sink now, or when what it rests on is committed.
-  // REQUIRES: chains().heads(slot, 0), the arity fits, Database::runs(command).
+  // REQUIRES: chains().heads(slot, 0), the arity fits, runs(command).
   void execute(const Execution& execution);
+
+  // Runs all commands of a transaction, with nothing in between and as one record (R8), unless a key that it watches
+  // may have changed: then it runs none, and the reply is null. REQUIRES: chains().heads(slot, 0).
+  void execute(const protocol::Transaction& transaction, const Requested& requested);
 
   // Answers a read at a member that is not the head, under its lease (CRAQ; Terrace and Freedman, 2009): what it finds
   // here is committed, or its reply waits until it is. False, and nothing was done, when only the head may judge
@@ -69,6 +82,8 @@ class Store final : private ChainObserver {
   [[nodiscard]] size_t held() const { return held_.count(); }
 
  private:
+  static constexpr std::string_view kOutOfMemory = "OOM command not allowed when used memory > 'maxmemory'.";
+
   Status apply(Slot slot, std::string_view effects) override;
   void committed(Slot slot, Sequence sequence) override;
   void dropped(Slot slot, bool outlived) override;
@@ -76,9 +91,24 @@ class Store final : private ChainObserver {
   void copy_effects(Slot slot, const engine::CopyCursor& cursor, std::string_view record_effects,
                     std::string& out) override;
 
-  // The keys' hashes into key_hashes_; false when a key belongs to another slot (R23).
-  bool hash_keys(const Execution& execution);
-  void note_answer(const Execution& execution, Sequence needs);  // of a write that changed nothing
+  // Adds the hashes of the command's keys to key_hashes_; false when a key belongs to another slot (R23).
+  bool hash_keys(const protocol::CommandSpec& command, std::span<const std::string_view> args, Slot slot);
+  [[nodiscard]] bool out_of_memory(uint32_t command_flags, const Requested& requested) const;
+  void refuse(const Requested& requested, std::string_view error);
+  void note_answer(const Requested& requested, Sequence needs);  // of a write that changed nothing
+  // What was executed is done: its effects become a record, and reply_ leaves when it may.
+  void settle(const Requested& requested, Millis time);
+  Sequence append(const LocalRecord& record);
+
+  // ---- store_transactions.cc
+  void watch(const Execution& execution);
+  // Why it is not executed at all, or empty. Fills key_hashes_.
+  [[nodiscard]] std::string refusal(const protocol::Transaction& transaction, const Requested& requested);
+  // Whether no key of the marks has changed since they were made. Adds the keys' hashes to `watched`.
+  [[nodiscard]] bool unchanged(Slot slot, const std::vector<std::string>& marks, std::vector<uint64_t>& watched) const;
+  // Removes what has expired in the slot; false when there was too much of it.
+  bool expire_slot(Slot slot, Millis now);
+
   void reply_when(Slot slot, Sequence needs, const Destination& to);
 
   HeldReplies::Sink& sink_;
@@ -86,6 +116,7 @@ class Store final : private ChainObserver {
   std::unique_ptr<engine::Database> database_;
   HeldReplies held_;
   Chains chains_;
+  WatchBook watches_;
   // Reused from command to command.
   std::string reply_;
   engine::Effects effects_;

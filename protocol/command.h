@@ -67,7 +67,7 @@ struct CommandSpec {
   uint32_t flags;                 // of CommandFlag
   int first_key, last_key, step;  // Redis'; 0 0 0 for none
   Routing routing;
-  std::string_view group;  // "string", "generic", "connection", "server", "cluster", "lock", "ring"
+  std::string_view group;  // "string", "generic", "transactions", "connection", "server", "cluster", "lock", "ring"
   std::string_view since;  // version of Redis, or of Chainring for our own
   std::string_view complexity;
   std::string_view summary;

@@ -11,9 +11,14 @@ struct Group {
   std::string_view name;
   std::string_view title;
 };
-constexpr Group kGroups[] = {
-    {"string", "Strings"}, {"generic", "Keys of any type"}, {"lock", "Locks"},       {"connection", "Connection"},
-    {"server", "Server"},  {"cluster", "Cluster clients"},  {"ring", "This cluster"}};
+constexpr Group kGroups[] = {{"string", "Strings"},
+                             {"generic", "Keys of any type"},
+                             {"transactions", "Transactions"},
+                             {"lock", "Locks"},
+                             {"connection", "Connection"},
+                             {"server", "Server"},
+                             {"cluster", "Cluster clients"},
+                             {"ring", "This cluster"}};
 
 std::string_view answered_by(Routing routing) {
   switch (routing) {

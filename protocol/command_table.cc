@@ -15,6 +15,7 @@ constexpr CommandSpec kRows[] = {
 #include "protocol/commands/ring.inc"
 #include "protocol/commands/server.inc"
 #include "protocol/commands/string.inc"
+#include "protocol/commands/transactions.inc"
 };
 static_assert(std::size(kRows) == kCommandCount, "protocol/command_ids.inc and the rows have the same commands");
 

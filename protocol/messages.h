@@ -205,9 +205,10 @@ inline constexpr Slot kNoSlot = 0xffff;  // of requests to the coordinators
 enum RequestFlag : uint8_t {
   kRequestResp3 = 1u << 0,
   kRequestWrite = 1u << 1,
+  kRequestTransaction = 1u << 2,
 };
 
-// Behind the header: the command's own bytes, one RESP request.
+// Behind the header: the command's own bytes, one RESP request; of a transaction, what protocol/transaction.h says.
 struct Request {
   uint64_t id = 0;  // of this link; the reply names it
   Slot slot = kNoSlot;

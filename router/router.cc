@@ -142,9 +142,35 @@ void Router::carry_out(const session::ClientRequest& request) {
 }
 
 void Router::forward(const session::ClientRequest& request) {
-  uint8_t flags = request.resp == protocol::RespVersion::resp3 ? protocol::kRequestResp3 : 0;
-  if ((request.command->flags & protocol::kWrite) != 0) flags |= protocol::kRequestWrite;
-  dispatcher_.submit({plan_.place, request.db, flags, request.bytes, Recipient{request.ticket}, deadline()}, now_.mono);
+  const uint8_t flags = (request.command->flags & protocol::kWrite) != 0 ? protocol::kRequestWrite : 0;
+  submit(request.ticket, plan_.place, request.db, flags, request.bytes, request.resp);
+}
+
+void Router::submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes,
+                    protocol::RespVersion resp) {
+  if (resp == protocol::RespVersion::resp3) flags |= protocol::kRequestResp3;
+  dispatcher_.submit({place, db, flags, bytes, Recipient{ticket}, deadline()}, now_.mono);
+}
+
+session::Placement Router::placement(const protocol::CommandSpec& command,
+                                     std::span<const std::string_view> args) const {
+  Plan plan;
+  route(command, args, lock_prefixes_, plan);
+  // RING and its like: asked of the leader, but not about the lock keyspace.
+  const bool of_keys = command.first_key != 0;
+  if (plan.kind == Plan::Kind::one_place && of_keys) return {plan.place, {}};
+  if (plan.kind == Plan::Kind::split) return {{}, std::string(protocol::errors::kCrossSlot)};
+  if (plan.kind == Plan::Kind::refused) return {{}, plan.refusal};
+  return {{}, session::not_in_transaction(command)};
+}
+
+void Router::transaction(const session::ClientTransaction& transaction) {
+  const size_t parked_before = dispatcher_.parked_bytes();
+  uint8_t flags = protocol::kRequestTransaction;
+  if (transaction.writes) flags |= protocol::kRequestWrite;
+  submit(transaction.ticket, static_cast<Place>(transaction.place), transaction.db, flags, transaction.payload,
+         transaction.resp);
+  hold_back(transaction.ticket.client, parked_before);
 }
 
 void Router::begin(std::unique_ptr<Operation> operation, bool wide) {

@@ -76,6 +76,9 @@ class Router final : public Process, private session::Backend, private Links::Ha
 
   // ---- session::Backend
   void request(const session::ClientRequest& request) override;
+  [[nodiscard]] session::Placement placement(const protocol::CommandSpec& command,
+                                             std::span<const std::string_view> args) const override;
+  void transaction(const session::ClientTransaction& transaction) override;
   void client_gone(session::ClientId client) override { holds_.forget(client); }
   void info(std::string_view section, session::InfoWriter& out) override;
   [[nodiscard]] bool answers_info() const override { return true; }
@@ -92,6 +95,8 @@ class Router final : public Process, private session::Backend, private Links::Ha
   void on_event(const NetEvent& event);
   void carry_out(const session::ClientRequest& request);
   void forward(const session::ClientRequest& request);
+  void submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes,
+              protocol::RespVersion resp);
   void begin(std::unique_ptr<Operation> operation, bool wide);
   void retire_if_finished(Operation& operation);
   void hold_back(session::ClientId client, size_t parked_before);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/time.h"
@@ -13,8 +14,18 @@
 #include "session/arrivals.h"
 #include "session/clients.h"
 #include "session/reply_queue.h"
+#include "session/transaction.h"
 
 namespace chainring::session {
+
+// A reply of the Backend that the session has use for, before it does anything else for the client.
+struct Awaited {
+  uint64_t place = 0;  // of the reply among the client's
+  enum class For : uint8_t { watch, exec } what = For::exec;
+  Place keys_place = 0;              // of watch
+  size_t keys = 0;                   // the same
+  std::optional<std::string> reply;  // of exec, once it has come
+};
 
 struct Client {
   Client(ClientId client_id, ConnId connection, Micros now)
@@ -39,6 +50,9 @@ struct Client {
   std::string name;
   std::string library;
   std::string library_version;
+
+  Transaction transaction;
+  std::optional<Awaited> awaited;
 
   // How it stands.
   bool admitted = false;            // counts against maxclients; not yet, when it came while the table was full

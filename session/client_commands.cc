@@ -37,6 +37,7 @@ std::string local_name(Session& session) { return concat(session.settings().text
 
 std::string flags_of(const Client& client) {
   std::string flags;
+  if (client.transaction.open()) flags.push_back('x');
   if (client.closing) flags.push_back('c');
   if (client.readonly) flags.push_back('r');
   if (client.no_evict) flags.push_back('e');
@@ -56,11 +57,12 @@ void append_description(Session& session, const Client& client, std::string& out
   const size_t input_bytes = transport.input(client.conn).size();
   const size_t unsent_bytes = transport.unsent(client.conn);
   const size_t waiting_bytes = client.replies.waiting_bytes();
+  const int64_t queued = client.transaction.open() ? static_cast<int64_t>(client.transaction.count()) : -1;
   append_text(out, "id=", client.id, " addr=", transport.peer_name(client.conn), " laddr=", local_name(session),
               " fd=-1 name=", client.name, " age=", (now - client.created_at) / kMicrosPerSecond,
               " idle=", (now - client.active_at) / kMicrosPerSecond, " flags=", flags_of(client), " db=", client.db,
-              " sub=0 psub=0 ssub=0 multi=-1 qbuf=", input_bytes,
-              " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=", unsent_bytes,
+              " sub=0 psub=0 ssub=0 multi=", queued, " watch=", client.transaction.watched(), " qbuf=", input_bytes,
+              " qbuf-free=0 argv-mem=0 multi-mem=", client.transaction.bytes(), " rbs=0 rbp=0 obl=", unsent_bytes,
               " oll=", client.replies.waiting_count(), " omem=", waiting_bytes, " tot-mem=", session.memory_of(client),
               " events=", client.stalled ? "" : "r", unsent_bytes > 0 ? "w" : "", " cmd=", last_command_name(client),
               " user=default redir=-1 resp=", static_cast<int>(client.resp), " lib-name=", client.library,

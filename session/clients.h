@@ -42,6 +42,26 @@ struct ClientRequest {
   bool readonly = false;  // READONLY: any member of a chain may answer its reads
 };
 
+// Where keys are, as the role tells them apart. All that one transaction watches and runs is in one place.
+using Place = uint32_t;
+struct Placement {
+  std::optional<Place> place;
+  std::string refusal;  // without a place: the error to answer
+};
+
+// The refusal of a command that is not about keys of one place.
+[[nodiscard]] std::string not_in_transaction(const protocol::CommandSpec& command);
+
+// What EXEC runs. Views live until the call returns.
+struct ClientTransaction {
+  Ticket ticket;
+  Place place;
+  bool writes;               // one of its commands does
+  std::string_view payload;  // protocol/transaction.h
+  uint8_t db;
+  protocol::RespVersion resp;
+};
+
 // A section of INFO under construction.
 class InfoWriter {
  public:
@@ -62,6 +82,14 @@ class Backend {
   virtual ~Backend() = default;
   // Must lead to exactly one Clients::complete() for the ticket, now or later, unless client_gone() comes first.
   virtual void request(const ClientRequest& request) = 0;
+  // Where the command would run as part of a transaction, which also says whether it may be part of one. Asked when it
+  // is queued, and for the keys of WATCH.
+  [[nodiscard]] virtual Placement placement(const protocol::CommandSpec& command,
+                                            std::span<const std::string_view> args) const = 0;
+  // As request(), for what was queued between MULTI and EXEC: the reply is the array of all their replies, or null when
+  // a watched key has changed. A WATCH comes by request(), and its reply is a bulk string, a mark that means something
+  // to its place alone and that comes back with the transaction.
+  virtual void transaction(const ClientTransaction& transaction) = 0;
   // Nobody waits for this client's tickets any more.
   virtual void client_gone(ClientId client) = 0;
   // INFO: adds the role's fields to a section ("memory", "stats", "replication", "keyspace", "chainring" ...). The

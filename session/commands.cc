@@ -8,6 +8,7 @@ HandlerTable make_table() {
   add_connection_commands(table);
   add_client_commands(table);
   add_server_commands(table);
+  add_transaction_commands(table);
   return table;
 }
 

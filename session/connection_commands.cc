@@ -155,6 +155,7 @@ void reset(Call& call) {
   client.readonly = false;
   client.replies_off = client.skip_this = client.skip_next = false;
   client.name.clear();
+  client.transaction = {};
   call.session.set_authenticated(client, !call.session.password_needed());
   call.reply.simple("RESET");
 }

@@ -32,6 +32,16 @@ std::string unknown_subcommand(std::string_view container, std::string_view name
   return concat("ERR unknown subcommand '", name.substr(0, kShownBytesMax), "'. Try ", to_upper(container), " HELP.");
 }
 
+// What is not queued behind MULTI.
+bool acts_at_once(CommandId id) {
+  return id == CommandId::exec || id == CommandId::discard || id == CommandId::multi || id == CommandId::watch ||
+         id == CommandId::quit || id == CommandId::reset;
+}
+
+bool would_write(const Client& client, const CommandSpec& command) {
+  return (command.flags & protocol::kWrite) != 0 || (command.id == CommandId::exec && client.transaction.writes());
+}
+
 bool is_cluster_command(const CommandSpec& command) {
   return command.name == "cluster" || command.name.starts_with("cluster|") || command.id == CommandId::readonly ||
          command.id == CommandId::readwrite || command.id == CommandId::asking;
@@ -232,7 +242,7 @@ Session::Verdict Session::execute(Client& client, std::span<const std::string_vi
   }
   const std::string error = refusal(client, command, args);
   const bool paused = now_.mono < pause_.until;
-  if (error.empty() && paused && (pause_.all || (command->flags & protocol::kWrite) != 0)) {
+  if (error.empty() && paused && (pause_.all || would_write(client, *command))) {
     client.postponed = true;
     stall(client);
     return Verdict::postponed;
@@ -242,7 +252,7 @@ Session::Verdict Session::execute(Client& client, std::span<const std::string_vi
     run(client, *command, args, bytes);
   } else {
     if (command != nullptr) ++counters_.rejected[static_cast<size_t>(command->id)];
-    answer_error(client, error);
+    answer_error(client, spoil(client, command, error));
   }
   return Verdict::executed;
 }
@@ -268,6 +278,8 @@ void Session::run(Client& client, const CommandSpec& command, std::span<const st
   client.last_command = &command;
   ++counters_.commands;
   ++counters_.calls[static_cast<size_t>(command.id)];
+  if (command.id == CommandId::exec) return exec(client);
+  if (client.transaction.open() && !acts_at_once(command.id)) return queue(client, command, args);
   Handler handler = find_handler(command.id);
   if (command.id == CommandId::info && backend_.answers_info()) handler = nullptr;
   if (handler != nullptr) {
@@ -275,7 +287,7 @@ void Session::run(Client& client, const CommandSpec& command, std::span<const st
     protocol::ReplyWriter reply(scratch_, client.resp);
     Call call{*this, client, args, reply};
     handler(call);
-    complete(client, open_place(client), scratch_);
+    answer(client, scratch_);
     if (scratch_.capacity() > kKeptScratchBytesMax) scratch_ = {};
     return;
   }
@@ -284,6 +296,7 @@ void Session::run(Client& client, const CommandSpec& command, std::span<const st
     protocol::append_request(inline_bytes_, args);
     bytes = inline_bytes_;
   }
+  if (command.id == CommandId::watch) return watch(client, command, args, bytes);
   const Ticket ticket{client.id, open_place(client)};
   current_ = &client;
   backend_.request({ticket, &command, args, bytes, client.db, client.resp, client.readonly});
@@ -293,8 +306,10 @@ void Session::run(Client& client, const CommandSpec& command, std::span<const st
 void Session::answer_error(Client& client, std::string_view text) {
   scratch_.clear();
   protocol::ReplyWriter(scratch_, client.resp).error(text);
-  complete(client, open_place(client), scratch_);
+  answer(client, scratch_);
 }
+
+void Session::answer(Client& client, std::string_view reply) { complete(client, open_place(client), reply); }
 
 uint64_t Session::open_place(Client& client) const {
   const uint64_t place = client.replies.open(client.replies_off || client.skip_this);
@@ -305,6 +320,7 @@ uint64_t Session::open_place(Client& client) const {
 void Session::complete(Ticket ticket, std::string_view reply) {
   Client* client = find(ticket.client);
   if (client == nullptr || client->dead) return;
+  if (client->awaited && client->awaited->place == ticket.place) return take_awaited(*client, reply);
   complete(*client, ticket.place, reply);
 }
 
@@ -344,7 +360,7 @@ void Session::stall(Client& client) {
 
 void Session::consider_resuming(Client& client) {
   const bool waits = client.stalled && !client.resuming && !client.dead && !client.closing;
-  if (!waits || client.held || client.postponed) return;
+  if (!waits || client.held || client.postponed || client.awaited) return;
   if (client.replies.pending() > kPendingRepliesMax / 2) return;
   if (client.output_bytes + client.replies.waiting_bytes() > kOutputBytesSoftMax) return;
   client.resuming = true;
@@ -357,7 +373,11 @@ void Session::resume_all() {
     Client* client = find(id);
     if (client == nullptr) continue;
     client->resuming = false;
-    if (client->dead || client->closing || client->held) continue;
+    if (client->dead) continue;
+    if (client->awaited && client->awaited->reply) {
+      finish_exec(*client, client->awaited->place, *client->awaited->reply);
+    }
+    if (client->dead || client->closing || client->held || client->awaited) continue;
     client->stalled = false;
     const Clients::Outcome outcome = serve(*client);
     CHECK(outcome == Clients::Outcome::handled, "nobody is held back before its first request");

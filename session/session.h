@@ -90,9 +90,21 @@ class Session {
   [[nodiscard]] std::string refusal(const Client& client, const protocol::CommandSpec* command,
                                     std::span<const std::string_view> args) const;
   void answer_error(Client& client, std::string_view text);
+  void answer(Client& client, std::string_view reply);
   void run(Client& client, const protocol::CommandSpec& command, std::span<const std::string_view> args,
            std::string_view bytes);
   void become_peer(std::span<const std::string_view> args);
+
+  // ---- session_transactions.cc
+  // An error came instead of a command of an open transaction, or instead of EXEC. Returns the error to answer.
+  [[nodiscard]] static std::string spoil(Client& client, const protocol::CommandSpec* command, std::string error);
+  void queue(Client& client, const protocol::CommandSpec& command, std::span<const std::string_view> args);
+  void exec(Client& client);
+  void finish_exec(Client& client, uint64_t place, std::string_view reply);
+  void watch(Client& client, const protocol::CommandSpec& command, std::span<const std::string_view> args,
+             std::string_view bytes);
+  void await(Client& client, Awaited awaited);
+  void take_awaited(Client& client, std::string_view reply);
 
   void complete(Client& client, uint64_t place, std::string_view reply);
   [[nodiscard]] uint64_t open_place(Client& client) const;

@@ -69,7 +69,7 @@ void Session::check_output(Client& client) {
 
 size_t Session::memory_of(const Client& client) const {
   return kClientBytes + transport_.input(client.conn).size() + transport_.unsent(client.conn) +
-         client.replies.waiting_bytes();
+         client.replies.waiting_bytes() + client.transaction.bytes();
 }
 
 size_t Session::client_memory() const {

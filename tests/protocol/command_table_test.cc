@@ -87,6 +87,7 @@ TEST_CASE("command_table: says of Redis' commands what Redis says of them") {
        "[request_policy:all_shards response_policy:agg_min]"},  // 7.2: allowed in scripts
       {"command|getkeys", "command|getkeys -3 [loading stale] 0 0 0 [@connection @slow] []"},  // 7.2: keyless commands
       {"command|getkeysandflags", "command|getkeysandflags -3 [loading stale] 0 0 0 [@connection @slow] []"},
+      {"exec", "exec 1 [loading noscript stale] 0 0 0 [@slow @transaction] []"},  // there is no slow log
   };
   const Lines redis = redis_lines();
   size_t compared = 0;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "protocol/frame.h"
 #include "protocol/messages.h"
+#include "protocol/transaction.h"
 #include "tests/protocol/archives.h"
 
 namespace chainring::protocol::testing {

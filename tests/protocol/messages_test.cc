@@ -41,6 +41,8 @@ void for_each_part(Visit visit) {
   visit("Record", Record{});
   visit("EarlierAnswer", EarlierAnswer{});
   visit("AckItem", AckItem{});
+  visit("TransactionHead", TransactionHead{});
+  visit("DatabaseChange", DatabaseChange{});
 }
 
 // The tables of docs/wire.md: under a heading "### Name", rows "| field | type | meaning |". Types by name.

@@ -186,7 +186,11 @@ void Rig::take_frames(Peer& peer) {
     if (frame.type == protocol::FrameType::request) {
       Arrived& arrived = peer.requests.emplace_back();
       reader(arrived.header);
-      arrived.args = parse_args(reader.rest());
+      if ((arrived.header.flags & protocol::kRequestTransaction) != 0) {
+        arrived.transaction = reader.rest();
+      } else {
+        arrived.args = parse_args(reader.rest());
+      }
     } else if (frame.type == protocol::FrameType::slots_request) {
       ArrivedCall& arrived = peer.calls.emplace_back();
       reader(arrived.header);

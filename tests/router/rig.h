@@ -22,7 +22,8 @@ namespace chainring::test {
 // A request as it came to a node or a coordinator.
 struct Arrived {
   protocol::Request header;
-  std::vector<std::string> args;
+  std::vector<std::string> args;  // of a single command
+  std::string transaction;        // the payload of one
 };
 struct ArrivedCall {
   protocol::SlotsRequest header;

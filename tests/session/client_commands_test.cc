@@ -44,7 +44,7 @@ TEST_CASE("CLIENT ID, SETNAME, GETNAME, SETINFO") {
         "-ERR LIB-NAME cannot contain spaces, newlines or special characters.\r\n");
 }
 
-TEST_CASE("CLIENT INFO: every field of Redis 7.2, with what is true here") {
+TEST_CASE("CLIENT INFO: every field of Redis 7.2 and `watch`, with what is true here") {
   Rig rig;
   rig.clients.set_port(7379);
   const ConnId conn = rig.connect();
@@ -57,7 +57,7 @@ TEST_CASE("CLIENT INFO: every field of Redis 7.2, with what is true here") {
   const std::string line = text_of(rig.send(conn, asked));
   const std::string total = line.substr(line.find("tot-mem="), line.find(" events=") - line.find("tot-mem="));
   CHECK(line == concat("id=1 addr=127.0.0.1:50001 laddr=127.0.0.1:7379 fd=-1 name=me age=3 idle=0 flags=N db=2 sub=0 "
-                       "psub=0 ssub=0 multi=-1 qbuf=",
+                       "psub=0 ssub=0 multi=-1 watch=0 qbuf=",
                        asked.size(),
                        " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 "
                        "oll=0 omem=0 ",

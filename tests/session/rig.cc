@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "protocol/resp.h"
+#include "protocol/slot.h"
 
 #include <catch2/catch.hpp>
 
@@ -41,6 +42,32 @@ void FakeBackend::request(const ClientRequest& request) {
                   request.readonly});
   if (!at_once) return;
   clients->complete(request.ticket, answer ? answer(request) : bulk(request.args.back()));
+}
+
+Placement FakeBackend::placement(const protocol::CommandSpec& command, std::span<const std::string_view> args) const {
+  std::vector<size_t> positions;
+  protocol::key_positions(command, args, positions);
+  if (positions.empty()) return {{}, not_in_transaction(command)};
+  const Slot slot = protocol::slot_of(args[positions[0]]);
+  for (const size_t position : positions) {
+    if (protocol::slot_of(args[position]) != slot) return {{}, std::string(protocol::errors::kCrossSlot)};
+  }
+  return {slot, {}};
+}
+
+void FakeBackend::transaction(const ClientTransaction& transaction) {
+  const auto parsed = protocol::parse_transaction(transaction.payload, transaction.db);
+  REQUIRE(parsed.ok());
+  SeenTransaction& noted = transactions.emplace_back(
+      SeenTransaction{transaction.ticket, transaction.place, transaction.writes, {}, parsed->marks});
+  std::string reply = concat('*', parsed->commands.size(), "\r\n");
+  for (const protocol::QueuedCommand& command : parsed->commands) {
+    std::string words = std::to_string(command.db);
+    for (const std::string_view arg : command.args) append_text(words, ' ', arg);
+    noted.commands.push_back(words);
+    reply += bulk(command.args.back());
+  }
+  if (at_once) clients->complete(transaction.ticket, transaction_reply.empty() ? reply : transaction_reply);
 }
 
 void FakeBackend::info(std::string_view section, InfoWriter& out) {

@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "base/random.h"
 #include "base/settings.h"
+#include "protocol/transaction.h"
 #include "session/clients.h"
 #include "tests/support/fake_transport.h"
 
@@ -23,7 +24,8 @@ class ListedLog final : public Log {
   std::vector<std::string> warnings;
 };
 
-// A role that answers each request at once with its last argument, or leaves it open for the test to answer.
+// A role that answers each request at once with its last argument, or leaves it open for the test to answer; a
+// transaction by the array of those, with its number of databases and marks noted in `transactions`.
 class FakeBackend final : public Backend {
  public:
   struct Seen {
@@ -36,11 +38,22 @@ class FakeBackend final : public Backend {
   };
 
   void request(const ClientRequest& request) override;
+  [[nodiscard]] Placement placement(const protocol::CommandSpec& command,
+                                    std::span<const std::string_view> args) const override;
+  void transaction(const ClientTransaction& transaction) override;
   void client_gone(ClientId client) override { gone.push_back(client); }
   void info(std::string_view section, InfoWriter& out) override;
   void reset_stats() override { ++resets; }
   [[nodiscard]] bool answers_info() const override { return takes_info; }
   [[nodiscard]] int64_t replicas() const override { return 2; }
+
+  struct SeenTransaction {
+    Ticket ticket;
+    Place place;
+    bool writes;
+    std::vector<std::string> commands;  // "2 set k v": the database first
+    std::vector<std::string> marks;
+  };
 
   Clients* clients = nullptr;
   bool at_once = true;
@@ -48,6 +61,8 @@ class FakeBackend final : public Backend {
   int resets = 0;
   std::function<std::string(const ClientRequest&)> answer;  // instead of the last argument
   std::vector<Seen> seen;
+  std::vector<SeenTransaction> transactions;
+  std::string transaction_reply;  // instead of the array
   std::vector<ClientId> gone;
 };
 

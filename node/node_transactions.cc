@@ -1,0 +1,87 @@
+// Where the commands of a transaction go, and EXEC: of clients that are connected to this node itself.
+
+#include "base/text.h"
+#include "node/node.h"
+#include "protocol/slot.h"
+
+namespace chainring::node {
+namespace {
+
+constexpr session::Place kLocks = kSlotCount;  // the lock keyspace, beside the slots
+
+}  // namespace
+
+session::Placement Node::placement(const protocol::CommandSpec& command, std::span<const std::string_view> args) const {
+  const bool of_keys = command.first_key != 0 && command.routing != protocol::Routing::coordinator;
+  if (!of_keys || !Store::runs(command.id)) return {{}, session::not_in_transaction(command)};
+  std::vector<size_t> positions;
+  protocol::key_positions(command, args, positions);
+  session::Placement found;
+  for (const size_t position : positions) {
+    const session::Place place = is_lock_key(args[position]) ? kLocks : protocol::slot_of(args[position]);
+    if (found.place && *found.place != place) return {{}, std::string(protocol::errors::kCrossSlot)};
+    found.place = place;
+  }
+  if (!found.place) return {{}, std::string(protocol::errors::kSyntax)};
+  if (*found.place == kLocks) return found;
+  const auto slot = static_cast<Slot>(*found.place);
+  const Door at = door(slot, false);
+  if (at == Door::elsewhere) return {{}, moved(slot)};
+  if (at == Door::lost) return {{}, std::string(protocol::errors::kClusterDown)};
+  return found;
+}
+
+void Node::transaction(const session::ClientTransaction& transaction) {
+  if (transaction.place == kLocks) return forward(transaction);
+  const auto refuse = [&](std::string_view why) { clients_.complete(transaction.ticket, concat("-", why, "\r\n")); };
+  const auto slot = static_cast<Slot>(transaction.place);
+  switch (door(slot, false)) {
+    case Door::head:
+      break;
+    case Door::elsewhere:
+      return refuse(moved(slot));
+    case Door::lost:
+      return refuse(protocol::errors::kClusterDown);
+    case Door::waits:
+    case Door::member:
+      return park(transaction);
+  }
+  const Result<protocol::Transaction> parsed = protocol::parse_transaction(transaction.payload, transaction.db);
+  CHECK(parsed.ok(), "the session queues whole commands");
+  Requested requested;
+  requested.slot = slot;
+  requested.db = transaction.db;
+  requested.resp = transaction.resp;
+  requested.now = lease_.wall(now_.mono);
+  requested.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
+  requested.to.ticket = transaction.ticket;
+  requested.to.reads = !transaction.writes;
+  store_.execute(*parsed, requested);
+}
+
+void Node::park(const session::ClientTransaction& transaction) {
+  ParkedRequest parked;
+  parked.ticket = transaction.ticket;
+  parked.slot = static_cast<Slot>(transaction.place);
+  parked.db = transaction.db;
+  parked.resp = transaction.resp;
+  parked.deadline = request_deadline();
+  parked.transaction = true;
+  parked.writes = transaction.writes;
+  parked.bytes = transaction.payload;
+  park(std::move(parked));
+}
+
+void Node::forward(const session::ClientTransaction& transaction) {
+  LockForward::Submission submission;
+  submission.to = transaction.ticket;
+  submission.db = transaction.db;
+  submission.flags = protocol::kRequestTransaction;
+  if (transaction.resp == protocol::RespVersion::resp3) submission.flags |= protocol::kRequestResp3;
+  if (transaction.writes) submission.flags |= protocol::kRequestWrite;
+  submission.bytes = transaction.payload;
+  submission.deadline = request_deadline();
+  submit_to_leader(submission);
+}
+
+}  // namespace chainring::node
