@@ -41,11 +41,24 @@ void Coordinator::request(const session::ClientRequest& from) {
 }
 
 session::Placement Coordinator::placement(const protocol::CommandSpec& command,
-                                          std::span<const std::string_view>) const {
-  return {{}, session::not_in_transaction(command)};
+                                          std::span<const std::string_view> args) const {
+  constexpr session::Place kLocks = 0;  // there is no other place here
+  const LockCommand wanted{&command, args};
+  const bool watches = command.id == CommandId::watch;
+  std::string refusal = watches ? refuse_lock_command(wanted, state_.ring().lock_prefixes())
+                                : refuse_in_transaction(wanted, state_.ring().lock_prefixes());
+  if (!refusal.empty()) return {{}, std::move(refusal)};
+  return {kLocks, {}};
 }
 
-void Coordinator::transaction(const session::ClientTransaction&) { CHECK(false, "nothing has a place here"); }
+void Coordinator::transaction(const session::ClientTransaction& transaction) {
+  const Origin origin{kNoConn, 0, transaction.ticket};
+  if (!ready()) return answer(origin, protocol::ReplyStatus::not_leader, {});
+  LockRequest request(origin, transaction.payload);
+  request.db = transaction.db;
+  request.resp = transaction.resp;
+  desk_.submit(std::move(request));
+}
 
 void Coordinator::run(LockRequest request) {
   switch (request.spec->id) {

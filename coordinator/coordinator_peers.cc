@@ -199,7 +199,16 @@ void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view pay
     protocol::ReplyWriter(body, resp_of(header.flags)).error(why);
     answer(origin, protocol::ReplyStatus::done, body);
   };
+  const auto of_peer = [&](LockRequest request) {
+    request.sender = peer.who.incarnation;
+    request.number = header.number;
+    request.answered_below = header.answered_below;
+    request.db = header.db;
+    request.resp = resp_of(header.flags);
+    return request;
+  };
   const std::string_view command = reader.rest();
+  if ((header.flags & protocol::kRequestTransaction) != 0) return desk_.submit(of_peer(LockRequest(origin, command)));
   parser_.next();
   if (parser_.parse(command) != protocol::RequestParser::State::ready || parser_.size() != command.size() ||
       parser_.args().empty() || header.db >= engine::kDatabaseCount) {
@@ -209,13 +218,7 @@ void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view pay
   const protocol::CommandSpec* spec = protocol::find_command(args);
   if (spec == nullptr) return refuse(protocol::errors::unknown_command(args[0], args.data() + 1, args.size() - 1));
   if (!protocol::arity_fits(*spec, args.size())) return refuse(protocol::errors::wrong_arity(spec->name));
-  LockRequest request(origin, *spec, args);
-  request.sender = peer.who.incarnation;
-  request.number = header.number;
-  request.answered_below = header.answered_below;
-  request.db = header.db;
-  request.resp = resp_of(header.flags);
-  run(std::move(request));
+  run(of_peer(LockRequest(origin, *spec, args)));
 }
 
 ConnId Coordinator::link_of(Incarnation incarnation) const {

@@ -32,6 +32,7 @@ enum class EntryType : uint8_t {
   reshard = 11,
   target = 12,
   goals = 13,
+  lock_transaction = 14,
   coordinators = 20,
   stop_lapsed = 21,
 };
@@ -212,6 +213,22 @@ struct LockCommandEntry {
   template <class A>
   void fields(A& a) {
     a(time, sender, number, answered_below, db, resp, args);
+  }
+};
+
+// A transaction on the lock keyspace, at the leader's lock time: all of it, or nothing when a watched lock has changed.
+struct LockTransactionEntry {
+  static constexpr EntryType kType = EntryType::lock_transaction;
+  Millis time = 0;
+  Incarnation sender = 0;  // as in LockCommandEntry
+  uint64_t number = 0;
+  uint64_t answered_below = 0;
+  uint8_t db = 0;
+  uint8_t resp = 2;
+  std::string payload;  // protocol/transaction.h
+  template <class A>
+  void fields(A& a) {
+    a(time, sender, number, answered_below, db, resp, payload);
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "engine/database.h"
 #include "protocol/reply.h"
@@ -42,6 +43,7 @@ bool runs_on_locks(const protocol::CommandSpec& spec) {
     case CommandId::lock_release:
     case CommandId::lock_token:
     case CommandId::lock_info:
+    case CommandId::watch:
       return true;
     case CommandId::lcs:  // its cost is the product of two lengths, and nobody compares locks
       return false;
@@ -115,6 +117,43 @@ std::string refuse_lock_command(const LockCommand& command, const std::vector<st
     if (key.size() > kLockKeyBytesMax) return concat("ERR a lock key may have at most ", kLockKeyBytesMax, " bytes");
   }
   return {};
+}
+
+std::string refuse_in_transaction(const LockCommand& command, const std::vector<std::string>& prefixes) {
+  const protocol::CommandSpec& spec = *command.spec;
+  const bool of_engine = spec.first_key != 0 && engine::Database::runs(spec.id);
+  if (!of_engine || spec.name.starts_with("object") || spec.name.starts_with("memory") ||
+      spec.id == CommandId::expiretime || spec.id == CommandId::pexpiretime) {
+    return concat("ERR '", spec.name, "' cannot be part of a transaction on lock keys");
+  }
+  return refuse_lock_command(command, prefixes);
+}
+
+std::string refuse_lock_transaction(const protocol::Transaction& transaction,
+                                    const std::vector<std::string>& prefixes) {
+  size_t bytes = 0;
+  for (const std::string& mark : transaction.marks) bytes += mark.size();
+  for (const protocol::QueuedCommand& queued : transaction.commands) {
+    const LockCommand command{queued.spec, queued.args, queued.db};
+    if (std::string refusal = refuse_in_transaction(command, prefixes); !refusal.empty()) return refusal;
+    if (queued.db >= engine::kDatabaseCount) return std::string(protocol::errors::kDbIndex);
+    for (const std::string_view arg : queued.args) bytes += arg.size();
+  }
+  if (bytes <= kLockCommandBytesMax) return {};
+  return concat("ERR a transaction on lock keys may have at most ", kLockCommandBytesMax, " bytes");
+}
+
+std::string with_durations(const protocol::Transaction& transaction, uint8_t db, Millis wall) {
+  protocol::TransactionHead head;
+  head.marks = transaction.marks;
+  std::string commands;
+  for (const protocol::QueuedCommand& queued : transaction.commands) {
+    if (queued.db != db) head.databases.push_back({head.commands, db = queued.db});
+    ++head.commands;
+    const std::vector<std::string> args = with_durations(LockCommand{queued.spec, queued.args, queued.db}, wall);
+    protocol::append_request(commands, std::vector<std::string_view>(args.begin(), args.end()));
+  }
+  return encode(head) + commands;
 }
 
 std::vector<std::string> with_durations(const LockCommand& command, Millis wall) {

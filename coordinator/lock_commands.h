@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "protocol/command.h"
 #include "protocol/resp.h"
+#include "protocol/transaction.h"
 
 namespace chainring::coordinator {
 
@@ -38,6 +39,15 @@ struct LockCommand {
 
 // Empty when the coordinators run the command, else the error to answer. REQUIRES: the arity fits.
 [[nodiscard]] std::string refuse_lock_command(const LockCommand& command, const std::vector<std::string>& prefixes);
+
+// The same for what is queued between MULTI and EXEC. Less may be in a transaction than runs by itself: only what has
+// the same outcome on every coordinator, and no reply that is reckoned when it leaves. REQUIRES: the arity fits.
+[[nodiscard]] std::string refuse_in_transaction(const LockCommand& command, const std::vector<std::string>& prefixes);
+// The whole transaction, as it came. The error to answer, or empty.
+[[nodiscard]] std::string refuse_lock_transaction(const protocol::Transaction& transaction,
+                                                  const std::vector<std::string>& prefixes);
+// The payload of the transaction as it is proposed: each command with_durations().
+[[nodiscard]] std::string with_durations(const protocol::Transaction& transaction, uint8_t db, Millis wall);
 
 // The arguments as they are proposed: EXAT, PXAT, EXPIREAT and PEXPIREAT by the leader's wall clock have become PX and
 // PEXPIRE, because the time of the lock keyspace is not the wall clock's (R25). What is malformed stays as it is: the

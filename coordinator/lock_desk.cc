@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+#include "base/text.h"
 #include "protocol/reply.h"
 
 namespace chainring::coordinator {
@@ -23,6 +25,12 @@ LockRequest::LockRequest(Origin from, const protocol::CommandSpec& command, std:
     : origin(from), spec(&command), args_(arguments.begin(), arguments.end()), views_(args_.begin(), args_.end()) {
   for (const std::string& arg : args_) bytes_ += arg.size();
 }
+
+LockRequest::LockRequest(Origin from, std::string_view payload)
+    : origin(from),
+      spec(&protocol::command(protocol::CommandId::exec)),
+      args_{std::string(payload)},
+      bytes_(payload.size()) {}
 
 void LockDesk::lead(Millis known_time, Now now) {
   now_ = now;
@@ -71,15 +79,21 @@ void LockDesk::refuse(const LockRequest& request, std::string_view error) {
   sink_.answer(request.origin, protocol::ReplyStatus::done, body);
 }
 
+std::string LockDesk::refusal(const LockRequest& request) const {
+  if (!request.is_transaction()) return refuse_lock_command(request.command(), state_.ring().lock_prefixes());
+  const auto transaction = protocol::parse_transaction(request.payload(), request.db);
+  if (!transaction.ok()) return concat("ERR a peer forwarded no transaction: ", transaction.status().message());
+  return refuse_lock_transaction(*transaction, state_.ring().lock_prefixes());
+}
+
 void LockDesk::submit(LockRequest request) {
-  if (const std::string error = refuse_lock_command(request.command(), state_.ring().lock_prefixes()); !error.empty()) {
-    return refuse(request, error);
-  }
+  if (const std::string error = refusal(request); !error.empty()) return refuse(request, error);
   if (requests_ == kRequestsMax || bytes_ + request.bytes() > kRequestBytesMax) {
     return sink_.answer(request.origin, protocol::ReplyStatus::bounced, {});
   }
   ++requests_;
   bytes_ += request.bytes();
+  if (request.is_transaction()) return propose(std::move(request));
   const LockCommand command = request.command();
   if (command.writes() && !state_.locks().changes_nothing(command)) {
     propose(std::move(request));
@@ -125,6 +139,28 @@ void LockDesk::answer_read(const LockRequest& request) {
   sink_.answer(request.origin, protocol::ReplyStatus::done, state_.locks().read(command, {as_of, now_.wall, &random_}));
 }
 
+std::string LockDesk::entry_of(const LockRequest& request) const {
+  const auto with_origin = [&](auto entry) {
+    entry.time = time();
+    entry.sender = request.sender;
+    entry.number = request.number;
+    entry.answered_below = request.answered_below;
+    entry.db = request.db;
+    entry.resp = static_cast<uint8_t>(request.resp);
+    return entry;
+  };
+  if (request.is_transaction()) {
+    auto entry = with_origin(LockTransactionEntry());
+    const auto transaction = protocol::parse_transaction(request.payload(), request.db);
+    CHECK(transaction.ok(), "it was looked at when it came");
+    entry.payload = with_durations(*transaction, request.db, now_.wall);
+    return encode_entry(entry);
+  }
+  auto entry = with_origin(LockCommandEntry());
+  entry.args = with_durations(request.command(), now_.wall);
+  return encode_entry(entry);
+}
+
 void LockDesk::propose(LockRequest request) {
   const std::pair identity(request.sender, request.number);
   if (request.numbered()) {
@@ -134,15 +170,7 @@ void LockDesk::propose(LockRequest request) {
       return;
     }
   }
-  LockCommandEntry entry;
-  entry.time = time();
-  entry.sender = request.sender;
-  entry.number = request.number;
-  entry.answered_below = request.answered_below;
-  entry.db = request.db;
-  entry.resp = static_cast<uint8_t>(request.resp);
-  entry.args = with_durations(request.command(), now_.wall);
-  const Result<uint64_t> index = log_.propose(encode_entry(entry));
+  const Result<uint64_t> index = log_.propose(entry_of(request));
   if (!index.ok()) {
     finished(request.bytes());
     const bool busy = index.status().code() == ErrorCode::resource_exhausted;

@@ -48,9 +48,11 @@ class LockClock {
   Micros begun_ = 0;
 };
 
-// A command that came whole. Owns its arguments.
+// A command that came whole, or a transaction of several. Owns its arguments.
 struct LockRequest {
   LockRequest(Origin from, const protocol::CommandSpec& command, std::span<const std::string_view> arguments);
+  // `payload`: protocol/transaction.h.
+  LockRequest(Origin from, std::string_view payload);
   LockRequest(LockRequest&&) = default;
   LockRequest& operator=(LockRequest&&) = default;
 
@@ -63,7 +65,11 @@ struct LockRequest {
   const protocol::CommandSpec* spec;
 
   [[nodiscard]] bool numbered() const { return sender != 0 && number != 0; }
+  // REQUIRES: !is_transaction().
   [[nodiscard]] LockCommand command() const { return {spec, views_, db, resp}; }
+  [[nodiscard]] bool is_transaction() const { return spec->id == protocol::CommandId::exec; }
+  // REQUIRES: is_transaction().
+  [[nodiscard]] const std::string& payload() const { return args_.front(); }
   [[nodiscard]] size_t bytes() const { return bytes_; }
 
  private:
@@ -126,6 +132,9 @@ class LockDesk {
     LockRequest request;
     Millis time;
   };
+  // The error to answer instead of taking it in, or empty.
+  [[nodiscard]] std::string refusal(const LockRequest& request) const;
+  [[nodiscard]] std::string entry_of(const LockRequest& request) const;
   void settle(LockRequest request);
   void propose(LockRequest request);
   void propose_time();

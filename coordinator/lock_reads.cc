@@ -101,6 +101,8 @@ std::string LockSpace::read(const LockCommand& command, const ReadContext& conte
     case CommandId::lock_token:
     case CommandId::lock_info:
       return read_native(command, context.now);
+    case CommandId::watch:
+      return watch(command);
     case CommandId::lock_list:
       if (command.args.size() == 2) return list(command, "*");
       if (command.args.size() == 4 && equals_ignoring_case(command.args[2], "match")) {

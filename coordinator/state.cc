@@ -6,7 +6,7 @@
 namespace chainring::coordinator {
 namespace {
 
-constexpr uint32_t kSnapshotFormat = 1;
+constexpr uint32_t kSnapshotFormat = 2;
 
 Status corrupt(uint64_t index, std::string_view why) {
   return {ErrorCode::corrupt, concat("log entry ", index, ": ", why)};
@@ -81,7 +81,11 @@ Result<Applied> State::apply(uint64_t index, std::string_view entry) {
       whole = apply_to_ring<StopLapsedEntry>(reader);
       break;
     case EntryType::lock_command:
-      applied.lock = run(index, reader);
+      applied.lock = run_command(index, reader);
+      whole = applied.lock.has_value();
+      break;
+    case EntryType::lock_transaction:
+      applied.lock = run_transaction(index, reader);
       whole = applied.lock.has_value();
       break;
     case EntryType::lock_time: {
@@ -102,7 +106,7 @@ Result<Applied> State::apply(uint64_t index, std::string_view entry) {
   return applied;
 }
 
-std::optional<LockOutcome> State::run(uint64_t index, ByteReader& reader) {
+std::optional<LockOutcome> State::run_command(uint64_t index, ByteReader& reader) {
   LockCommandEntry entry;
   reader(entry);
   const std::vector<std::string_view> args(entry.args.begin(), entry.args.end());
@@ -112,9 +116,25 @@ std::optional<LockOutcome> State::run(uint64_t index, ByteReader& reader) {
       entry.db >= engine::kDatabaseCount || !refuse_lock_command(command, ring_.lock_prefixes()).empty()) {
     return std::nullopt;
   }
+  return run_once(index, entry, [&] { return locks_.run(command, ring_.settings().lock_count_max); });
+}
+
+std::optional<LockOutcome> State::run_transaction(uint64_t index, ByteReader& reader) {
+  LockTransactionEntry entry;
+  reader(entry);
+  if (!reader.complete()) return std::nullopt;
+  const Result<protocol::Transaction> transaction = protocol::parse_transaction(entry.payload, entry.db);
+  if (!transaction.ok() || !refuse_lock_transaction(*transaction, ring_.lock_prefixes()).empty()) return std::nullopt;
+  return run_once(index, entry, [&] {
+    return locks_.run(*transaction, protocol::RespVersion{entry.resp}, ring_.settings().lock_count_max);
+  });
+}
+
+template <class E, class Run>
+LockOutcome State::run_once(uint64_t index, const E& entry, Run&& run) {
   locks_.advance(entry.time);
-  if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return before;
-  LockOutcome outcome{false, locks_.run(command, ring_.settings().lock_count_max)};
+  if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return *std::move(before);
+  LockOutcome outcome{false, run()};
   if (is_numbered(entry)) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);
   return outcome;
 }

@@ -64,10 +64,14 @@ class State {
  private:
   template <class E>
   bool apply_to_ring(ByteReader& reader);
-  [[nodiscard]] std::optional<LockOutcome> run(uint64_t index, ByteReader& reader);
   [[nodiscard]] std::optional<LockOutcome> grant_wish(uint64_t index, ByteReader& reader);
   // What was answered when this write came for the first time; nothing when this is the first time (R20).
   [[nodiscard]] std::optional<LockOutcome> answered_before(Incarnation sender, uint64_t number) const;
+  [[nodiscard]] std::optional<LockOutcome> run_command(uint64_t index, ByteReader& reader);
+  [[nodiscard]] std::optional<LockOutcome> run_transaction(uint64_t index, ByteReader& reader);
+  // Moves the lock time on, and runs what the entry asks for unless it has run before (R20).
+  template <class E, class Run>
+  [[nodiscard]] LockOutcome run_once(uint64_t index, const E& entry, Run&& run);
   [[nodiscard]] Status compare(ByteReader& reader) const;
   void fold_digest(uint64_t index, const Applied& applied);
 

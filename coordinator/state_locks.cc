@@ -27,6 +27,7 @@ LockSpace::LockSpace(uint64_t hash_seed, uint64_t generation)
     : hash_seed_(hash_seed),
       generation_(generation),
       token_(generation << kTokenGenerationShift),
+      removals_(kRemovalPlaces),
       database_(std::make_unique<engine::Database>(engine::DatabaseOptions{hash_seed})) {}
 
 const Lock* LockSpace::find(uint8_t db, std::string_view key) const {
@@ -108,13 +109,15 @@ void LockSpace::settle(uint8_t db, std::string_view key) {
     return;
   }
   if (known == locks_.end()) {
-    const auto added = locks_.emplace(Key(db, key), Lock{*owner, ++token_, ++place_, time_, deadline(db, key)}).first;
+    const auto added =
+        locks_.emplace(Key(db, key), Lock{*owner, ++token_, ++place_, time_, deadline(db, key), ++changes_}).first;
     by_place_.emplace(place_, added);
     ++counts_[db];
     bytes_ += key.size() + owner->size();
     return;
   }
   known->second.deadline = deadline(db, key);
+  known->second.changed = ++changes_;
   if (known->second.owner != *owner) {
     bytes_ += owner->size();
     bytes_ -= known->second.owner.size();
@@ -125,6 +128,7 @@ void LockSpace::settle(uint8_t db, std::string_view key) {
 }
 
 void LockSpace::forget(Locks::iterator lock) {
+  removals_[removal_place(lock->first.first, lock->first.second)] = ++changes_;
   by_place_.erase(lock->second.place);
   --counts_[lock->first.first];
   bytes_ -= lock->first.second.size() + lock->second.owner.size();
@@ -217,10 +221,11 @@ void LockSpace::set(uint8_t db, std::string_view key, std::string_view owner, Mi
 }
 
 void LockSpace::write(ByteWriter& out) const {
-  out(hash_seed_, generation_, time_, token_, place_);
+  out(hash_seed_, generation_, time_, token_, place_, changes_);
+  for (const uint64_t removal : removals_) out.varint(removal);
   out.varint(locks_.size());
   for (const auto& [key, lock] : locks_) {
-    out(key.first, key.second, lock.owner, lock.token, lock.place, lock.granted_at, lock.deadline);
+    out(key.first, key.second, lock.owner, lock.token, lock.place, lock.granted_at, lock.deadline, lock.changed);
   }
 }
 
@@ -228,11 +233,12 @@ void LockSpace::read(ByteReader& in) {
   uint64_t hash_seed = 0, generation = 0;
   in(hash_seed, generation);
   *this = LockSpace(hash_seed, generation);
-  in(time_, token_, place_);
+  in(time_, token_, place_, changes_);
+  for (uint64_t& removal : removals_) removal = in.varint();
   for (uint64_t left = in.varint(); left > 0 && !in.failed(); --left) {
     Key key;
     Lock lock;
-    in(key.first, key.second, lock.owner, lock.token, lock.place, lock.granted_at, lock.deadline);
+    in(key.first, key.second, lock.owner, lock.token, lock.place, lock.granted_at, lock.deadline, lock.changed);
     if (in.failed() || key.first >= engine::kDatabaseCount || lock.deadline <= time_) return in.fail();
     engine::Effects effects;
     set(key.first, key.second, lock.owner, lock.deadline, effects);

@@ -30,7 +30,8 @@ namespace chainring::coordinator {
 
 inline constexpr uint64_t kLockBytesMax = uint64_t{1} << 30;  // keys and values of all locks
 inline constexpr size_t kExpiredPerEntryMax = 2'000;          // about; those of one millisecond go together
-inline constexpr int kTokenGenerationShift = 40;              // tokens stay below 2^53 up to generation 8191 (R26)
+inline constexpr size_t kRemovalPlaces = 4096;
+inline constexpr int kTokenGenerationShift = 40;  // tokens stay below 2^53 up to generation 8191 (R26)
 
 struct Lock {
   std::string owner;
@@ -38,6 +39,7 @@ struct Lock {
   uint64_t place = 0;           // grows with every lock that appears; SCAN walks in this order
   Millis granted_at = 0;        // in lock time
   Millis deadline = INT64_MAX;  // in lock time; INT64_MAX: none
+  uint64_t changed = 0;         // which of all changes of locks was the last one of this lock
 };
 
 // How a read is answered. `now` is the leader's lock time, `wall` its wall clock, both when the reply leaves.
@@ -63,6 +65,11 @@ class LockSpace {
 
   // Runs a command that was committed, at time(). REQUIRES: refuse_lock_command() did not refuse it.
   [[nodiscard]] LockReply run(const LockCommand& command, uint64_t lock_count_max);
+
+  // Runs a whole transaction that was committed, at time(), or answers null when a watched lock has changed since its
+  // mark was made. REQUIRES: refuse_lock_transaction() did not refuse it.
+  [[nodiscard]] LockReply run(const protocol::Transaction& transaction, protocol::RespVersion resp,
+                              uint64_t lock_count_max);
 
   // Whether the answer at `now` rests on an expiry that is not committed yet: then the time has to be advanced first.
   [[nodiscard]] bool rests_on_expiry(const LockCommand& command, Millis now) const;
@@ -101,6 +108,11 @@ class LockSpace {
   void forget(Locks::iterator lock);
   void set(uint8_t db, std::string_view key, std::string_view owner, Millis deadline, engine::Effects& effects);
 
+  // ---- lock_watch.cc
+  [[nodiscard]] std::string watch(const LockCommand& command) const;
+  [[nodiscard]] bool unchanged(std::string_view mark) const;
+  [[nodiscard]] static size_t removal_place(uint8_t db, std::string_view key);
+
   // ---- lock_reads.cc
   [[nodiscard]] std::string read_native(const LockCommand& command, Millis now) const;
   [[nodiscard]] std::string list(const LockCommand& command, std::string_view pattern) const;
@@ -111,9 +123,13 @@ class LockSpace {
   uint64_t hash_seed_;
   uint64_t generation_;
   Millis time_ = 1;
-  uint64_t token_ = 0;  // the last one given
-  uint64_t place_ = 0;  // the last one given
-  uint64_t bytes_ = 0;  // of keys and owners
+  uint64_t token_ = 0;    // the last one given
+  uint64_t place_ = 0;    // the last one given
+  uint64_t bytes_ = 0;    // of keys and owners
+  uint64_t changes_ = 0;  // of all locks, so far
+  // Of the locks that are gone, by the hash of their key: the number of the last removal. So a lock that was taken and
+  // released between a WATCH and its EXEC is not overlooked; two keys that share a place may make an EXEC null in vain.
+  std::vector<uint64_t> removals_;
   Locks locks_;
   std::map<uint64_t, Locks::iterator> by_place_;
   std::array<uint64_t, engine::kDatabaseCount> counts_{};

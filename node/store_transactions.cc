@@ -9,9 +9,10 @@ namespace {
 
 // Keys of one slot whose time is over, removed before the watched ones among them are judged.
 constexpr size_t kExpiredBeforeExecMax = 1000;
-// Replies of one transaction beyond which the other commands are executed and answered by an error: the array has to
-// fit one frame, and the record that keeps it.
+// Replies of one transaction beyond which its other reads are not executed, and its writes are answered by an error:
+// the array has to fit one frame, and the record that keeps it, and must not cost the head its lease (R13).
 constexpr size_t kRepliesBytesMax = size_t{256} << 20;
+constexpr std::string_view kRepliesTooLong = "ERR the replies of the transaction are too long; writes were executed";
 
 // The answer to WATCH.
 struct WatchMark {
@@ -102,10 +103,12 @@ void Store::execute(const protocol::Transaction& transaction, const Requested& r
   for (const protocol::QueuedCommand& command : transaction.commands) {
     context.db = command.db;
     const bool room = reply_.size() < kRepliesBytesMax;
-    beyond.clear();
-    protocol::ReplyWriter dropped(beyond, requested.resp);
-    database_->execute(*command.spec, command.args, context, room ? writer : dropped, effects_);
-    if (!room) writer.error("ERR executed, but the replies of the transaction are too long");
+    if (room || (command.spec->flags & protocol::kWrite) != 0) {
+      beyond.clear();
+      protocol::ReplyWriter dropped(beyond, requested.resp);
+      database_->execute(*command.spec, command.args, context, room ? writer : dropped, effects_);
+    }
+    if (!room) writer.error(kRepliesTooLong);
   }
   settle(requested, context.now);
 }

@@ -156,8 +156,8 @@ session::Placement Router::placement(const protocol::CommandSpec& command,
                                      std::span<const std::string_view> args) const {
   Plan plan;
   route(command, args, lock_prefixes_, plan);
-  // RING and its like: asked of the leader, but not about the lock keyspace.
-  const bool of_keys = command.first_key != 0;
+  // LOCK and RING are more than commands on keys.
+  const bool of_keys = command.first_key != 0 && command.routing != protocol::Routing::coordinator;
   if (plan.kind == Plan::Kind::one_place && of_keys) return {plan.place, {}};
   if (plan.kind == Plan::Kind::split) return {{}, std::string(protocol::errors::kCrossSlot)};
   if (plan.kind == Plan::Kind::refused) return {{}, plan.refusal};

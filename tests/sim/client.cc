@@ -75,6 +75,8 @@ void Client::call_some() {
   for (size_t i = 0; i < count; ++i) {
     if (plan_.locks > 0 && random_.percent(15)) {
       call_lock();
+    } else if (random_.percent(15)) {
+      call_transaction();
     } else {
       call_operation();
     }
@@ -138,6 +140,24 @@ void Client::call_operation() {
   open_.push_back({Open::What::operation, notebook_.operations.size() - 1, world_time_, {}});
 }
 
+void Client::call_transaction() {
+  Operation operation;
+  operation.client = plan_.id;
+  operation.place = notebook_.calls++;
+  operation.key = concat("pair", random_.below(2));
+  operation.called = world_time_;
+  operation.kind = random_.percent(60) ? Operation::Kind::incr : Operation::Kind::get;
+  const std::string command = operation.kind == Operation::Kind::incr ? "INCR" : "GET";
+  send({"MULTI"});
+  for (const std::string_view half : {"left", "right"}) send({command, concat("{", operation.key, "}", half)});
+  send({"EXEC"});
+  for (int answers_before = 0; answers_before < 3; ++answers_before) {
+    open_.push_back({Open::What::queued, 0, world_time_, {}});
+  }
+  notebook_.operations.push_back(std::move(operation));
+  open_.push_back({Open::What::transaction, notebook_.operations.size() - 1, world_time_, {}});
+}
+
 void Client::call_lock() {
   const std::string key = concat("lock:", random_.below(plan_.locks));
   for (size_t i = 0; i < notebook_.grants.size(); ++i) {
@@ -168,6 +188,11 @@ void Client::answered(const protocol::ReplyValue& reply) {
       return answered_operation(notebook_.operations[open.index], reply);
     case Open::What::acquire:
       return answered_acquire(open, reply);
+    case Open::What::queued:
+      if (reply.kind != Kind::simple) complain("MULTI", reply);
+      return;
+    case Open::What::transaction:
+      return answered_transaction(notebook_.operations[open.index], reply);
     case Open::What::release:
       if (reply.kind != Kind::integer && reply.kind != Kind::error) complain("LOCK RELEASE", reply);
       return;
@@ -202,6 +227,17 @@ void Client::answered_operation(Operation& operation, const protocol::ReplyValue
     case Operation::Kind::set:
       break;
   }
+}
+
+void Client::answered_transaction(Operation& operation, const protocol::ReplyValue& reply) {
+  if (reply.kind == Kind::error) return answered_operation(operation, reply);
+  if (reply.kind != Kind::array || reply.items.size() != 2) return complain("EXEC", reply);
+  const protocol::ReplyValue& left = reply.items[0];
+  const protocol::ReplyValue& right = reply.items[1];
+  if (left.kind != right.kind || left.text != right.text || left.integer != right.integer) {
+    complain("half of a transaction was seen", right);
+  }
+  answered_operation(operation, left);
 }
 
 void Client::answered_acquire(const Open& open, const protocol::ReplyValue& reply) {

@@ -61,7 +61,7 @@ class Client final : public Process {
 
  private:
   struct Open {
-    enum class What { operation, acquire, release } what;
+    enum class What { operation, acquire, release, queued, transaction } what;
     size_t index;  // in the notebook's operations, or grants for release
     Micros called;
     Grant wanted;  // of acquire
@@ -70,9 +70,12 @@ class Client final : public Process {
   void lost();
   void call_some();
   void call_operation();
+  // Both keys of a pair, counted or read in one transaction: to the judge, one counter.
+  void call_transaction();
   void call_lock();
   void answered(const protocol::ReplyValue& reply);
   void answered_operation(Operation& operation, const protocol::ReplyValue& reply);
+  void answered_transaction(Operation& operation, const protocol::ReplyValue& reply);
   void answered_acquire(const Open& open, const protocol::ReplyValue& reply);
   void send(const std::vector<std::string>& words);
   void complain(std::string_view about, const protocol::ReplyValue& reply);

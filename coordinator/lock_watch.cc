@@ -1,0 +1,75 @@
+// WATCH and EXEC on the lock keyspace.
+
+#include "base/bytes.h"
+#include "coordinator/state_locks.h"
+#include "protocol/reply.h"
+#include "protocol/slot.h"
+
+namespace chainring::coordinator {
+namespace {
+
+// The answer to WATCH. It is as good under another leader: what it counts is part of the replicated state.
+struct WatchedLock {
+  uint8_t db = 0;
+  std::string key;
+  bool present = false;
+  template <class A>
+  void fields(A& a) {
+    a(db, key, present);
+  }
+};
+struct WatchMark {
+  uint64_t as_of = 0;  // the number of the last change of any lock
+  std::vector<WatchedLock> locks;
+  template <class A>
+  void fields(A& a) {
+    a(as_of, locks);
+  }
+};
+
+}  // namespace
+
+size_t LockSpace::removal_place(uint8_t db, std::string_view key) {
+  return (protocol::key_hash(key) + db) % kRemovalPlaces;
+}
+
+std::string LockSpace::watch(const LockCommand& command) const {
+  WatchMark mark;
+  mark.as_of = changes_;
+  for (const std::string_view key : command.keys()) {
+    mark.locks.push_back({command.db, std::string(key), find(command.db, key) != nullptr});
+  }
+  std::string out;
+  protocol::ReplyWriter(out, command.resp).bulk(encode(mark));
+  return out;
+}
+
+bool LockSpace::unchanged(std::string_view bytes) const {
+  const auto mark = decode<WatchMark>(bytes);
+  if (!mark) return false;
+  for (const WatchedLock& watched : mark->locks) {
+    const Lock* lock = find(watched.db, watched.key);
+    if (lock != nullptr && lock->changed > mark->as_of) return false;
+    if (lock != nullptr) continue;
+    if (watched.present || removals_[removal_place(watched.db, watched.key)] > mark->as_of) return false;
+  }
+  return true;
+}
+
+LockReply LockSpace::run(const protocol::Transaction& transaction, protocol::RespVersion resp,
+                         uint64_t lock_count_max) {
+  LockReply reply;
+  protocol::ReplyWriter writer(reply.resp, resp);
+  for (const std::string& mark : transaction.marks) {
+    if (unchanged(mark)) continue;
+    writer.null_array();
+    return reply;
+  }
+  writer.array(transaction.commands.size());
+  for (const protocol::QueuedCommand& command : transaction.commands) {
+    writer.raw(run(LockCommand{command.spec, command.args, command.db, resp}, lock_count_max).render(resp, time_));
+  }
+  return reply;
+}
+
+}  // namespace chainring::coordinator

@@ -1,0 +1,138 @@
+// WATCH and EXEC on the lock keyspace.
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "protocol/resp.h"
+#include "protocol/transaction.h"
+#include "tests/coordinator/lock_fixture.h"
+
+#include <catch2/catch.hpp>
+
+namespace chainring::coordinator {
+namespace {
+
+constexpr std::string_view kNull = "*-1\r\n";
+
+std::string payload(std::initializer_list<std::string_view> lines, std::vector<std::string> marks = {}) {
+  protocol::TransactionHead head;
+  head.marks = std::move(marks);
+  head.commands = static_cast<uint32_t>(lines.size());
+  std::string bytes = encode(head);
+  for (const std::string_view line : lines) {
+    const std::vector<std::string> owned = words(line);
+    protocol::append_request(bytes, std::vector<std::string_view>(owned.begin(), owned.end()));
+  }
+  return bytes;
+}
+
+struct TransactionFixture : LockFixture {
+  std::string watch(std::string_view keys) {
+    const std::string reply = run(concat("WATCH ", keys));
+    protocol::ReplyValue value;
+    REQUIRE(protocol::parse_reply(reply, value).state == protocol::ReplyExtent::State::ready);
+    REQUIRE(value.kind == protocol::ReplyValue::Kind::bulk);
+    return value.text;
+  }
+  LockTransactionEntry entry(std::initializer_list<std::string_view> lines, std::vector<std::string> marks = {}) {
+    LockTransactionEntry made;
+    made.time = now;
+    const auto transaction = protocol::parse_transaction(payload(lines, std::move(marks)), 0);
+    REQUIRE(transaction.ok());
+    made.payload = with_durations(*transaction, 0, wall());
+    return made;
+  }
+  std::string exec(std::initializer_list<std::string_view> lines, std::vector<std::string> marks = {}) {
+    return apply(encode_entry(entry(lines, std::move(marks)))).lock->reply.resp;
+  }
+};
+
+std::string refusal(std::initializer_list<std::string_view> lines) {
+  const std::string bytes = payload(lines);
+  const auto transaction = protocol::parse_transaction(bytes, 0);
+  REQUIRE(transaction.ok());
+  return refuse_lock_transaction(*transaction, {"lock:"});
+}
+
+}  // namespace
+
+TEST_CASE("LockSpace.run: a transaction is one entry, with a reply for each command") {
+  TransactionFixture f;
+  CHECK(f.exec({"SET lock:a me NX PX 1000", "SET lock:a you NX", "GET lock:a", "PTTL lock:a", "INCR lock:a"}) ==
+        "*5\r\n+OK\r\n$-1\r\n$2\r\nme\r\n:1000\r\n-ERR value is not an integer or out of range\r\n");
+  CHECK(f.token("lock:a") == f.state.locks().last_token());
+}
+
+TEST_CASE("LockSpace.run: a transaction's times of the wall clock become durations (R25)") {
+  TransactionFixture f;
+  f.exec({"SET lock:a me PXAT 1700000006000", "SET lock:b me", "PEXPIREAT lock:b 1700000007000"});
+  CHECK(f.run("PTTL lock:a") == ":5000\r\n");
+  CHECK(f.run("PTTL lock:b") == ":6000\r\n");
+}
+
+TEST_CASE("LockSpace.run: a transaction that is sent again does not run again (R20)") {
+  TransactionFixture f;
+  LockTransactionEntry entry = f.entry({"INCR lock:n", "INCR lock:n"});
+  entry.sender = 77;
+  entry.number = 1;
+  CHECK(f.apply(encode_entry(entry)).lock->reply.resp == "*2\r\n:1\r\n:2\r\n");
+  CHECK(f.apply(encode_entry(entry)).lock->reply.resp == "*2\r\n:1\r\n:2\r\n");
+  CHECK(f.run("GET lock:n") == "$1\r\n2\r\n");
+}
+
+TEST_CASE("LockSpace.watch: EXEC runs when no watched lock has changed") {
+  TransactionFixture f;
+  f.run("SET lock:a me");
+  const std::string mark = f.watch("lock:a lock:free");
+  f.run("SET lock:other me");
+  f.run("SET lock:a you NX");
+  CHECK(f.exec({"DEL lock:a", "SET lock:free me"}, {mark}) == "*2\r\n:1\r\n+OK\r\n");
+}
+
+TEST_CASE("LockSpace.watch: a change of a watched lock makes EXEC null, and it does nothing") {
+  TransactionFixture f;
+  f.run("SET lock:a me PX 1000");
+  const std::string mark = f.watch("lock:a lock:free");
+  const std::string_view change = GENERATE("DEL lock:a", "SET lock:a me", "PEXPIRE lock:a 5000", "SET lock:free x",
+                                           "LOCK RELEASE lock:a me", "RENAME lock:a lock:z", "expiry", "exec", "ABA");
+  INFO(change);
+  if (change == "expiry") {
+    f.now += 1000;
+  } else if (change == "exec") {
+    f.exec({"SET lock:free me"});
+  } else if (change == "ABA") {
+    f.run("SET lock:free me");
+    f.run("DEL lock:free");
+  } else {
+    f.run(change);
+  }
+  CHECK(f.exec({"SET lock:q 1"}, {mark}) == kNull);
+  CHECK(f.run("GET lock:q") == "$-1\r\n");
+}
+
+TEST_CASE("LockSpace.watch: a mark is as good after a snapshot, and a malformed one aborts") {
+  TransactionFixture f;
+  f.run("SET lock:a me");
+  const std::string kept = f.watch("lock:a lock:free"), lost = f.watch("lock:gone");
+  f.run("SET lock:gone me");
+  f.run("DEL lock:gone");
+  State restored;
+  REQUIRE(restored.restore(f.state.snapshot()).ok());
+  f.state = std::move(restored);
+  CHECK(f.exec({"GET lock:a"}, {lost}) == kNull);
+  CHECK(f.exec({"GET lock:a"}, {"?"}) == kNull);
+  CHECK(f.exec({"GET lock:a"}, {kept}) == "*1\r\n$2\r\nme\r\n");
+}
+
+TEST_CASE("refuse_lock_transaction: only what has one outcome on all coordinators") {
+  CHECK(refusal({"SET lock:a 1", "GET lock:b"}).empty());
+  for (const std::string_view line :
+       {"GET cache", "OBJECT IDLETIME lock:a", "MEMORY USAGE lock:a", "PEXPIRETIME lock:a",
+        "LOCK ACQUIRE lock:a me TTL 1000", "DBSIZE", "FLUSHALL", "LCS lock:a lock:b"}) {
+    INFO(line);
+    CHECK(refusal({"SET lock:a 1", line}).starts_with("ERR "));
+  }
+}
+
+}  // namespace chainring::coordinator
