@@ -34,13 +34,15 @@ TEST_CASE("LeaseBook.lapsed: a member that was never granted a lease has none") 
   REQUIRE(f.leases.ends(1) == 0);
 }
 
-TEST_CASE("LeaseBook.begin: a new leader counts everybody's lease as granted when it began to lead") {
+TEST_CASE(
+    "LeaseBook.begin: a new leader counts everybody's lease as granted when it began to lead, and then waits one "
+    "more") {
   RingFixture f(3);
   f.set_state(3, protocol::MemberState::gone);
   f.leases.begin(f.ring.members(), f.now);
   REQUIRE_FALSE(f.leases.lapsed(1, f.now + RingFixture::kLease));
-  REQUIRE(f.leases.lapsed(1, f.now + RingFixture::kLease + RingFixture::kMargin));
-  REQUIRE_FALSE(f.leases.lapsed(2, f.now + RingFixture::kLease));
+  REQUIRE(f.leases.lapsed(1, f.now + 2 * RingFixture::kLease + RingFixture::kMargin));
+  REQUIRE_FALSE(f.leases.lapsed(2, f.now + 2 * RingFixture::kLease));
   REQUIRE(f.leases.lapsed(3, f.now));
 }
 
@@ -48,7 +50,7 @@ TEST_CASE("LeaseBook.begin: what an earlier leadership knew is forgotten") {
   RingFixture f(2);
   f.leases.grant(2, f.now + 10 * RingFixture::kLease);
   f.leases.begin(f.ring.members(), f.now);
-  REQUIRE(f.leases.ends(2) == f.now + RingFixture::kLease + RingFixture::kMargin);
+  REQUIRE(f.leases.ends(2) == f.now + 2 * RingFixture::kLease + RingFixture::kMargin);
 }
 
 TEST_CASE("may_be_granted: not while a stopped is owed for a change that names the member") {

@@ -121,10 +121,10 @@ class Head final : private HeldReplies::Sink {
       member.host = "127.0.0.1";
       member.port = static_cast<uint16_t>(7400 + id);
     }
-    message.ranges = {{0, kSlotCount - 1, epoch, chain, next_epoch, next}};
+    message.ranges = {{0, kSlotCount - 1, epoch, chain, next_epoch, next, {}}};
     const auto table = ring::Table::from_message(message);
     REQUIRE(table.ok());
-    REQUIRE(store.obey(*table, kSelf).ok());
+    REQUIRE(store.obey(*table, kSelf, 1).ok());
   }
   void release(Slot, const Destination&, std::string_view reply) override { replies.emplace_back(reply); }
   void unsettled(Slot, const Destination&) override { replies.emplace_back("unsettled"); }
