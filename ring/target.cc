@@ -88,8 +88,20 @@ void Placing::keep() {
   for (const Places& chain : chains_) {
     for (const uint32_t member : chain) ++loads_[member];
   }
-  for (Places& chain : chains_) {
-    if (chain.size() > copies_ || !domains_.allows(chain)) drop_what_may_not_stay(chain);
+  // Neighbours with the same members drop the same ones, so that ranges stay long.
+  Places before, kept;
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    Places& chain = chains_[slot];
+    if (slot == groups_.first_slot(groups_.of(slot))) before.clear();
+    if (chain.size() <= copies_ && domains_.allows(chain)) continue;
+    if (chain != before) {
+      before = chain;
+      drop_what_may_not_stay(chain);
+      kept = chain;
+      continue;
+    }
+    for (const uint32_t member : chain) loads_[member] -= is_in(kept, member) ? 0 : 1;
+    chain = kept;
   }
 }
 
