@@ -1,0 +1,203 @@
+// How the table in force is brought to the target.
+#include "coordinator/mover.h"
+
+#include "tests/coordinator/ring_fixture.h"
+
+#include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
+
+namespace chainring::coordinator {
+namespace {
+
+struct MoverFixture : RingFixture {
+  explicit MoverFixture(int members = 3, uint32_t copies = 3) : RingFixture(members, copies) {
+    Chain all;
+    for (int i = 1; i <= members; ++i) all.push_back(static_cast<MemberId>(i));
+    place(all);
+    grant_all();
+    run();
+  }
+  void grant_all() {
+    for (const Member& member : ring.members()) leases.grant(member.listed.id, now);
+  }
+  bool wish(ReshardVerb verb, std::string name = {}, uint32_t value = 0) {
+    const ReshardEntry entry{verb, std::move(name), value, 0, 0, 0};
+    if (!ring.check(entry).ok()) return false;
+    ring.apply(entry);
+    return true;
+  }
+  // Plans, and applies what was planned; what it was.
+  Mover::Plan step() {
+    Mover::Plan plan = mover.plan(ring, leases, now);
+    if (plan.target) ring.apply(*plan.target);
+    if (plan.goals) ring.apply(*plan.goals);
+    if (plan.intention) ring.apply(*plan.intention);
+    return plan;
+  }
+  static bool idle(const Mover::Plan& plan) { return !plan.target && !plan.goals && !plan.intention; }
+  // Everybody learns what it is to learn.
+  void learn() {
+    std::map<MemberId, protocol::Learned> learned;
+    for (const protocol::TableRange& range : ring.ranges()) {
+      for (const MemberId id : range.goal) {
+        if (contains(range.chain, id)) continue;
+        learned[id].member = id;
+        learned[id].runs.push_back({range.first, range.last, range.epoch});
+      }
+    }
+    for (const auto& [id, statement] : learned) mover.learned(statement);
+  }
+  void pass_barriers() {
+    Epoch open = 0;
+    for (const protocol::TableRange& range : ring.ranges()) open = std::max(open, range.next_epoch);
+    if (open != 0) activate(open);
+  }
+  // Goes on until nothing is left to do; how many barriers it took.
+  int run() {
+    int barriers = 0;
+    for (int round = 0; round < 1000; ++round) {
+      const Mover::Plan plan = step();
+      if (idle(plan) && ring.slots_left() == 0) return barriers;
+      barriers += plan.intention ? 1 : 0;
+      learn();
+      pass_barriers();
+      now += Mover::kReadyWait;
+      grant_all();
+    }
+    FAIL("it does not come to an end");
+    return barriers;
+  }
+  uint32_t slots_of(MemberId id) const {
+    uint32_t slots = 0;
+    for (const protocol::TableRange& range : ring.ranges()) slots += contains(range.chain, id) ? slot_count(range) : 0;
+    return slots;
+  }
+
+  Mover mover;
+};
+
+}  // namespace
+
+TEST_CASE("Mover.plan: a node that is added learns its slots before it is in their chains, a batch at a time") {
+  MoverFixture f;
+  const MemberId added = f.add("n4");
+  f.grant_all();
+  REQUIRE(MoverFixture::idle(f.step()));  // it has registered, and idles
+  REQUIRE(f.wish(ReshardVerb::add, "n4"));
+  REQUIRE(f.ring.change().text == "add n4");
+  REQUIRE(f.step().target.has_value());
+  const uint32_t to_move = f.ring.slots_left();
+  REQUIRE(to_move > 0);
+  const Mover::Plan begun = f.step();
+  REQUIRE(begun.goals.has_value());
+  for (int i = 0; i < 5; ++i) REQUIRE_FALSE(f.step().intention.has_value());  // nobody has learned anything
+  REQUIRE(f.slots_of(added) == 0);
+
+  f.learn();
+  const Mover::Plan taken = f.step();
+  REQUIRE(taken.intention.has_value());
+  REQUIRE(taken.intention->planned);
+  uint32_t slots = 0;
+  for (const IntendedRun& run : taken.intention->runs) slots += run.last - run.first + 1u;
+  REQUIRE(slots <= Mover::kSlotsPerBarrier);
+  f.pass_barriers();
+  REQUIRE(f.ring.slots_left() == to_move - slots);
+
+  f.run();
+  REQUIRE(f.slots_of(added) >= 3 * kSlotCount / 4 * 97 / 100);
+  REQUIRE(f.ring.change().text.empty());
+  REQUIRE(f.ring.member(added)->listed.state == protocol::MemberState::up);
+}
+
+TEST_CASE("Mover.plan: a removed node gives all its slots away and is idle then") {
+  MoverFixture f(4);
+  REQUIRE(f.wish(ReshardVerb::remove, "n2"));
+  REQUIRE(f.ring.newest("n2")->listed.state == protocol::MemberState::leaving);
+  f.run();
+  REQUIRE(f.slots_of(2) == 0);
+  REQUIRE(f.ring.newest("n2")->listed.state == protocol::MemberState::joining);
+  REQUIRE_FALSE(f.wish(ReshardVerb::remove, "n2"));
+  REQUIRE(f.wish(ReshardVerb::add, "n2"));
+}
+
+TEST_CASE("Mover.plan: a planned change that stays open is taken back, and tried again with more time (R14)") {
+  MoverFixture f;
+  f.add("n4");
+  f.grant_all();
+  f.wish(ReshardVerb::add, "n4");
+  f.step();
+  f.step();
+  f.learn();
+  REQUIRE(f.step().intention.has_value());
+  f.step();
+  f.now += Mover::kPatience;
+  f.grant_all();
+  const Mover::Plan back = f.step();
+  REQUIRE(back.withdraws);
+  for (const IntendedRun& run : back.intention->runs) REQUIRE(run.chain == f.ring.range_of(run.first).chain);
+  f.pass_barriers();
+  f.run();
+  REQUIRE(f.ring.slots_left() == 0);
+}
+
+TEST_CASE("Mover.plan: nothing begins while moves are paused; CANCEL takes everything back") {
+  MoverFixture f;
+  f.add("n4");
+  f.grant_all();
+  f.wish(ReshardVerb::add, "n4");
+  f.step();
+  REQUIRE(f.wish(ReshardVerb::pause));
+  REQUIRE(MoverFixture::idle(f.step()));
+  REQUIRE(f.wish(ReshardVerb::resume));
+  REQUIRE(f.step().goals.has_value());
+  f.learn();
+  f.step();
+  f.pass_barriers();
+  REQUIRE(f.slots_of(4) > 0);
+  REQUIRE(f.wish(ReshardVerb::cancel));
+  REQUIRE_FALSE(f.wish(ReshardVerb::cancel));
+  f.run();
+  REQUIRE(f.slots_of(4) == 0);
+  REQUIRE_FALSE(f.ring.newest("n4")->placed);
+  REQUIRE(f.ring.change().text.empty());
+}
+
+TEST_CASE("Mover.plan: a goal that names somebody who lapsed is given up, and says for whom it waits") {
+  MoverFixture f;
+  f.add("n4");
+  f.grant_all();
+  f.wish(ReshardVerb::add, "n4");
+  f.step();
+  f.step();
+  f.now += RingFixture::kLease + RingFixture::kMargin;
+  f.grant({1, 2, 3});
+  const Mover::Plan plan = f.step();
+  REQUIRE(plan.goals.has_value());
+  for (const IntendedRun& run : plan.goals->runs) REQUIRE(run.chain.empty());
+  f.step();
+  REQUIRE(f.mover.progress().trouble == "waiting for node n4");
+}
+
+TEST_CASE("RingState: a node that comes back has its place and its weight again; one that was removed has not") {
+  MoverFixture f(4);
+  REQUIRE(f.wish(ReshardVerb::weight, "n2", 300));
+  f.run();
+  f.set_state(2, protocol::MemberState::gone);
+  const MemberId again = f.add("n2");
+  REQUIRE(f.ring.member(again)->placed);
+  REQUIRE(f.ring.member(again)->listed.weight == 300);
+  f.wish(ReshardVerb::remove, "n3");
+  f.set_state(3, protocol::MemberState::gone);
+  REQUIRE_FALSE(f.ring.member(f.add("n3"))->placed);
+}
+
+TEST_CASE("RingState: who ends alone with a slot is moved away from; elsewhere its place is kept") {
+  MoverFixture f(3, 2);
+  const uint64_t wishes = f.ring.wishes();
+  f.set_state(1, protocol::MemberState::leaving);
+  REQUIRE(f.ring.wishes() == wishes);
+  f.set_state(2, protocol::MemberState::leaving);  // now some chains have nobody else
+  REQUIRE(f.ring.wishes() > wishes);
+  for (const ring::Candidate& candidate : placed_candidates(f.ring)) REQUIRE(candidate.id == 3);
+}
+
+}  // namespace chainring::coordinator
