@@ -245,6 +245,41 @@ def skipped(tree):
                 yield path, line_of(text, match.start()), f"hides a test: {match.group(0)}"
 
 
+COMPLAINT = re.compile(r"\blog_?(?:\.|->)(?:warning|error)\(")
+TEXT_SHORTEST = 12  # shorter pieces of a line say nothing by themselves
+
+
+def texts_of_call(text, start):
+    """The string literals of the call whose arguments begin at `start`; those side by side are one."""
+    texts, depth, position, together = [], 1, start, False
+    while depth > 0 and position < len(text):
+        literal = re.match(r'"((?:\\.|[^"\\\n])*)"', text[position:])
+        if literal:
+            piece = re.sub(r"\\(.)", r"\1", literal.group(1))
+            texts[-1:] = [texts[-1] + piece] if together else texts[-1:] + [piece]
+            position += literal.end()
+            together = True
+            continue
+        depth += {"(": 1, ")": -1}.get(text[position], 0)
+        together = together and text[position].isspace()
+        position += 1
+    return texts
+
+
+def complaints(tree):
+    """What is logged as a warning or an error is explained to operators."""
+    explained = " ".join(tree.files.get("docs/operations.md", "").split())
+    for path in tree.cpp():
+        if top_folder(path) == "tests":
+            continue
+        text = tree.files[path]
+        for call in COMPLAINT.finditer(text):
+            for piece in texts_of_call(text, call.end()):
+                words = " ".join(piece.split()).strip(":;,( ")
+                if len(words) >= TEXT_SHORTEST and words not in explained:
+                    yield path, line_of(text, call.start()), f"is not in docs/operations.md: {words}"
+
+
 RULES = {
     "layering": layering,
     "decisions": decisions,
@@ -259,4 +294,5 @@ RULES = {
     "unbuilt": unbuilt,
     "own-paths": own_paths,
     "skipped": skipped,
+    "complaints": complaints,
 }

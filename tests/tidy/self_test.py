@@ -276,5 +276,22 @@ class EveryRule(unittest.TestCase):
             self.assertIn(f'("{rule}"', text)
 
 
+class Complaints(unittest.TestCase):
+    CALL = 'void f() { log_.warning(concat("the disk of ", name, " is nearly "\n "full: ", why)); }\n'
+
+    def test_finds_a_warning_that_is_not_explained(self):
+        files = {"node/a.cc": self.CALL, "docs/operations.md": "| `the disk of ... is empty` |\n"}
+        self.assertEqual(found("complaints", files), ["node/a.cc"])
+        self.assertEqual(found("complaints", {"cli/a.cc": 'log->error("it cannot go on");\n'}), ["cli/a.cc"])
+
+    def test_lets_one_be_that_is(self):
+        files = {"node/a.cc": self.CALL, "docs/operations.md": "| `the disk of ... is nearly full: ...` |\n"}
+        self.assertEqual(found("complaints", files), [])
+
+    def test_lets_information_and_tests_be(self):
+        files = {"node/a.cc": 'log_.info("all is as it should be");\n', "tests/a.cc": 'log.warning("made up here");\n'}
+        self.assertEqual(found("complaints", files), [])
+
+
 if __name__ == "__main__":
     unittest.main()
