@@ -202,12 +202,14 @@ class Churn(unittest.TestCase):
                 return status and status["reshard"]["state"] == "idle" and status["slots"]["served"] == 16384 and status
             status = wait_for(f"change {change} to be in place", in_place, 120, every=0.05)
             (out.remove if adds else out.append)(name)
-            self.assertEqual(sorted(member["name"] for member in status["members"] if member["slots"] == 0), sorted(out))
+            idle = [member["name"] for member in status["members"] if member["slots"] == 0]
+            self.assertEqual(sorted(idle), sorted(out))
             self.within_bounds(status)
             self.assertEqual((load.errors, load.wrong), ([], []), f"change {change}: {name}")
         load.stop()
         with cluster.client() as client:
-            self.assertEqual(client.call("MGET", *(f"key:{i}" for i in range(KEYS))), [value_of(i) for i in range(KEYS)])
+            values = client.call("MGET", *(f"key:{i}" for i in range(KEYS)))
+            self.assertEqual(values, [value_of(i) for i in range(KEYS)])
             for key, value in load.acknowledged.items():
                 self.assertEqual(client.call("GET", key), value)
             self.assertEqual(int(client.call("GET", "load:count")), load.counted)
