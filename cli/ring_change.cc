@@ -26,7 +26,8 @@ std::string_view verb(RingChange::Kind kind) {
 bool has_number(RingChange::Kind kind) { return kind == RingChange::Kind::weight || kind == RingChange::Kind::copies; }
 
 bool is_out(const StatusReport::Member& member) {
-  return member.state == "gone" || (member.state == "joining" && member.slots == 0);
+  const bool is_dead = member.state == "absent" && !member.placed;
+  return member.state == "gone" || ((member.state == "joining" || is_dead) && member.slots == 0);
 }
 
 }  // namespace

@@ -34,6 +34,11 @@ void take(const json::object& from, std::string_view key, int64_t& to) {
   if (!failed) to = number;
 }
 
+void take(const json::object& from, std::string_view key, bool& to) {
+  const json::value* value = from.if_contains(key);
+  if (value != nullptr && value->is_bool()) to = value->get_bool();
+}
+
 void take(const json::object& from, std::string_view key, std::vector<std::string>& to) {
   for (const json::value& item : array_at(from, key)) {
     if (item.is_string()) to.emplace_back(std::string_view(item.get_string()));
@@ -66,6 +71,7 @@ void take(const json::object& from, StatusReport::Member& to) {
   take(from, "head_slots", to.head_slots);
   take(from, "slots", to.slots);
   take(from, "weight", to.weight);
+  take(from, "placed", to.placed);
   take(from, "failure_host", to.failure_host);
   take(from, "zone", to.zone);
 }

@@ -48,6 +48,7 @@ struct StatusReport {
     std::string state;  // joining, up, absent, leaving, gone
     int64_t lease_ms = 0;
     int64_t head_slots = 0, slots = 0, weight = 0;
+    bool placed = true;  // it is to have slots
     std::string failure_host, zone;
   };
   struct Router {

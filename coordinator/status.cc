@@ -72,7 +72,7 @@ void write_members(JsonWriter& json, const RingState& ring, const StatusFacts& f
     json.key("state").text(state_name(member.state));
     json.key("lease_ms").number(facts.lease_ms[i]);
     json.key("head_slots").number(load.heads).key("slots").number(load.holds);
-    json.key("weight").number(member.weight);
+    json.key("weight").number(member.weight).key("placed").boolean(ring.members()[i].placed);
     json.key("failure_host").text(member.failure_host).key("zone").text(member.failure_zone);
     json.end_object();
   }

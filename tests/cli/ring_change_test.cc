@@ -56,6 +56,10 @@ TEST_CASE("is_in_effect: for each kind of change") {
   CHECK(is_in_effect({Kind::remove, "n3", 0}, ring));
   CHECK_FALSE(is_in_effect({Kind::remove, "n4", 0}, ring));  // still holds something
   CHECK(is_in_effect({Kind::remove, "n9", 0}, ring));
+  StatusReport::Member dead = member("n5", "absent", 0);
+  CHECK_FALSE(is_in_effect({Kind::remove, "n5", 0}, ring_of({dead})));
+  dead.placed = false;
+  CHECK(is_in_effect({Kind::remove, "n5", 0}, ring_of({dead})));
   CHECK(is_in_effect({Kind::weight, "n2", 200}, ring));
   CHECK_FALSE(is_in_effect({Kind::weight, "n1", 200}, ring));
   CHECK(is_in_effect({Kind::copies, "", 3}, ring));

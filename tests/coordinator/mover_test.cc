@@ -139,7 +139,7 @@ TEST_CASE("Mover.plan: a planned change that stays open is taken back, and tried
   REQUIRE(f.ring.slots_left() == 0);
 }
 
-TEST_CASE("Mover.plan: nothing begins while moves are paused; CANCEL takes everything back") {
+TEST_CASE("Mover.plan: nothing begins while moves are paused, and CANCEL takes everything back") {
   MoverFixture f;
   f.add("n4");
   f.grant_all();
@@ -177,7 +177,7 @@ TEST_CASE("Mover.plan: a goal that names somebody who lapsed is given up, and sa
   REQUIRE(f.mover.progress().trouble == "waiting for node n4");
 }
 
-TEST_CASE("RingState: a node that comes back has its place and its weight again; one that was removed has not") {
+TEST_CASE("RingState: a node that comes back has its place and its weight again, one that was removed has not") {
   MoverFixture f(4);
   REQUIRE(f.wish(ReshardVerb::weight, "n2", 300));
   f.run();
@@ -190,7 +190,7 @@ TEST_CASE("RingState: a node that comes back has its place and its weight again;
   REQUIRE_FALSE(f.ring.member(f.add("n3"))->placed);
 }
 
-TEST_CASE("RingState: who ends alone with a slot is moved away from; elsewhere its place is kept") {
+TEST_CASE("RingState: who ends alone with a slot is moved away from, elsewhere its place is kept") {
   MoverFixture f(3, 2);
   const uint64_t wishes = f.ring.wishes();
   f.set_state(1, protocol::MemberState::leaving);

@@ -58,7 +58,7 @@ TEST_CASE("HttpServer: a GET is answered whole, and the connection ends") {
   CHECK(rig.server.next_tick() == kNever);
 }
 
-TEST_CASE("HttpServer: HEAD has the headers of GET and no body; the status is the page's") {
+TEST_CASE("HttpServer: HEAD has the headers of GET and no body, the status is the page's") {
   Rig rig;
   const std::string head = rig.send(rig.connect(), "HEAD /a HTTP/1.0\r\n\r\n");
   CHECK(head.find("Content-Length: 7\r\n") != std::string::npos);
