@@ -156,6 +156,11 @@ class Moves(unittest.TestCase):
         self.ring("COPIES", 3)
         self.check("copies 3", loads)
 
+        leaving = self.cluster.pid("n3")
+        os.kill(leaving, signal.SIGTERM)  # it hands its slots over, ends, and is started again
+        self.cluster.new_pid("n3", leaving)
+        self.check("SIGTERM to n3, restarted", loads)
+
         for load in loads:
             load.stop()
         with self.cluster.client() as client:
