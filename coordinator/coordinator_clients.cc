@@ -104,6 +104,8 @@ void Coordinator::answer(const Origin& origin, protocol::ReplyStatus status, std
         return clients_.complete(origin.ticket, body);
       case protocol::ReplyStatus::bounced:
         return clients_.complete(origin.ticket, concat("-", kTooBusy, "\r\n"));
+      case protocol::ReplyStatus::unsettled:
+        return outcome_unknown(origin);
       default:
         return clients_.complete(origin.ticket, not_leader_error());
     }

@@ -94,7 +94,7 @@ void GroupDesk::stop_seeking() {
 void GroupDesk::resign() {
   stop_seeking();
   for (const Waiting& waiting : std::exchange(waiting_, {})) {
-    sink_.answer(waiting.origin, protocol::ReplyStatus::not_leader, {});
+    sink_.answer(waiting.origin, protocol::ReplyStatus::unsettled, {});  // the next leader may go on with it
   }
 }
 

@@ -41,15 +41,13 @@ void LockDesk::lead(Millis known_time, Now now) {
 
 void LockDesk::resign() {
   lost(take_waiting());
-  for (AwaitingTime& waiting : std::exchange(awaiting_time_, {})) {
-    finished(waiting.request.bytes());
-    sink_.answer(waiting.request.origin, protocol::ReplyStatus::not_leader, {});
-  }
+  for (const LockRequest& waiting : std::exchange(awaiting_writes_, {})) give_back(waiting);
+  for (const AwaitingTime& waiting : std::exchange(awaiting_time_, {})) give_back(waiting.request);
   numbered_.clear();
   for (const auto& [index, proposal] : std::exchange(proposals_, {})) {
     finished(proposal.bytes);
     if (proposal.number != 0) {
-      sink_.answer(proposal.origin, protocol::ReplyStatus::not_leader, {});  // it sends the same number again
+      sink_.answer(proposal.origin, protocol::ReplyStatus::unsettled, {});  // it sends the same number again
     } else {
       sink_.outcome_unknown(proposal.origin);
     }
@@ -98,6 +96,7 @@ void LockDesk::submit(LockRequest request) {
   if (command.writes() && !state_.locks().changes_nothing(command)) {
     propose(std::move(request));
   } else {
+    if (!proposals_.empty()) request.behind = proposals_.rbegin()->first;
     waiting_.push_back(std::move(request));
   }
 }
@@ -107,13 +106,16 @@ void LockDesk::confirmed(std::vector<LockRequest> requests) {
 }
 
 void LockDesk::lost(std::vector<LockRequest> requests) {
-  for (const LockRequest& request : requests) {
-    finished(request.bytes());
-    sink_.answer(request.origin, protocol::ReplyStatus::not_leader, {});
-  }
+  for (const LockRequest& request : requests) give_back(request);
 }
 
-// This coordinator led when the request had come: its state may answer.
+// It has no entry in the log.
+void LockDesk::give_back(const LockRequest& request) {
+  finished(request.bytes());
+  sink_.answer(request.origin, protocol::ReplyStatus::not_leader, {});
+}
+
+// This coordinator led when the request had come: its state may answer once it has the writes that came before.
 void LockDesk::settle(LockRequest request) {
   const LockCommand command = request.command();
   if (command.writes()) {
@@ -123,6 +125,7 @@ void LockDesk::settle(LockRequest request) {
                         state_.answers().find(request.sender, request.number).verdict != Answers::Verdict::fresh);
     if (known || !state_.locks().changes_nothing(command)) return propose(std::move(request));
   }
+  if (is_ahead_of_state(request)) return awaiting_writes_.push_back(std::move(request));
   if (state_.locks().rests_on_expiry(command, time())) {
     awaiting_time_.push_back({std::move(request), time()});
     if (time_index_ == 0) propose_time();
@@ -204,6 +207,15 @@ void LockDesk::applied(uint64_t index, const Applied& applied) {
   }
   if (index == time_index_) time_index_ = 0;
   if (!awaiting_time_.empty()) time_moved();
+  writes_arrived();
+}
+
+void LockDesk::writes_arrived() {
+  while (!awaiting_writes_.empty() && !is_ahead_of_state(awaiting_writes_.front())) {
+    LockRequest request = std::move(awaiting_writes_.front());
+    awaiting_writes_.pop_front();
+    settle(std::move(request));
+  }
 }
 
 void LockDesk::time_moved() {

@@ -1,12 +1,16 @@
 // Where commands on the lock keyspace wait at the leader: for the round that confirms that it leads, for their entry to
 // be committed, for the time of an expiry to be (R20, R25, R30).
 //
+// Whoever asks is answered from a state that has all writes which came to the desk before, so a client that sends a
+// write and a read at once sees its write (R10).
+//
 // Volatile: a new leader begins with an empty desk. Pure: time and randomness are arguments; the log and whoever gets
 // the replies are behind interfaces.
 // Thread-safety: none; one owner. State, Log and Sink are not owned and outlive it.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -62,6 +66,7 @@ struct LockRequest {
   uint64_t answered_below = 0;
   uint8_t db = 0;
   protocol::RespVersion resp = protocol::RespVersion::resp2;
+  uint64_t behind = 0;  // the desk's: the last entry that was under way when it came; 0: none was
   const protocol::CommandSpec* spec;
 
   [[nodiscard]] bool numbered() const { return sender != 0 && number != 0; }
@@ -101,7 +106,8 @@ class LockDesk {
 
   // Leadership began: time runs on from the greatest one that this coordinator knows.
   void lead(Millis known_time, Now now);
-  // Leadership is lost: everything at the desk is answered, as what it has become.
+  // Leadership is lost: everything at the desk is answered, as what it has become. `not_leader` is said of what has no
+  // entry in the log; of a numbered write that has one, which the next leader may commit yet, `unsettled`.
   void resign();
 
   // The turn's reading. Proposes to move the time on when locks have expired.
@@ -136,6 +142,12 @@ class LockDesk {
   [[nodiscard]] std::string refusal(const LockRequest& request) const;
   [[nodiscard]] std::string entry_of(const LockRequest& request) const;
   void settle(LockRequest request);
+  // Whether a write that came before it is still on its way to the state.
+  [[nodiscard]] bool is_ahead_of_state(const LockRequest& request) const {
+    return !proposals_.empty() && proposals_.begin()->first <= request.behind;
+  }
+  void writes_arrived();
+  void give_back(const LockRequest& request);
   void propose(LockRequest request);
   void propose_time();
   void answer_read(const LockRequest& request);
@@ -150,6 +162,7 @@ class LockDesk {
   Now now_;
   LockClock clock_;
   std::vector<LockRequest> waiting_;                               // for a round of reads
+  std::deque<LockRequest> awaiting_writes_;                        // confirmed, for those that came before
   std::vector<AwaitingTime> awaiting_time_;                        // for an expiry to be committed
   std::map<uint64_t, Proposal> proposals_;                         // by index
   std::map<std::pair<Incarnation, uint64_t>, uint64_t> numbered_;  // writes among them: their index

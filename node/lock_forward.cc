@@ -87,12 +87,10 @@ bool LockForward::on_reply(const protocol::Reply& reply, std::string_view body, 
       doubtful_ = false;
       finish(at, error_reply(protocol::errors::kOutcomeUnknown));
       return true;
-    case protocol::ReplyStatus::not_leader:
-      request.may_have_run = true;  // a leader that resigns says so of what it has proposed, too
-      break;
-    case protocol::ReplyStatus::unsettled:
+    case protocol::ReplyStatus::unsettled:  // who led has proposed it and leads no more
       request.may_have_run = true;
       break;
+    case protocol::ReplyStatus::not_leader:
     case protocol::ReplyStatus::bounced:
       break;
   }

@@ -229,7 +229,7 @@ enum class ReplyStatus : uint8_t {
   bounced = 1,     // not executed; the sender's or the receiver's table is old, or the slot is stopped: park, retry
   not_leader = 2,  // not executed; from a coordinator; the body is "host:port" of the leader, or empty
   expired = 3,     // not executed now: its number is below what its sender called answered
-  unsettled = 4,   // executed, but this member left the chain before it was committed: send it again, same number
+  unsettled = 4,   // executed or proposed, but whoever has it left before it was committed: send it again, same number
 };
 
 struct Reply {

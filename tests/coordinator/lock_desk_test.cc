@@ -102,6 +102,39 @@ TEST_CASE("LockDesk.submit: reads, and what would change nothing, wait for a rou
   REQUIRE(f.log.size() == entries);
 }
 
+TEST_CASE("LockDesk.confirmed: a read sees the writes that came before it, and does not wait for later ones (R10)") {
+  DeskFixture f;
+  f.submit("SET lock:a me PX 1000");
+  const uint64_t get = f.submit("GET lock:a"), mark = f.submit("WATCH lock:a"), token = f.submit("LOCK TOKEN lock:a me");
+  f.submit("SET lock:b me PX 1000");
+  f.confirm();  // the round was quicker than the entry
+  REQUIRE(f.answers.empty());
+  f.commit(1);
+  REQUIRE(f.answers[get].second == "$2\r\nme\r\n");
+  REQUIRE(f.answers[mark].first == ReplyStatus::done);
+  REQUIRE(f.answers[token].second == concat(":", f.state.locks().find(0, "lock:a")->token, "\r\n"));
+}
+
+TEST_CASE("LockDesk.confirmed: what would change nothing is judged behind the writes that came before it (R10, R30)") {
+  DeskFixture f;
+  f.run("SET lock:a me");
+  f.submit("DEL lock:a");
+  const uint64_t polled = f.submit("SET lock:a you NX", 1);
+  f.confirm();
+  REQUIRE(f.log.size() == 2);
+  f.commit();
+  REQUIRE(f.answers[polled].second == "+OK\r\n");
+  REQUIRE(f.log.size() == 3);
+
+  f.submit("SET lock:a they");
+  const uint64_t refused = f.submit("SET lock:a me NX", 2);
+  f.confirm();
+  REQUIRE_FALSE(f.answers.contains(refused));
+  f.commit();
+  REQUIRE(f.answers[refused].second == "$-1\r\n");
+  REQUIRE(f.log.size() == 4);
+}
+
 TEST_CASE("LockDesk.confirmed: what has come free in the meantime is proposed after all") {
   DeskFixture f;
   f.run("SET lock:a me");
@@ -230,10 +263,15 @@ TEST_CASE("LockDesk: a number that was called answered is refused and does not r
 TEST_CASE("LockDesk.resign: everything is answered as what has become of it") {
   DeskFixture f;
   f.run("SET lock:a me PX 100");
-  const uint64_t numbered = f.submit("INCR lock:n", 1), plain = f.submit("INCR lock:m"), read = f.submit("GET lock:n");
+  const uint64_t numbered = f.submit("INCR lock:n", 1), plain = f.submit("INCR lock:m");
+  const uint64_t behind = f.submit("GET lock:n"), poll = f.submit("SET lock:a you NX", 2);
+  f.confirm();
+  const uint64_t read = f.submit("GET lock:n");
   f.desk.resign();
-  REQUIRE(f.answers[numbered].first == ReplyStatus::not_leader);
+  REQUIRE(f.answers[numbered].first == ReplyStatus::unsettled);
   REQUIRE(f.answers[read].first == ReplyStatus::not_leader);
+  REQUIRE(f.answers[behind].first == ReplyStatus::not_leader);
+  REQUIRE(f.answers[poll].first == ReplyStatus::not_leader);
   REQUIRE(f.unknown == std::set<uint64_t>{plain});
   REQUIRE(f.desk.take_waiting().empty());
   f.desk.lead(0, f.now);

@@ -104,6 +104,25 @@ TEST_CASE("Router: a coordinator that does not know the leader is asked again af
   CHECK(rig.read(client) == "$-1\r\n");
 }
 
+TEST_CASE("Router: at its deadline a lock write is unknown when a leader had proposed it, else it was not executed") {
+  Rig rig;
+  const ConnId client = rig.connect();
+  rig.request(client, {"SET", "lock:a", "t", "NX"});
+  rig.request(client, {"SET", "lock:b", "t", "NX"});
+  const auto arrived = rig.requests(kNoMember);
+  REQUIRE(arrived.size() == 2);
+  rig.reply(kNoMember, arrived[0].header.id, {}, 0, ReplyStatus::unsettled);
+  rig.reply(kNoMember, arrived[1].header.id, {}, 0, ReplyStatus::not_leader);
+  const Micros deadline = rig.now() + 3'000 * kMicrosPerMilli;
+  for (auto probes = rig.requests(kNoMember); rig.now() < deadline; probes = rig.requests(kNoMember)) {
+    for (const auto& probe : probes) rig.reply(kNoMember, probe.header.id, {}, 0, ReplyStatus::not_leader);
+    rig.advance(1);
+  }
+  const std::string said = rig.read(client);
+  CAPTURE(said);
+  CHECK(said.starts_with(concat("-", protocol::errors::kOutcomeUnknown, "\r\n-CLUSTERDOWN ")));
+}
+
 TEST_CASE("Router: a leader's link that breaks costs a pause, and lock writes keep their numbers") {
   Rig rig;
   const ConnId client = rig.connect();
