@@ -105,7 +105,8 @@ TEST_CASE("LockDesk.submit: reads, and what would change nothing, wait for a rou
 TEST_CASE("LockDesk.confirmed: a read sees the writes that came before it, and does not wait for later ones (R10)") {
   DeskFixture f;
   f.submit("SET lock:a me PX 1000");
-  const uint64_t get = f.submit("GET lock:a"), mark = f.submit("WATCH lock:a"), token = f.submit("LOCK TOKEN lock:a me");
+  const uint64_t get = f.submit("GET lock:a"), mark = f.submit("WATCH lock:a"),
+                 token = f.submit("LOCK TOKEN lock:a me");
   f.submit("SET lock:b me PX 1000");
   f.confirm();  // the round was quicker than the entry
   REQUIRE(f.answers.empty());
