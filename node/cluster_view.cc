@@ -6,7 +6,6 @@
 #include <unordered_map>
 
 #include "base/text.h"
-#include "protocol/reply.h"
 #include "protocol/slot.h"
 
 namespace chainring::node {
@@ -156,23 +155,48 @@ std::string_view ClusterView::nodes() {
   return nodes_text_;
 }
 
-std::string ClusterView::make_slots(RespVersion version) const {
-  std::string out;
-  ReplyWriter reply(out, version);
-  reply.array(runs_.size());
-  for (const Run& run : runs_) {
-    reply.array(2 + run.chain.size());
-    reply.integer(run.slots.first);
-    reply.integer(run.slots.last);
-    for (const size_t place : run.chain) {
-      reply.array(4);
-      reply.bulk(nodes_[place].member.host);
-      reply.integer(nodes_[place].member.port);
-      reply.bulk(nodes_[place].id);
-      reply.map(0);  // other names of the node
-    }
+void ClusterView::write_slots(ReplyWriter& reply, const protocol::SlotRange& range,
+                              std::span<const size_t> chain) const {
+  reply.array(2 + chain.size());
+  reply.integer(range.first);
+  reply.integer(range.last);
+  for (const size_t place : chain) {
+    reply.array(4);
+    reply.bulk(nodes_[place].member.host);
+    reply.integer(nodes_[place].member.port);
+    reply.bulk(nodes_[place].id);
+    reply.map(0);  // other names of the node
   }
-  return out;
+}
+
+// Libraries keep a node in the role in which they first meet it (redis-py would take only the first head for a primary,
+// and leave the others out of DBSIZE and FLUSHALL), and here most are heads of some slots and not of others. So one
+// slot of each head comes first, without the other members of its chain.
+std::string ClusterView::make_slots(RespVersion version) const {
+  std::vector<bool> met(nodes_.size());
+  std::vector<const Run*> introductions;
+  for (const Run& run : runs_) {
+    if (run.chain.size() > 1 && !met[run.chain.front()]) introductions.push_back(&run);
+    met[run.chain.front()] = true;
+  }
+  std::string rows;
+  ReplyWriter reply(rows, version);
+  size_t count = introductions.size();
+  for (const Run* run : introductions) write_slots(reply, {run->slots.first, run->slots.first}, {&run->chain[0], 1});
+  auto introduced = introductions.begin();
+  for (const Run& run : runs_) {
+    protocol::SlotRange range = run.slots;
+    if (introduced != introductions.end() && *introduced == &run) {
+      ++introduced;
+      if (range.first == range.last) continue;
+      ++range.first;
+    }
+    write_slots(reply, range, run.chain);
+    ++count;
+  }
+  std::string out;
+  ReplyWriter(out, version).array(count);
+  return out + rows;
 }
 
 // A shard is all slots of one chain, so that each of its replicas has each of its slots. A node may be in several.

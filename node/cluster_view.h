@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "protocol/messages.h"
+#include "protocol/reply.h"
 #include "protocol/resp.h"
 #include "ring/table.h"
 
@@ -61,6 +63,7 @@ class ClusterView {
   void show(const ring::Table& table, const protocol::TableMember& self);
   void add_node(const protocol::TableMember& member);
   [[nodiscard]] bool urgent(const ring::Table& table) const;
+  void write_slots(protocol::ReplyWriter& reply, const protocol::SlotRange& range, std::span<const size_t> chain) const;
   [[nodiscard]] std::string make_slots(protocol::RespVersion version) const;
   [[nodiscard]] std::string make_shards(protocol::RespVersion version) const;
   [[nodiscard]] std::string make_nodes() const;

@@ -28,7 +28,7 @@ enum class Door : uint8_t {
   lost,       // nobody heads the slot, and no change is under way that would give it a head
 };
 
-// `reads_here`: the request only reads, and its client takes reads from any member. `serving`: the lease is valid.
+// `reads_here`: the request only reads, which any member may answer. `serving`: the lease is valid.
 [[nodiscard]] Door judge_door(const ring::Table& table, const Chains& chains, MemberId self, Slot slot, bool reads_here,
                               bool serving);
 
@@ -38,7 +38,6 @@ struct ParkedRequest {
   Slot slot = 0;  // protocol::kNoSlot: of all that this node heads
   uint8_t db = 0;
   protocol::RespVersion resp = protocol::RespVersion::resp2;
-  bool readonly = false;
   bool reads_here = false;  // see judge_door()
   Micros deadline = 0;
   bool transaction = false;

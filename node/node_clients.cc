@@ -119,7 +119,7 @@ void Node::run_on_keys(const session::ClientRequest& request) {
 void Node::run_on_slot(const session::ClientRequest& request, Slot slot) {
   Execution execution = execution_for(request);
   execution.slot = slot;
-  Door found = door(slot, request.readonly && execution.to.reads);
+  Door found = door(slot, execution.to.reads);
   if (found == Door::member) {
     const Millis margin = settings_.number(Setting::drift_margin_ms);
     if (store_.read(execution, margin)) return;
@@ -146,8 +146,7 @@ void Node::park(const session::ClientRequest& request, Slot slot) {
   parked.slot = slot;
   parked.db = request.db;
   parked.resp = request.resp;
-  parked.readonly = request.readonly;
-  parked.reads_here = request.readonly && only_reads(*request.command);
+  parked.reads_here = only_reads(*request.command);
   parked.deadline = request_deadline();
   parked.bytes = request.bytes;
   park(std::move(parked));
@@ -198,7 +197,6 @@ void Node::run_parked(const ParkedRequest& parked) {
   again.bytes = parked.bytes;
   again.db = parked.db;
   again.resp = parked.resp;
-  again.readonly = parked.readonly;
   request(again);
 }
 

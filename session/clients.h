@@ -39,7 +39,6 @@ struct ClientRequest {
   std::string_view bytes;  // the request as RESP, to forward (inline commands are rewritten)
   uint8_t db;
   protocol::RespVersion resp;
-  bool readonly = false;  // READONLY: any member of a chain may answer its reads
 };
 
 // Where keys are, as the role tells them apart. All that one transaction watches and runs is in one place.

@@ -10,6 +10,7 @@ const { inspect, isDeepStrictEqual } = require('node:util');
 
 const TRANSCRIPT = path.join(__dirname, 'transcript.json');
 const RETRY_MS = 10;
+const LOAD_KEYS = 200;
 
 class CheckFailed extends Error {}
 
@@ -87,6 +88,33 @@ class Checks {
         this.equal(what, await send(entry.send), resp === 3 && 'reply3' in entry ? entry.reply3 : entry.reply);
       }
     }
+  }
+
+  // Sets keys all over the slots to the number of the round, counts in others, and reads everything back, until a
+  // line arrives on stdin. Nothing may fail, and no reply may be older than what was acknowledged. read(key) may ask
+  // any copy.
+  async load({ set, incr, get, read }) {
+    let told = false;
+    process.stdin.once('data', () => { told = true; });
+    console.log(`loading ${this.client}`);
+    let round = 0;
+    while (!told) {
+      round += 1;
+      const value = `round ${round}`;
+      await Promise.all(Array.from({ length: LOAD_KEYS }, async (_, i) => {
+        const key = `${this.client}:${i}`;
+        this.equal(`SET of ${key}`, await set(key, value), 'OK');
+        this.equal(`GET of ${key}`, await get(key), value);
+        this.equal(`GET of ${key} from any copy`, await read(key), value);
+        this.equal(`INCR of ${key}:count`, await incr(`${key}:count`), round);
+      }));
+    }
+    process.stdin.unref();
+    for (let i = 0; i < LOAD_KEYS; i++) {
+      this.equal('the last value', await get(`${this.client}:${i}`), `round ${round}`);
+      this.equal('the last count', await get(`${this.client}:${i}:count`), String(round));
+    }
+    console.log(`ok ${this.client} | load of ${round} rounds`);
   }
 
   async run(body) {

@@ -12,6 +12,7 @@ import traceback
 
 TRANSCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "transcript.json")
 RETRY_SECONDS = 0.01
+LOAD_KEYS = 200
 
 
 class CheckFailed(Exception):
@@ -84,6 +85,28 @@ class Checks:
                 self.between(what, send(entry["send"]), *entry["between"])
             else:
                 self.equal(what, text(send(entry["send"])), entry["reply"])
+
+    def load(self, set_key, incr, get, read):
+        """Sets keys all over the slots to the number of the round, counts in others, and reads everything back, until a
+        line arrives on stdin. Nothing may fail, and no reply may be older than what was acknowledged. read(key) may ask
+        any copy."""
+        told = threading.Event()
+        threading.Thread(target=lambda: sys.stdin.readline() and told.set(), daemon=True).start()
+        print(f"loading {self.client}", flush=True)
+        keys = [f"{self.client}:{i}" for i in range(LOAD_KEYS)]
+        number = 0
+        while not told.is_set():
+            number += 1
+            value = b"round %d" % number
+            for key in keys:
+                self.equal(f"SET of {key}", set_key(key, value), True)
+                self.equal(f"GET of {key}", get(key), value)
+                self.equal(f"GET of {key} from any copy", read(key), value)
+                self.equal(f"INCR of {key}:count", incr(key + ":count"), number)
+        for key in keys:
+            self.equal("the last value", get(key), b"round %d" % number)
+            self.equal("the last count", get(key + ":count"), b"%d" % number)
+        print(f"ok {self.client} | load of {number} rounds", flush=True)
 
     def run(self, body):
         try:

@@ -71,9 +71,24 @@ TEST_CASE("ClusterView.slots: heads first, then the other members, neighbours wi
                                          {50, 99, 5, {1, 2}, 6, {2, 1}, {}},
                                          {100, 199, 0, {}, 0, {}, {}},
                                          {200, kSlotCount - 1, 3, {2}, 0, {}, {}}}));
-  CHECK(view.slots(RespVersion::resp2) ==
-        concat("*2\r\n*4\r\n:0\r\n:99\r\n", node_entry(1), node_entry(2), "*3\r\n:200\r\n:16383\r\n", node_entry(2)));
+  CHECK(view.slots(RespVersion::resp2) == concat("*3\r\n*3\r\n:0\r\n:0\r\n", node_entry(1),            //
+                                                 "*4\r\n:1\r\n:99\r\n", node_entry(1), node_entry(2),  //
+                                                 "*3\r\n:200\r\n:16383\r\n", node_entry(2)));
   CHECK(view.slots(RespVersion::resp3).find("%0\r\n") != std::string_view::npos);
+}
+
+TEST_CASE("ClusterView.slots: libraries meet every head as one, before they meet it as another member") {
+  ClusterView view = view_of(message(1, {{0, 9, 4, {1, 2, 3}, 0, {}, {}},
+                                         {10, 10, 4, {2, 1}, 0, {}, {}},
+                                         {11, 19, 4, {2, 3}, 0, {}, {}},
+                                         {20, kSlotCount - 1, 4, {3, 1}, 0, {}, {}}}));
+  CHECK(view.slots(RespVersion::resp2) == concat("*6\r\n",                                                           //
+                                                 "*3\r\n:0\r\n:0\r\n", node_entry(1),                                //
+                                                 "*3\r\n:10\r\n:10\r\n", node_entry(2),                              //
+                                                 "*3\r\n:20\r\n:20\r\n", node_entry(3),                              //
+                                                 "*5\r\n:1\r\n:9\r\n", node_entry(1), node_entry(2), node_entry(3),  //
+                                                 "*4\r\n:11\r\n:19\r\n", node_entry(2), node_entry(3),               //
+                                                 "*4\r\n:21\r\n:16383\r\n", node_entry(3), node_entry(1)));
 }
 
 TEST_CASE("ClusterView.shards: one for each chain, with all that Redis 7 tells, and idle members") {

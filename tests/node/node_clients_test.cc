@@ -1,4 +1,4 @@
-// Clients that are connected to a node itself: MOVED, waiting through changes, READONLY, lock keys, CLUSTER.
+// Clients that are connected to a node itself: MOVED, waiting through changes, reads at any member, lock keys, CLUSTER.
 #include "tests/node/scene.h"
 
 #include <catch2/catch.hpp>
@@ -72,7 +72,7 @@ struct Middle {
 
 TEST_CASE("Node clients: MOVED names the head, CROSSSLOT comes before it") {
   Scene scene;
-  scene.serve({kOther, kSelf});
+  scene.serve({kOther});
   const ConnId client = scene.client();
   CHECK(scene.say(client, "GET a") == kMovedA);
   CHECK(scene.say(client, "MGET a b") == "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
@@ -209,36 +209,30 @@ TEST_CASE("Node clients: what a client that has gone asked for is not run any mo
   CHECK(scene.say(next, "GET a") == "$-1\r\n");
 }
 
-// ---- READONLY -------------------------------------------------------------------------------------------------------
+// ---- reads at any member
+// -------------------------------------------------------------------------------------------------------
 
-TEST_CASE("Node clients: READONLY reads are answered by any member, clean keys at once, dirty ones when committed") {
+TEST_CASE("Node clients: reads are answered by any member, clean keys at once, dirty ones when committed") {
   Middle middle;
   Scene& scene = middle.scene;
-  CHECK(scene.say(middle.client, "GET a") == kMovedA);
-  CHECK(scene.say(middle.client, "READONLY") == "+OK\r\n");
   CHECK(scene.say(middle.client, "GET a") == "$-1\r\n");
   middle.replicate(1, "a", {"set", "a", "1"});
   CHECK(scene.say(middle.client, "GET a").empty());
   const ConnId other = scene.client();
-  scene.say(other, "READONLY");
   CHECK(scene.say(other, "EXISTS {a}b") == ":0\r\n");
   scene.acknowledge(middle.successor, protocol::slot_of("a"), 1);
   CHECK(scene.net.take_output(middle.client) == "$1\r\n1\r\n");
   CHECK(scene.say(middle.client, "SET a 2") == kMovedA);
-  CHECK(scene.say(middle.client, "READWRITE") == "+OK\r\n");
-  CHECK(scene.say(middle.client, "GET a") == kMovedA);
 }
 
-TEST_CASE("Node clients: a READONLY read needs a lease, and a chain that is active") {
+TEST_CASE("Node clients: a member's read needs a lease, and a chain that is active") {
   Middle middle;
   Scene& scene = middle.scene;
-  scene.say(middle.client, "READONLY");
   scene.table(1, {kOther, kSelf, kThird}, 2, {kOther, kThird});
   CHECK(scene.say(middle.client, "GET a").empty());
   scene.table(2, {kOther, kThird});
   CHECK(scene.net.take_output(middle.client) == kMovedA);
   Middle lapsed;
-  lapsed.scene.say(lapsed.client, "READONLY");
   lapsed.scene.advance(101 * kSecond);
   CHECK(lapsed.scene.say(lapsed.client, "GET a") == kMovedA);
 }
@@ -248,7 +242,6 @@ TEST_CASE("Node clients: only the head judges that a key has expired, or is abou
   Scene& scene = middle.scene;
   middle.replicate(1, "a", {"set", "a", "1", "pxat", concat(scene.now.wall + 1000)});
   scene.acknowledge(middle.successor, protocol::slot_of("a"), 1);
-  scene.say(middle.client, "READONLY");
   CHECK(scene.say(middle.client, "GET a") == "$1\r\n1\r\n");
   scene.advance(979'000);
   CHECK(scene.say(middle.client, "GET a") == "$1\r\n1\r\n");
@@ -261,7 +254,6 @@ TEST_CASE("Node clients: only the head judges that a key has expired, or is abou
 TEST_CASE("Node clients: a read whose slot leaves is answered when all that was executed here has gone over") {
   Middle middle;
   Scene& scene = middle.scene;
-  scene.say(middle.client, "READONLY");
   middle.replicate(1, "a", {"set", "a", "1"});
   CHECK(scene.say(middle.client, "GET a").empty());
   scene.table(1, {kOther, kSelf, kThird}, 2, {kOther});

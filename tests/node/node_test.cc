@@ -182,7 +182,7 @@ TEST_CASE("Node: a cluster-wide command is answered for the slots that are heade
 
 TEST_CASE("Node: refuses peers of another cluster, and clients get MOVED for slots headed elsewhere") {
   Scene scene;
-  scene.serve({kOther, kSelf});
+  scene.serve({kOther});
   const ConnId stranger = scene.net.accept("x:1");
   scene.net.receive(stranger,
                     "*7\r\n$4\r\nPEER\r\n$1\r\n2\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");

@@ -38,8 +38,7 @@ void FakeBackend::request(const ClientRequest& request) {
                   {request.args.begin(), request.args.end()},
                   std::string(request.bytes),
                   request.db,
-                  request.resp,
-                  request.readonly});
+                  request.resp});
   if (!at_once) return;
   clients->complete(request.ticket, answer ? answer(request) : bulk(request.args.back()));
 }

@@ -34,7 +34,6 @@ class FakeBackend final : public Backend {
     std::string bytes;
     int db;
     protocol::RespVersion resp;
-    bool readonly;
   };
 
   void request(const ClientRequest& request) override;
