@@ -117,7 +117,9 @@ void scan(Call& call) {
   }
   std::erase_if(looked_at, [&](const Entry* entry) { return !wanted(call, options, *entry); });
   call.reply.array(2);
-  call.reply.bulk_integer(static_cast<int64_t>(cursor.pack()));
+  const bool ends =
+      call.context.scan_ends && (call.context.slots.empty() || cursor.slot > call.context.slots.back().last);
+  call.reply.bulk_integer(ends ? 0 : static_cast<int64_t>(cursor.pack()));
   call.reply.array(looked_at.size());
   for (const Entry* entry : looked_at) call.reply.bulk(entry->key());
 }

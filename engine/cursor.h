@@ -4,10 +4,10 @@
 //   bits 62..48 slot, 0 to 16383; 16384 stands for what comes behind the last slot
 //   bits 47..0  position: the leading 48 bits of the hash at which to go on (engine/table.h)
 //
-// 0 is both the start and, to clients, the end. The engine never returns 0: when all slots that it was given are
-// walked, its cursor is the start of the slot after the last of them, that is slot 16384 after slot 16383. A router
-// goes on from there with the next head, then with the lock keyspace, whose cursors are its own affair from slot
-// kCursorSlotBeyond on; whoever walks last says 0.
+// 0 is both the start and, to clients, the end. When all slots that the engine was given are walked, its cursor is the
+// start of the slot after the last of them, that is slot 16384 after slot 16383. A router goes on from there with the
+// next head, then with the lock keyspace, whose cursors are its own affair from slot kCursorSlotBeyond on; whoever walks
+// last says 0. To a client that is connected to a node itself this is the engine (ExecContext::scan_ends).
 //
 // Thread-safety: pure functions.
 #pragma once

@@ -49,6 +49,8 @@ void Database::execute(const protocol::CommandSpec& command, std::span<const std
 
 bool Database::runs(protocol::CommandId id) { return dispatch().find(id) != nullptr; }
 
+void Database::note_time(Millis now) { state_->store.set_access_clock(now); }
+
 Status Database::apply(Slot slot, std::string_view effects) { return apply_effects(state_->store, slot, effects); }
 
 size_t Database::expire(std::span<const protocol::SlotRange> slots, Millis now, size_t keys_max, Effects& effects) {

@@ -34,6 +34,7 @@ struct ExecContext {
   // For commands of Routing::all_slots and `scan`: the slots to answer for, ascending; others find theirs by key.
   // What SCAN answers when these slots end is in engine/cursor.h.
   std::span<const protocol::SlotRange> slots;
+  bool scan_ends = false;  // SCAN answers 0 when these slots end: nobody goes on with another member's
 };
 
 struct DatabaseOptions {
@@ -62,6 +63,9 @@ class Database {
 
   // Whether the engine has a handler for the command.
   [[nodiscard]] static bool runs(protocol::CommandId id);
+
+  // The clock of accesses, for a member that only applies: execute() and expire() bring their own time.
+  void note_time(Millis now);
 
   // Applies the effects of one record for `slot`, as made by execute() on another member (R9). An error means that
   // they are malformed or do not fit the state: the member's copy of the slot is not to be trusted any more.

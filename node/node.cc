@@ -228,6 +228,7 @@ void Node::expire_keys() {
   if (now_.mono < expire_at_) return;
   expire_at_ = now_.mono + kExpireInterval;
   if (!serving() || !table_.has_ranges()) return;
+  store_.note_time(lease_.wall(now_.mono));
   const std::vector<protocol::SlotRange> headed = store_.chains().headed(kAllSlots);
   if (headed.empty()) return;
   if (store_.expire(headed, lease_.wall(now_.mono), kExpiredKeysPerTurnMax) == kExpiredKeysPerTurnMax) {

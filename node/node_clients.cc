@@ -85,7 +85,9 @@ Execution Node::execution_for(const session::ClientRequest& request) const {
 
 void Node::run_everywhere(const session::ClientRequest& request) {
   if (door_closed_ || !serving()) return park(request, protocol::kNoSlot);
-  store_.execute_over(store_.chains().headed(kAllSlots), execution_for(request));
+  Execution execution = execution_for(request);
+  execution.scan_ends = true;
+  store_.execute_over(store_.chains().headed(kAllSlots), execution);
 }
 
 Node::KeyPlace Node::place_of(const session::ClientRequest& request) {

@@ -140,6 +140,7 @@ void Store::execute_over(std::span<const protocol::SlotRange> slots, const Execu
   context.random = &random_;
   context.db = execution.db;
   context.slots = slots;
+  context.scan_ends = execution.scan_ends;
   database_->execute(*execution.command, execution.args, context, writer, effects_);
 
   std::vector<std::pair<Slot, Sequence>> needs;

@@ -33,6 +33,7 @@ struct Requested {
   uint64_t answered_below = 0;
   Millis now = 0;
   uint64_t memory_max = 0;  // maxmemory; 0 for none
+  bool scan_ends = false;   // see engine::ExecContext
   Destination to;
 };
 
@@ -71,6 +72,11 @@ class Store final : private ChainObserver {
 
   // Runs a cluster-wide command over the given slots. REQUIRES: it heads all of them.
   void execute_over(std::span<const protocol::SlotRange> slots, const Execution& execution);
+
+  // So that keys which are only received are known to be idle since then.
+  void note_time(Millis now) {
+    if (database_) database_->note_time(now);
+  }
 
   // Removes keys whose time is over from the slots that it heads, as records (R12). Returns how many.
   size_t expire(std::span<const protocol::SlotRange> headed, Millis now, size_t keys_max);

@@ -165,7 +165,7 @@ TEST_CASE("ClusterView.follow: planned changes are shown at most every 100 ms, f
   CHECK(view.version() == 1);
   view.follow(planned, member(1), start + ClusterView::kPlannedInterval);
   CHECK(view.version() == 2);
-  CHECK(view.slots(RespVersion::resp2).starts_with("*1\r\n"));
+  CHECK(view.slots(RespVersion::resp2).starts_with("*2\r\n"));
   SECTION("a head has failed") {
     const auto failed =
         table_of(message(3, {{0, kSlotCount - 1, 10, {1}, 0, {}, {}}}, {member(1), member(2, MemberState::absent)}));

@@ -225,6 +225,16 @@ TEST_CASE("Node clients: reads are answered by any member, clean keys at once, d
   CHECK(scene.say(middle.client, "SET a 2") == kMovedA);
 }
 
+TEST_CASE("Node clients: a member knows how long keys are idle that it only received") {
+  Middle middle;
+  Scene& scene = middle.scene;
+  scene.advance(kSecond);
+  middle.replicate(1, "a", {"set", "a", "1"});
+  scene.acknowledge(middle.successor, protocol::slot_of("a"), 1);
+  scene.advance(7 * kSecond);
+  CHECK(scene.say(middle.client, "OBJECT IDLETIME a") == ":7\r\n");
+}
+
 TEST_CASE("Node clients: a member's read needs a lease, and a chain that is active") {
   Middle middle;
   Scene& scene = middle.scene;
@@ -249,6 +259,18 @@ TEST_CASE("Node clients: only the head judges that a key has expired, or is abou
   CHECK(scene.say(middle.client, "GET a") == kMovedA);
   scene.advance(kSecond);
   CHECK(scene.say(middle.client, "GET a") == kMovedA);
+}
+
+TEST_CASE("Node clients: SCAN walks what this node heads, and ends there (R22)") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  CHECK(scene.say(client, "SET a 1") == "+OK\r\n");
+  CHECK(scene.say(client, "SCAN 0 COUNT 100") == "*2\r\n$1\r\n0\r\n*1\r\n$1\r\na\r\n");
+  CHECK(scene.say(client, "SCAN 4611686018427387904") == "*2\r\n$1\r\n0\r\n*0\r\n");
+  Scene idle;
+  idle.serve({kOther});
+  CHECK(idle.say(idle.client(), "SCAN 7") == "*2\r\n$1\r\n0\r\n*0\r\n");
 }
 
 TEST_CASE("Node clients: a read whose slot leaves is answered when all that was executed here has gone over") {
@@ -330,8 +352,7 @@ TEST_CASE("Node clients: CLUSTER tells the table and the keys of a slot") {
   CHECK(my_id.starts_with("$40\r\n"));
   const std::string id = my_id.substr(5, 40);
   CHECK(scene.say(client, "CLUSTER NODES").find(id + " 127.0.0.1:7401@7401 myself,master") != std::string::npos);
-  CHECK(
-      scene.say(client, "CLUSTER SLOTS").starts_with("*1\r\n*4\r\n:0\r\n:16383\r\n*4\r\n$9\r\n127.0.0.1\r\n:7401\r\n"));
+  CHECK(scene.say(client, "CLUSTER SLOTS").starts_with("*2\r\n*3\r\n:0\r\n:0\r\n*4\r\n$9\r\n127.0.0.1\r\n:7401\r\n"));
   CHECK(scene.say(client, "CLUSTER SHARDS").starts_with("*2\r\n*4\r\n$5\r\nslots\r\n"));
   CHECK(scene.say(client, "CLUSTER INFO").find("cluster_state:ok") != std::string::npos);
   CHECK(scene.say(client, "CLUSTER KEYSLOT a") == ":15495\r\n");
