@@ -12,6 +12,11 @@ constexpr Slot kSlot = 5;
 
 std::vector<std::string> log_of(ChainWorld& world, MemberId id) { return world.member(id).log.applied[kSlot]; }
 
+bool has_learned_all(ChainWorld& world, MemberId id) {
+  const std::vector<protocol::LearnedRun> runs = world.member(id).chains.learned().runs;
+  return runs.size() == 1 && runs[0].first == 0 && runs[0].last == kSlotCount - 1;
+}
+
 }  // namespace
 
 TEST_CASE("Chains: a record goes down the chain and its acknowledgement comes back up") {
@@ -126,6 +131,28 @@ TEST_CASE("Chains: a record of an epoch not taken up yet is asked for again afte
   world.show(2);
   world.deliver_all();
   CHECK(log_of(world, 2) == std::vector<std::string>{"x"});
+  CHECK(world.member(1).chains.committed(kSlot) == 1);
+}
+
+TEST_CASE("Chains: a learner asks again for a record of the epoch that makes it a member") {
+  ChainWorld world(2);
+  world.publish(0, {}, 1, {1});
+  world.show_all();
+  world.publish(1, {1}, 0, {}, {1, 2});
+  world.show_all();
+  world.pump(2);
+  for (world.deliver_all(); !has_learned_all(world, 2); world.deliver_all()) world.pump(1);
+  world.publish(1, {1}, 2, {1, 2}, {1, 2});
+  world.show_all();
+  world.deliver_all();
+  world.publish(2, {1, 2});
+  world.show(1);
+  world.execute(1, kSlot, "x");
+  world.deliver_all();
+  CHECK(world.member(2).chains.applied(kSlot) == 0);
+  world.show(2);
+  world.deliver_all();
+  CHECK(log_of(world, 2).back() == "x");
   CHECK(world.member(1).chains.committed(kSlot) == 1);
 }
 

@@ -105,7 +105,9 @@ class ChainWorld {
     if (!member(id).alive) return;
     const auto table = ring::Table::from_message(message_);
     REQUIRE(table.ok());
-    REQUIRE(member(id).chains.obey(*table, id, 1).ok());
+    const Status obeyed = member(id).chains.obey(*table, id, 1);
+    INFO(obeyed.message());
+    REQUIRE(obeyed.ok());
     pump(id);
   }
   void show_all() {
