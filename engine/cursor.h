@@ -6,8 +6,8 @@
 //
 // 0 is both the start and, to clients, the end. When all slots that the engine was given are walked, its cursor is the
 // start of the slot after the last of them, that is slot 16384 after slot 16383. A router goes on from there with the
-// next head, then with the lock keyspace, whose cursors are its own affair from slot kCursorSlotBeyond on; whoever walks
-// last says 0. To a client that is connected to a node itself this is the engine (ExecContext::scan_ends).
+// next head, then with the lock keyspace, whose cursors are its own affair from slot kCursorSlotBeyond on; whoever
+// walks last says 0. To a client that is connected to a node itself this is the engine (ExecContext::scan_ends).
 //
 // Thread-safety: pure functions.
 #pragma once

@@ -84,7 +84,7 @@ std::string cluster_shard_id(std::string_view name, Incarnation incarnation) {
 
 void ClusterView::follow(const ring::Table& table, const TableMember& self, Micros now) {
   if (shown_ && table.version() == version_) return;
-  if (shown_ && now - shown_at_ < kPlannedInterval && !urgent(table)) return;
+  if (shown_ && now - shown_at_ < kPlannedInterval && !outdated_ && !urgent(table)) return;
   show(table, self);
   shown_ = true;
   shown_at_ = now;
@@ -171,7 +171,8 @@ void ClusterView::write_slots(ReplyWriter& reply, const protocol::SlotRange& ran
 
 // Libraries keep a node in the role in which they first meet it (redis-py would take only the first head for a primary,
 // and leave the others out of DBSIZE and FLUSHALL), and here most are heads of some slots and not of others. So one
-// slot of each head comes first, without the other members of its chain.
+// slot of each head comes first, with itself in the places of the other members of its chain: redis-py also relies on
+// every slot of a head having as many.
 std::string ClusterView::make_slots(RespVersion version) const {
   std::vector<bool> met(nodes_.size());
   std::vector<const Run*> introductions;
@@ -182,7 +183,10 @@ std::string ClusterView::make_slots(RespVersion version) const {
   std::string rows;
   ReplyWriter reply(rows, version);
   size_t count = introductions.size();
-  for (const Run* run : introductions) write_slots(reply, {run->slots.first, run->slots.first}, {&run->chain[0], 1});
+  for (const Run* run : introductions) {
+    const std::vector<size_t> alone(run->chain.size(), run->chain.front());
+    write_slots(reply, {run->slots.first, run->slots.first}, alone);
+  }
   auto introduced = introductions.begin();
   for (const Run& run : runs_) {
     protocol::SlotRange range = run.slots;

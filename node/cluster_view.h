@@ -35,6 +35,10 @@ class ClusterView {
   // itself: it is listed also when the table does not know it yet.
   void follow(const ring::Table& table, const protocol::TableMember& self, Micros now);
 
+  // A client was told MOVED by a table that is not shown yet. Some libraries (node-redis) believe nothing but the slots
+  // that they fetch next, and give up after a few turns in a circle: the next follow() shows it.
+  void outdate() { outdated_ = true; }
+
   // RESP. Lifetime of these: until the next follow().
   [[nodiscard]] std::string_view slots(protocol::RespVersion version);
   [[nodiscard]] std::string_view shards(protocol::RespVersion version);
@@ -70,6 +74,7 @@ class ClusterView {
 
   TableVersion version_ = 0;
   bool shown_ = false;
+  bool outdated_ = false;
   Micros shown_at_ = 0;
   Incarnation self_ = 0;
   Epoch epoch_ = 0;  // the greatest of all

@@ -131,6 +131,7 @@ void Node::run_on_slot(const session::ClientRequest& request, Slot slot) {
     case Door::head:
       return store_.execute(execution);
     case Door::elsewhere:
+      view_.outdate();
       return refuse(request, moved(slot));
     case Door::lost:
       return refuse(request, protocol::errors::kClusterDown);

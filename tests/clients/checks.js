@@ -98,7 +98,7 @@ class Checks {
     process.stdin.once('data', () => { told = true; });
     console.log(`loading ${this.client}`);
     let round = 0;
-    while (!told) {
+    do {
       round += 1;
       const value = `round ${round}`;
       await Promise.all(Array.from({ length: LOAD_KEYS }, async (_, i) => {
@@ -108,7 +108,7 @@ class Checks {
         this.equal(`GET of ${key} from any copy`, await read(key), value);
         this.equal(`INCR of ${key}:count`, await incr(`${key}:count`), round);
       }));
-    }
+    } while (!told);
     process.stdin.unref();
     for (let i = 0; i < LOAD_KEYS; i++) {
       this.equal('the last value', await get(`${this.client}:${i}`), `round ${round}`);

@@ -95,7 +95,7 @@ class Checks:
         print(f"loading {self.client}", flush=True)
         keys = [f"{self.client}:{i}" for i in range(LOAD_KEYS)]
         number = 0
-        while not told.is_set():
+        while number == 0 or not told.is_set():
             number += 1
             value = b"round %d" % number
             for key in keys:

@@ -3,6 +3,7 @@
 A program prints "ok ..." for each step and ends with "done CLIENT" and status 0, or with "FAILED ..." and status 1.
 """
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -69,5 +70,6 @@ class Program:
             self.process.kill()
         self.process.wait()
         self.reader.join()
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.stdout.close()

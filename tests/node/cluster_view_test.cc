@@ -71,8 +71,8 @@ TEST_CASE("ClusterView.slots: heads first, then the other members, neighbours wi
                                          {50, 99, 5, {1, 2}, 6, {2, 1}, {}},
                                          {100, 199, 0, {}, 0, {}, {}},
                                          {200, kSlotCount - 1, 3, {2}, 0, {}, {}}}));
-  CHECK(view.slots(RespVersion::resp2) == concat("*3\r\n*3\r\n:0\r\n:0\r\n", node_entry(1),            //
-                                                 "*4\r\n:1\r\n:99\r\n", node_entry(1), node_entry(2),  //
+  CHECK(view.slots(RespVersion::resp2) == concat("*3\r\n*4\r\n:0\r\n:0\r\n", node_entry(1), node_entry(1),  //
+                                                 "*4\r\n:1\r\n:99\r\n", node_entry(1), node_entry(2),       //
                                                  "*3\r\n:200\r\n:16383\r\n", node_entry(2)));
   CHECK(view.slots(RespVersion::resp3).find("%0\r\n") != std::string_view::npos);
 }
@@ -83,9 +83,9 @@ TEST_CASE("ClusterView.slots: libraries meet every head as one, before they meet
                                          {11, 19, 4, {2, 3}, 0, {}, {}},
                                          {20, kSlotCount - 1, 4, {3, 1}, 0, {}, {}}}));
   CHECK(view.slots(RespVersion::resp2) == concat("*6\r\n",                                                           //
-                                                 "*3\r\n:0\r\n:0\r\n", node_entry(1),                                //
-                                                 "*3\r\n:10\r\n:10\r\n", node_entry(2),                              //
-                                                 "*3\r\n:20\r\n:20\r\n", node_entry(3),                              //
+                                                 "*5\r\n:0\r\n:0\r\n", node_entry(1), node_entry(1), node_entry(1),  //
+                                                 "*4\r\n:10\r\n:10\r\n", node_entry(2), node_entry(2),               //
+                                                 "*4\r\n:20\r\n:20\r\n", node_entry(3), node_entry(3),               //
                                                  "*5\r\n:1\r\n:9\r\n", node_entry(1), node_entry(2), node_entry(3),  //
                                                  "*4\r\n:11\r\n:19\r\n", node_entry(2), node_entry(3),               //
                                                  "*4\r\n:21\r\n:16383\r\n", node_entry(3), node_entry(1)));
@@ -166,6 +166,13 @@ TEST_CASE("ClusterView.follow: planned changes are shown at most every 100 ms, f
   view.follow(planned, member(1), start + ClusterView::kPlannedInterval);
   CHECK(view.version() == 2);
   CHECK(view.slots(RespVersion::resp2).starts_with("*2\r\n"));
+  SECTION("a client was told MOVED by what is not shown yet") {
+    view.outdate();
+    view.follow(table_of(message(3, two_chains(10))), member(1), start + ClusterView::kPlannedInterval + 1);
+    CHECK(view.version() == 3);
+    view.follow(table_of(message(4, two_chains(11))), member(1), start + ClusterView::kPlannedInterval + 2);
+    CHECK(view.version() == 3);
+  }
   SECTION("a head has failed") {
     const auto failed =
         table_of(message(3, {{0, kSlotCount - 1, 10, {1}, 0, {}, {}}}, {member(1), member(2, MemberState::absent)}));

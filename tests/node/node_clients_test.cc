@@ -352,7 +352,7 @@ TEST_CASE("Node clients: CLUSTER tells the table and the keys of a slot") {
   CHECK(my_id.starts_with("$40\r\n"));
   const std::string id = my_id.substr(5, 40);
   CHECK(scene.say(client, "CLUSTER NODES").find(id + " 127.0.0.1:7401@7401 myself,master") != std::string::npos);
-  CHECK(scene.say(client, "CLUSTER SLOTS").starts_with("*2\r\n*3\r\n:0\r\n:0\r\n*4\r\n$9\r\n127.0.0.1\r\n:7401\r\n"));
+  CHECK(scene.say(client, "CLUSTER SLOTS").starts_with("*2\r\n*4\r\n:0\r\n:0\r\n*4\r\n$9\r\n127.0.0.1\r\n:7401\r\n"));
   CHECK(scene.say(client, "CLUSTER SHARDS").starts_with("*2\r\n*4\r\n$5\r\nslots\r\n"));
   CHECK(scene.say(client, "CLUSTER INFO").find("cluster_state:ok") != std::string::npos);
   CHECK(scene.say(client, "CLUSTER KEYSLOT a") == ":15495\r\n");
