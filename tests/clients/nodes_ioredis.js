@@ -65,6 +65,12 @@ async function replicas(checks, cluster) {
   await reader.quit();
 }
 
+async function transactions(checks, cluster) {
+  const done = await cluster.multi().set('{ioredis}:a', '1').incr('{ioredis}:a').get('{ioredis}:b').exec();
+  checks.equal('EXEC', done, [[null, 'OK'], [null, 2], [null, null]]);
+  checks.equal('DEL', await cluster.del('{ioredis}:a'), 1);
+}
+
 async function locks(checks, cluster) {
   const name = 'lock:ioredis cluster';
   checks.equal('SET NX PX', await cluster.set(name, 'mine', 'PX', 30000, 'NX'), 'OK');
@@ -98,5 +104,6 @@ new Checks('ioredis Cluster').run(async (checks) => {
   await checks.step('keys in many slots', () => manySlots(checks, cluster));
   await checks.step('pipelines of 10000', () => pipelines(checks, cluster));
   await checks.step('reads at replicas', () => replicas(checks, cluster));
+  await checks.step('transactions', () => transactions(checks, cluster));
   await checks.step('locks', () => locks(checks, cluster));
 });

@@ -67,6 +67,12 @@ async function replicas(checks, cluster) {
   await reader.close();
 }
 
+async function transactions(checks, cluster) {
+  const done = await cluster.multi().set(`{${NAME}}:a`, '1').incr(`{${NAME}}:a`).get(`{${NAME}}:b`).exec();
+  checks.equal('EXEC', done, ['OK', 2, null]);
+  checks.equal('DEL', await cluster.del(`{${NAME}}:a`), 1);
+}
+
 async function locks(checks, cluster) {
   const name = `lock:${NAME} cluster`;
   const options = { expiration: { type: 'PX', value: 30000 }, condition: 'NX' };
@@ -103,5 +109,6 @@ new Checks(`node-redis cluster RESP${RESP}`).run(async (checks) => {
   await checks.step('keys in many slots', () => manySlots(checks, cluster));
   await checks.step('pipelines of 10000', () => pipelines(checks, cluster));
   await checks.step('reads at replicas', () => replicas(checks, cluster));
+  await checks.step('transactions', () => transactions(checks, cluster));
   await checks.step('locks', () => locks(checks, cluster));
 });

@@ -182,6 +182,24 @@ void pipelines(Connection& connection) {
   equal("FLUSHALL", connection.call({"FLUSHALL"}), "OK");
 }
 
+void transactions(Connection& connection) {
+  Connection other;
+  equal("WATCH", connection.call({"WATCH", "{tx}:a"}), "OK");
+  equal("MULTI", connection.call({"MULTI"}), "OK");
+  equal("SET", connection.call({"SET", "{tx}:a", "1"}), "QUEUED");
+  equal("INCR", connection.call({"INCR", "{tx}:a"}), "QUEUED");
+  equal("EXEC", connection.call({"EXEC"}), json::array{"OK", 2});
+  equal("WATCH", connection.call({"WATCH", "{tx}:a"}), "OK");
+  equal("a change by another", other.call({"INCR", "{tx}:a"}), 3);
+  equal("MULTI", connection.call({"MULTI"}), "OK");
+  equal("SET", connection.call({"SET", "{tx}:a", "no"}), "QUEUED");
+  equal("EXEC after a change", connection.call({"EXEC"}), nullptr);
+  equal("MULTI", connection.call({"MULTI"}), "OK");
+  refused("a command that is none", connection.call({"NONSENSE"}), "ERR unknown command");
+  refused("EXEC after an error", connection.call({"EXEC"}), "EXECABORT");
+  equal("DEL", connection.call({"DEL", "{tx}:a"}), 1);
+}
+
 void locks(Connection& connection) {
   equal("SET NX PX", connection.call({"SET", "lock:set", "mine", "NX", "PX", "30000"}), "OK");
   equal("SET NX PX when held", connection.call({"SET", "lock:set", "other", "NX", "PX", "30000"}), nullptr);
@@ -232,8 +250,13 @@ void killed_router(Connection& connection) {
 
 int run() {
   const std::vector<std::pair<std::string, std::function<void(Connection&)>>> steps = {
-      {"connect", connecting}, {"every command on strings", transcript}, {"pipelines of 10000", pipelines},
-      {"locks", locks},        {"connection killed", killed_connection}, {"router killed", killed_router},
+      {"connect", connecting},
+      {"every command on strings", transcript},
+      {"pipelines of 10000", pipelines},
+      {"transactions", transactions},
+      {"locks", locks},
+      {"connection killed", killed_connection},
+      {"router killed", killed_router},
   };
   std::string current = "start";
   try {

@@ -146,6 +146,7 @@ new Checks('ioredis').run(async (checks) => {
   await checks.step('everyday commands', () => everydayCommands(checks, redis));
   await checks.step('keys in many slots', () => manySlots(checks, redis));
   await checks.step('pipelines of 10000', () => pipelines(checks, redis));
+  await checks.step('transactions', () => transactions(checks, redis));
   await checks.step('locks', () => locks(checks, redis));
   await checks.step('connection killed', () => killedConnection(checks));
   await checks.step('router killed', () => killedRouter(checks));

@@ -156,6 +156,7 @@ new Checks(`node-redis RESP${RESP}`).run(async (checks) => {
   await checks.step('everyday commands', () => everydayCommands(checks, client));
   await checks.step('keys in many slots', () => manySlots(checks, client));
   await checks.step('pipelines of 10000', () => pipelines(checks, client));
+  await checks.step('transactions', () => transactions(checks, client));
   await checks.step('locks', () => locks(checks, client));
   await checks.step('connection killed', () => killedConnection(checks));
   await checks.step('router killed', () => killedRouter(checks));

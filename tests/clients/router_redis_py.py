@@ -163,6 +163,7 @@ def all_steps(checks):
     checks.step("everyday commands", everyday_commands, checks, client)
     checks.step("keys in many slots", many_slots, checks, client)
     checks.step("pipelines of 10000", pipelines, checks, client)
+    checks.step("transactions", transactions, checks, client)
     checks.step("locks", locks, checks, client)
     checks.step("connection killed", killed_connection, checks)
     checks.step("router killed", killed_router, checks)
