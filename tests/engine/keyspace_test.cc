@@ -24,7 +24,8 @@ TEST_CASE("Database.runs: exactly what is routed to data") {
                          command.routing == Routing::slot;
     const bool container = (command.flags & protocol::kContainer) != 0;
     // WATCH goes to the slot of its keys, and is answered by who keeps its records.
-    if (command.id != protocol::CommandId::object_help && command.id != protocol::CommandId::watch) CHECK(Database::runs(command.id) == (of_data && !container));
+    if (command.id != protocol::CommandId::object_help && command.id != protocol::CommandId::watch)
+      CHECK(Database::runs(command.id) == (of_data && !container));
   }
 }
 
