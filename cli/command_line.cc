@@ -199,7 +199,10 @@ struct Parser {
     app.set_version_flag("--version", concat("chainring ", session::kChainringVersion));
     app.footer("Every command tells its options with --help. Settings are described in docs/settings.md.");
     add_up();
-    add_status();
+    add_endpoint(*status, status_command.host, status_command.port, status_command.password);
+    status->add_flag("--json", status_command.json, "The JSON of docs/status.md instead of tables.");
+    status->add_flag("--watch", status_command.watch, "Again each second, until Ctrl-C.");
+    add_rules();
   }
 
   void add_up() {
@@ -212,14 +215,34 @@ struct Parser {
     up->add_flag("--no-restart", up_command.no_restart, "Leave processes that end by themselves ended.");
   }
 
-  void add_status() {
-    status->add_option("--host", status_command.host, "Of a router or a coordinator. [127.0.0.1]")->type_name("HOST");
-    status->add_option("--port", status_command.port, "Of it. [7379]")->type_name("N")->check(CLI::Range(1, 65535));
-    status->add_option("--password", status_command.password, "The cluster's requirepass. [$REDISCLI_AUTH]")
+  static void add_endpoint(CLI::App& to, std::string& host, uint16_t& port, std::string& password) {
+    to.add_option("--host", host, "Of a router or a coordinator. [127.0.0.1]")->type_name("HOST");
+    to.add_option("--port", port, "Of it. [7379]")->type_name("N")->check(CLI::Range(1, 65535));
+    to.add_option("--password", password, "The cluster's requirepass. [$REDISCLI_AUTH]")
         ->envname("REDISCLI_AUTH")
         ->type_name("TEXT");
-    status->add_flag("--json", status_command.json, "The JSON of docs/status.md instead of tables.");
-    status->add_flag("--watch", status_command.watch, "Again each second, until Ctrl-C.");
+  }
+
+  void add_rules() {
+    rules->require_subcommand(1);
+    rules->fallthrough();  // options may stand behind the verb too
+    add_endpoint(*rules, rules_command.host, rules_command.port, rules_command.password);
+    rules->footer(
+        "A rule says which part of a key without a {tag} is its tag: bull:(*):** keeps all keys of one BullMQ queue "
+        "in\n"
+        "one slot. * is anything without ':', ** is anything, (the tag) in parentheses. The first rule that matches "
+        "wins.\n"
+        "A change is refused while there are keys that it would place elsewhere.");
+    const auto add_verb = [&](RulesCommand::Verb verb, const char* name, const char* doc) {
+      CLI::App* added = rules->add_subcommand(name, doc);
+      added->fallthrough();
+      added->callback([this, verb] { rules_command.verb = verb; });
+      if (verb == RulesCommand::Verb::list) return;
+      added->add_option("PATTERN", rules_command.pattern, "As in bull:(*):**, quoted for the shell.")->required();
+    };
+    add_verb(RulesCommand::Verb::list, "list", "Show the rules in force, in their order.");
+    add_verb(RulesCommand::Verb::add, "add", "Add a rule behind the others.");
+    add_verb(RulesCommand::Verb::remove, "remove", "Take a rule away.");
   }
 
   CLI::App app{"Chainring: a strongly consistent, self-resharding distributed cache that speaks the Redis protocol.",
@@ -227,6 +250,7 @@ struct Parser {
   CLI::App* up = app.add_subcommand("up", "Start a whole cluster on this machine; Ctrl-C stops it.");
   CLI::App* status = app.add_subcommand("status", "Show members, leases, slots and what moves.");
   CLI::App* reshard = app.add_subcommand("reshard", "Add, remove and weigh nodes while the cluster serves.");
+  CLI::App* rules = app.add_subcommand("rules", "List, add and remove the rules that place keys together.");
   CLI::App* node = app.add_subcommand("node", "Run one node: it holds data.");
   CLI::App* router = app.add_subcommand("router", "Run one router: clients use it like one Redis.");
   CLI::App* coordinator = app.add_subcommand("coordinator", "Run one member of the Raft group.");
@@ -236,6 +260,7 @@ struct Parser {
   SettingOptions coordinator_options{*coordinator, kCoordinatorRole};
   UpCommand up_command{Settings(kUpCommand), {}, {}, {}, {}};
   StatusCommand status_command;
+  RulesCommand rules_command;
   ReshardParser reshard_parser{*reshard};
 };
 
@@ -289,6 +314,7 @@ Result<Invocation> invocation(Parser& parser) {
   if (parser.router->parsed()) return role_invocation(kRouterRole, parser.router_options);
   if (parser.coordinator->parsed()) return role_invocation(kCoordinatorRole, parser.coordinator_options);
   if (parser.status->parsed()) return Invocation(parser.status_command);
+  if (parser.rules->parsed()) return Invocation(parser.rules_command);
   if (parser.reshard->parsed()) return parser.reshard_parser.invocation();
   UpCommand& up = parser.up_command;
   if (Status resolved = parser.up_options.resolve(up.settings, up.given); !resolved.ok()) return resolved;

@@ -54,11 +54,20 @@ struct ReshardCommand {
   bool no_wait = false;
 };
 
+struct RulesCommand {
+  enum class Verb { list, add, remove };
+  Verb verb = Verb::list;
+  std::string pattern;  // of add and remove
+  std::string host = "127.0.0.1";
+  uint16_t port = 7379;
+  std::string password;
+};
+
 struct ShowText {  // --help, --version
   std::string text;
 };
 
-using Invocation = std::variant<ShowText, RoleCommand, UpCommand, StatusCommand, ReshardCommand>;
+using Invocation = std::variant<ShowText, RoleCommand, UpCommand, StatusCommand, ReshardCommand, RulesCommand>;
 
 // `arguments` without the program's name. An error says what is wrong and how it is right; exit with kUsedWrongly.
 [[nodiscard]] Result<Invocation> parse_command_line(const std::vector<std::string>& arguments);

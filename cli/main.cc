@@ -4,6 +4,7 @@
 #include "cli/reshard.h"
 #include "cli/role_runner.h"
 #include "cli/roles.h"
+#include "cli/rules.h"
 #include "cli/status.h"
 #include "cli/up.h"
 
@@ -20,6 +21,7 @@ struct Runner {
   }
   int operator()(const UpCommand& up) const { return run_up(up); }
   int operator()(const StatusCommand& status) const { return run_status(status); }
+  int operator()(const RulesCommand& rules) const { return run_rules(rules); }
   int operator()(const ReshardCommand& reshard) const { return run_reshard(reshard); }
 };
 

@@ -29,15 +29,24 @@ Status error_reply(std::string_view text) {
   return Status(code, std::string(text));
 }
 
+RedisReply to_list(const redisReply& reply) {
+  RedisReply list{RedisReply::Kind::list, "", static_cast<int64_t>(reply.elements), {}};
+  for (size_t i = 0; i < reply.elements; ++i) {
+    const redisReply& element = *reply.element[i];
+    if (element.type == REDIS_REPLY_STRING) list.elements.emplace_back(element.str, element.len);
+  }
+  return list;
+}
+
 RedisReply to_reply(const redisReply& reply) {
   switch (reply.type) {
     case REDIS_REPLY_STRING:
     case REDIS_REPLY_STATUS:
-      return {RedisReply::Kind::text, std::string(reply.str, reply.len), 0};
+      return {RedisReply::Kind::text, std::string(reply.str, reply.len), 0, {}};
     case REDIS_REPLY_INTEGER:
-      return {RedisReply::Kind::integer, "", reply.integer};
+      return {RedisReply::Kind::integer, "", reply.integer, {}};
     case REDIS_REPLY_ARRAY:
-      return {RedisReply::Kind::list, "", static_cast<int64_t>(reply.elements)};
+      return to_list(reply);
     default:
       return {};
   }

@@ -24,7 +24,8 @@ struct RedisReply {
   enum class Kind { text, integer, nil, list };
   Kind kind = Kind::nil;
   std::string text;
-  int64_t integer = 0;
+  int64_t integer = 0;                // of a list: how many elements it has
+  std::vector<std::string> elements;  // of a list, those that are text
 };
 
 class RedisClient {

@@ -184,7 +184,7 @@ Micros Coordinator::next_wake() const {
   if (again_) return now_.mono;
   if (plan_index_ <= replica_->applied()) next = std::min({next, planner_.next_check(), mover_.next_check()});
   return std::min({next, desk_.next_tick(), barrier_.next_repeat(), group_at_, group_desk_.next_tick(),
-                   orderly_stop_.next_check()});
+                   orderly_stop_.next_check(), next_rules_tick()});
 }
 
 void Coordinator::on_event(const NetEvent& event) {
@@ -244,12 +244,8 @@ void Coordinator::apply(const raft::Entry& entry) {
   }
   if (applied->table_changed) table_changed();
   if (leading_) desk_.applied(entry.index, *applied);
-  if (const auto waiting = wishes_.find(entry.index); waiting != wishes_.end()) {
-    const bool expired = applied->wish && applied->wish->expired;
-    answer(waiting->second.origin, expired ? protocol::ReplyStatus::expired : protocol::ReplyStatus::done,
-           applied->wish ? std::string_view(applied->wish->reply.resp) : "+OK\r\n");
-    wishes_.erase(waiting);
-  }
+  wish_applied(entry.index, applied->wish);
+  rules_settled(applied->rules_outcome);
 }
 
 Status Coordinator::restore(std::string_view snapshot) {

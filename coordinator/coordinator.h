@@ -33,6 +33,7 @@
 #include "coordinator/mover.h"
 #include "coordinator/orderly_stop.h"
 #include "coordinator/planner.h"
+#include "coordinator/rules_check.h"
 #include "coordinator/state.h"
 #include "coordinator/status.h"
 #include "protocol/resp.h"
@@ -88,6 +89,12 @@ class Coordinator final : public Process,
     Incarnation incarnation = 0;
     Micros sent_at = 0;
     TableVersion obeyed = 0;
+  };
+  // An operator who waits for the end of a change of the placement rules.
+  struct RulesWish {
+    LockRequest request;
+    TableVersion change = 0;
+    Micros until = 0;
   };
   struct Round {
     std::vector<PendingGrant> grants;
@@ -164,6 +171,7 @@ class Coordinator final : public Process,
   void on_heartbeat(ConnId conn, Peer& peer, std::string_view payload);
   void on_subscribe(ConnId conn, Peer& peer, std::string_view payload);
   void on_stopped(const Peer& peer, std::string_view payload);
+  void on_rules_checked(const Peer& peer, std::string_view payload);
   void on_learned(const Peer& peer, std::string_view payload);
   void let_leave(const Member& member);
   void on_request(ConnId conn, const Peer& peer, std::string_view payload);
@@ -186,6 +194,13 @@ class Coordinator final : public Process,
   void run_ring(const LockRequest& request);
   void propose_wish(const LockRequest& request, std::string entry);
   [[nodiscard]] StatusFacts status_facts() const;
+
+  // ---- coordinator_rules.cc: RING RULES
+  void run_rules(const LockRequest& request);
+  void wish_applied(raft::Index index, const std::optional<LockOutcome>& outcome);
+  void rules_settled(const std::optional<RulesOutcomeEntry>& outcome);
+  void mind_the_rules();
+  [[nodiscard]] Micros next_rules_tick() const;
 
   // ---- LockDesk's log and sink
   Result<uint64_t> propose(std::string entry) override;
@@ -219,6 +234,7 @@ class Coordinator final : public Process,
   Planner planner_;
   Mover mover_;
   OrderlyStop orderly_stop_;
+  RulesCheck rules_check_;
   LockDesk desk_;
   GroupDesk group_desk_;
   std::vector<PendingGrant> pending_grants_;
@@ -229,17 +245,20 @@ class Coordinator final : public Process,
   std::map<Incarnation, raft::Index> registering_;  // proposed and not applied yet
   std::map<Incarnation, raft::Index> leaving_;      // the same of those that were asked to end
   std::map<raft::Index, LockRequest> wishes_;       // of operators, proposed; whom to tell
-  raft::Index plan_index_ = 0;                      // the last entry of the newest plan
-  raft::Index activation_index_ = 0;                // the last activation that was proposed
-  raft::Index settings_index_ = 0;                  // the same of the settings, while they are not applied
-  raft::Index lapse_index_ = 0;                     // of the last entry that takes an orderly stop back
-  raft::Index roster_index_ = 0;                    // of the last roster that was proposed
-  Micros group_at_ = kNever;                        // when the change of the group that is under way is looked at again
-  uint64_t digest_told_ = 0;                        // the index of the last mark that was proposed
-  uint32_t lost_slots_ = 0;                         // that were told of in the log
-  Micros change_seen_at_ = -1;                      // when this leader first saw the change of the ring under way
+  std::vector<RulesWish> rules_wishes_;
+  raft::Index rules_index_ = 0;       // the last outcome of a change of the rules that was proposed
+  raft::Index plan_index_ = 0;        // the last entry of the newest plan
+  raft::Index activation_index_ = 0;  // the last activation that was proposed
+  raft::Index settings_index_ = 0;    // the same of the settings, while they are not applied
+  raft::Index lapse_index_ = 0;       // of the last entry that takes an orderly stop back
+  raft::Index roster_index_ = 0;      // of the last roster that was proposed
+  Micros group_at_ = kNever;          // when the change of the group that is under way is looked at again
+  uint64_t digest_told_ = 0;          // the index of the last mark that was proposed
+  uint32_t lost_slots_ = 0;           // that were told of in the log
+  Micros change_seen_at_ = -1;        // when this leader first saw the change of the ring under way
   bool plan_due_ = false;
   bool barrier_due_ = false;
+  bool rules_due_ = false;
   bool again_ = false;       // another turn is wanted at once
   std::string table_frame_;  // the newest table as payload
   TableVersion table_frame_version_ = 0;

@@ -71,6 +71,7 @@ void Coordinator::run(LockRequest request) {
     case CommandId::ring_remove:
     case CommandId::ring_reshard:
     case CommandId::ring_resume:
+    case CommandId::ring_rules:
     case CommandId::ring_shutdown:
     case CommandId::ring_status:
     case CommandId::ring_weight:

@@ -29,10 +29,11 @@ void Coordinator::begin_to_lead() {
   leases_.begin(state_.ring().members(), now_.mono);
   planner_.begin();
   mover_.begin();
+  rules_check_.begin();
   barrier_.clear();
   barrier_.follow(state_.ring().ranges());
   desk_.lead(replica_->heartbeat_note(), now_);
-  plan_index_ = activation_index_ = settings_index_ = roster_index_ = lapse_index_ = 0;
+  plan_index_ = activation_index_ = settings_index_ = roster_index_ = lapse_index_ = rules_index_ = 0;
   orderly_stop_.begin();
   digest_told_ = state_.digest_mark().index;
   lost_slots_ = 0;
@@ -43,7 +44,7 @@ void Coordinator::begin_to_lead() {
 }
 
 // Something that plans or the barrier rest on has changed.
-void Coordinator::look_again() { plan_due_ = barrier_due_ = again_ = true; }
+void Coordinator::look_again() { plan_due_ = barrier_due_ = rules_due_ = again_ = true; }
 
 void Coordinator::cease_to_lead() {
   leading_ = false;
@@ -52,11 +53,14 @@ void Coordinator::cease_to_lead() {
   desk_.resign();
   for (const auto& [index, request] : std::exchange(wishes_, {})) outcome_unknown(request.origin);
   group_desk_.resign();
+  for (const RulesWish& wish : std::exchange(rules_wishes_, {})) {
+    answer(wish.request.origin, protocol::ReplyStatus::bounced, {});  // it can be sent again
+  }
   pending_grants_.clear();
   registering_.clear();
   leaving_.clear();
   barrier_.clear();
-  plan_due_ = barrier_due_ = false;
+  plan_due_ = barrier_due_ = rules_due_ = false;
   // Who was served here has to find the next leader.
   for (auto& [conn, peer] : peers_) {
     if (peer.wants_tables) tell_leader(conn);
@@ -73,6 +77,7 @@ void Coordinator::lead() {
   begin_round();
   if (plan_due_ || now_.mono >= std::min(planner_.next_check(), mover_.next_check())) propose_plan();
   if (barrier_due_ || now_.mono >= barrier_.next_repeat()) mind_the_barrier();
+  mind_the_rules();
   const DigestMark& mark = state_.digest_mark();
   if (mark.index != digest_told_ && propose_entry(encode_entry(DigestEntry{mark.index, mark.digest}))) {
     digest_told_ = mark.index;

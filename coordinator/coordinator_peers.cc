@@ -66,6 +66,8 @@ void Coordinator::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& 
       return on_stopped(peer, frame.payload);
     case FrameType::learned:
       return on_learned(peer, frame.payload);
+    case FrameType::rules_checked:
+      return on_rules_checked(peer, frame.payload);
     case FrameType::request:
       return on_request(conn, peer, frame.payload);
     default:
@@ -185,6 +187,16 @@ void Coordinator::on_learned(const Peer& peer, std::string_view payload) {
   if (member == nullptr || member->listed.id != learned->member) return;
   mover_.learned(*learned);
   plan_due_ = true;
+}
+
+void Coordinator::on_rules_checked(const Peer& peer, std::string_view payload) {
+  if (!ready()) return;
+  const auto statement = decode<protocol::RulesChecked>(payload);
+  if (!statement) return log_.warning(concat("node ", peer.who.id, " sent a malformed frame"));
+  const Member* member = state_.ring().find(peer.who.incarnation);
+  if (member == nullptr || member->listed.id != statement->member) return;
+  rules_check_.stated(*statement);
+  rules_due_ = true;
 }
 
 void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view payload) {

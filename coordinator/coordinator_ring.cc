@@ -40,6 +40,8 @@ constexpr std::string_view kRingHelp[] = {
     "takes the place of the one whose directory was lost.",
     "COORDINATOR REMOVE <name>",
     "    Take a coordinator out of the group.",
+    "RULES LIST | ADD <pattern> | REMOVE <pattern>",
+    "    The placement rules: which part of a key without a {tag} is its tag, as in bull:(*):**.",
     "SHUTDOWN",
     "    Record that the whole cluster stops in order. The next start begins with empty data and the locks that are "
     "held.",
@@ -116,6 +118,8 @@ void Coordinator::run_ring(const LockRequest& request) {
       if (!plan.ok()) writer.error(concat("ERR ", plan.status().message()));
       break;
     }
+    case CommandId::ring_rules:
+      return run_rules(request);
     case CommandId::ring_shutdown:
       log_.info("an orderly stop of the whole cluster was asked for");
       return propose_wish(request, encode_entry(ShutdownEntry{}));

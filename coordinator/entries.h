@@ -35,6 +35,8 @@ enum class EntryType : uint8_t {
   lock_transaction = 14,
   coordinators = 20,
   stop_lapsed = 21,
+  rules = 22,
+  rules_outcome = 23,
 };
 
 // What an operator may change by starting the coordinators with other settings; the leader proposes its own.
@@ -183,6 +185,30 @@ struct GoalsEntry {
   template <class A>
   void fields(A& a) {
     a(runs, planned_on);
+  }
+};
+
+// What an operator wishes of the placement rules (R23); RingState::check() says what may be wished.
+enum class RulesVerb : uint8_t { add = 1, remove = 2 };
+struct RulesEntry {
+  static constexpr EntryType kType = EntryType::rules;
+  RulesVerb verb = RulesVerb::add;
+  std::string pattern;
+  template <class A>
+  void fields(A& a) {
+    a(verb, pattern);
+  }
+};
+
+// How a change of the placement rules ends: the new ones come into force, or it was in vain.
+struct RulesOutcomeEntry {
+  static constexpr EntryType kType = EntryType::rules_outcome;
+  TableVersion change = 0;      // the version at which it began
+  TableVersion planned_on = 0;  // as an intention's, for rules that come into force
+  std::string refusal;          // why it was in vain; empty when it was not
+  template <class A>
+  void fields(A& a) {
+    a(change, planned_on, refusal);
   }
 };
 

@@ -94,7 +94,8 @@ Mover::Plan Mover::plan(const RingState& ring, const LeaseBook& leases, Micros n
   plan.withdraws = plan.intention.has_value();
   const Todo todo = look(ring, leases, now);
   tell(ring, todo);
-  if (plan.intention || ring.paused()) return plan;
+  // The keys of slots that move could not be looked through for new placement rules.
+  if (plan.intention || ring.paused() || ring.rules_change().since != 0) return plan;
 
   if (!todo.to_forget.empty()) {
     plan.goals = GoalsEntry{todo.to_forget, ring.ranges_version()};

@@ -80,6 +80,16 @@ Result<Applied> State::apply(uint64_t index, std::string_view entry) {
     case EntryType::stop_lapsed:
       whole = apply_to_ring<StopLapsedEntry>(reader);
       break;
+    case EntryType::rules:
+      applied.wish = grant_rules(reader);
+      whole = applied.wish.has_value();
+      break;
+    case EntryType::rules_outcome:
+      applied.rules_outcome.emplace();
+      reader(*applied.rules_outcome);
+      whole = reader.complete();
+      if (whole) ring_.apply(*applied.rules_outcome);
+      break;
     case EntryType::lock_command:
       applied.lock = run_command(index, reader);
       whole = applied.lock.has_value();
@@ -157,6 +167,23 @@ std::optional<LockOutcome> State::grant_wish(uint64_t index, ByteReader& reader)
   outcome.reply.resp = refused.ok() ? "+OK\r\n" : concat("-ERR ", refused.message(), "\r\n");
   ring_.apply(entry);
   if (is_numbered(entry)) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);
+  return outcome;
+}
+
+// Without R20's record: the wish can be sent again, as it says what the rules are to be.
+std::optional<LockOutcome> State::grant_rules(ByteReader& reader) {
+  RulesEntry entry;
+  reader(entry);
+  if (!reader.complete()) return std::nullopt;
+  LockOutcome outcome;
+  const Status refused = ring_.check(entry);
+  const bool is_so = ring_.rules_after(entry) == ring_.rules();
+  ring_.apply(entry);
+  if (!refused.ok()) {
+    protocol::ReplyWriter(outcome.reply.resp, protocol::RespVersion::resp2).error(concat("ERR ", refused.message()));
+  } else if (ring_.rules_change().since == 0) {
+    outcome.reply.resp = is_so ? ":0\r\n" : ":1\r\n";
+  }
   return outcome;
 }
 

@@ -28,6 +28,7 @@ struct Applied {
   bool table_changed = false;
   std::optional<LockOutcome> lock;
   std::optional<LockOutcome> wish;
+  std::optional<RulesOutcomeEntry> rules_outcome;
 };
 
 // The digest of all outcomes up to and including the entry at `index`.
@@ -65,6 +66,8 @@ class State {
   template <class E>
   bool apply_to_ring(ByteReader& reader);
   [[nodiscard]] std::optional<LockOutcome> grant_wish(uint64_t index, ByteReader& reader);
+  // The answer is empty while the change has still to be made.
+  [[nodiscard]] std::optional<LockOutcome> grant_rules(ByteReader& reader);
   // What was answered when this write came for the first time; nothing when this is the first time (R20).
   [[nodiscard]] std::optional<LockOutcome> answered_before(Incarnation sender, uint64_t number) const;
   [[nodiscard]] std::optional<LockOutcome> run_command(uint64_t index, ByteReader& reader);

@@ -281,6 +281,9 @@ protocol::TableMessage RingState::table() const {
   message.stopped = stopped_;
   message.lock_prefixes = lock_prefixes_;
   message.coordinators = addresses_to_ask(coordinators_);
+  message.rules = rules_;
+  message.rules_change = rules_change_.since;
+  message.next_rules = rules_change_.next;
   message.ranges = ranges_;
   for (const Member& member : members_) {
     if (!member.gone() || is_named(member.listed.id)) message.members.push_back(member.listed);

@@ -56,6 +56,16 @@ struct Change {
   }
 };
 
+// The change of the placement rules that is under way.
+struct RulesChange {
+  TableVersion since = 0;  // the version at which it began; 0: there is none
+  std::vector<std::string> next;
+  template <class A>
+  void fields(A& a) {
+    a(since, next);
+  }
+};
+
 class RingState {
  public:
   // Each changes the version when it changes anything that a table says.
@@ -71,9 +81,14 @@ class RingState {
   void apply(const ReshardEntry& entry);  // state_reshard.cc, as the next two
   void apply(const TargetEntry& entry);
   void apply(const GoalsEntry& entry);
+  void apply(const RulesEntry& entry);  // state_rules.cc, as the next one
+  void apply(const RulesOutcomeEntry& entry);
 
   // Whether the wish can be granted; the error says why not, and what to do.
   [[nodiscard]] Status check(const ReshardEntry& entry) const;
+  [[nodiscard]] Status check(const RulesEntry& entry) const;
+  // The rules as the wish would have them.
+  [[nodiscard]] std::vector<std::string> rules_after(const RulesEntry& entry) const;
 
   [[nodiscard]] bool founded() const { return cluster_id_ != 0; }
   [[nodiscard]] uint64_t cluster_id() const { return cluster_id_; }
@@ -115,6 +130,11 @@ class RingState {
   [[nodiscard]] const std::vector<IntendedRun>& target() const { return target_; }
   [[nodiscard]] bool paused() const { return paused_; }
   [[nodiscard]] const Change& change() const { return change_; }
+
+  // The placement rules in force, in the order in which they were added (R23).
+  [[nodiscard]] const std::vector<std::string>& rules() const { return rules_; }
+  [[nodiscard]] const RulesChange& rules_change() const { return rules_change_; }
+
   // How many slots do not have the chain of the target yet, and how many there were when it was computed.
   [[nodiscard]] uint32_t slots_left() const;
   [[nodiscard]] uint32_t slots_total() const { return slots_total_; }
@@ -126,7 +146,7 @@ class RingState {
   void fields(A& a) {
     a(cluster_id_, generation_, hash_seed_, copies_, lock_prefixes_, settings_, coordinators_, version_,
       ranges_version_, epochs_, next_member_, stopped_, stopped_before_, members_, ranges_, wishes_, target_wishes_,
-      target_, slots_total_, paused_, change_);
+      target_, slots_total_, paused_, change_, rules_, rules_change_);
   }
 
  private:
@@ -167,6 +187,9 @@ class RingState {
   uint32_t slots_total_ = 0;
   bool paused_ = false;
   Change change_;
+
+  std::vector<std::string> rules_;
+  RulesChange rules_change_;
 };
 
 }  // namespace chainring::coordinator

@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "engine/database.h"
-#include "protocol/slot.h"
 
 namespace chainring::engine {
 namespace {
@@ -27,15 +26,15 @@ struct Effect {
   return {ErrorCode::corrupt, concat("effect '", effect.args[0].substr(0, 32), "' in slot ", effect.slot, ": ", why)};
 }
 
-[[nodiscard]] Status in_slot(const Effect& effect, size_t arg) {
+// Whose slot a key is in is the head's word: it may know newer placement rules than this member.
+[[nodiscard]] Status sensible_key(const Effect& effect, size_t arg) {
   if (effect.args[arg].size() > kStringBytesMax) return corrupt(effect, "the key is too long");
-  if (protocol::slot_of(effect.args[arg]) == effect.slot) return {};
-  return corrupt(effect, "the key belongs to another slot");
+  return {};
 }
 
 // The key has to be there.
 [[nodiscard]] Status present(const Effect& effect, size_t arg) {
-  if (Status status = in_slot(effect, arg); !status) return status;
+  if (Status status = sensible_key(effect, arg); !status) return status;
   if (effect.store.find(effect.key(arg)) != nullptr) return {};
   return corrupt(effect, "the key is not there");
 }
@@ -59,7 +58,7 @@ Status apply_set(const Effect& effect) {
     if (effect.args.size() != 5 || effect.args[3] != "pxat") return corrupt(effect, "unknown option");
     if (Status status = read_deadline(effect, 4, deadline); !status) return status;
   }
-  if (Status status = in_slot(effect, 1); !status) return status;
+  if (Status status = sensible_key(effect, 1); !status) return status;
   if (effect.args[2].size() > kStringBytesMax) return corrupt(effect, "the value is too long");
   effect.store.set(effect.key(1), effect.args[2], deadline);
   return {};
@@ -105,7 +104,7 @@ Status apply_setrange(const Effect& effect) {
 
 Status apply_rename(const Effect& effect) {
   if (Status status = present(effect, 1); !status) return status;
-  if (Status status = in_slot(effect, 2); !status) return status;
+  if (Status status = sensible_key(effect, 2); !status) return status;
   if (effect.args[1] == effect.args[2]) return corrupt(effect, "both keys are the same");
   effect.store.rename(effect.key(1), effect.key(2));
   return {};
@@ -113,7 +112,7 @@ Status apply_rename(const Effect& effect) {
 
 Status apply_copy(const Effect& effect) {
   if (Status status = present(effect, 1); !status) return status;
-  if (Status status = in_slot(effect, 2); !status) return status;
+  if (Status status = sensible_key(effect, 2); !status) return status;
   const auto db = parse_uint(effect.args[4]);
   if (effect.args[3] != "db" || effect.args[5] != "replace" || !db || *db >= kDatabaseCount) {
     return corrupt(effect, "unknown option");

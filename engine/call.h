@@ -26,7 +26,10 @@ struct Call {
   Database::Statistics& statistics;
   Effects& effects;
 
-  [[nodiscard]] Key key(size_t arg) const { return store.key(args[arg], context.db); }
+  [[nodiscard]] Key key(size_t arg) const { return key(arg, context.db); }
+  [[nodiscard]] Key key(size_t arg, uint8_t db) const {
+    return context.slot ? store.key_in(*context.slot, args[arg], db) : store.key(args[arg], db);
+  }
 
   // The key's entry, unless it is absent or has expired; one that has expired goes, by an effect of its own (R12).
   // Lifetime: until the key is next changed or looked up.

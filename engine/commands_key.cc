@@ -104,7 +104,7 @@ void copy(Call& call) {
   CopyOptions options{.db = call.context.db};
   if (!parse_copy_options(call, options)) return;
   const Key from = call.key(1);
-  const Key to = call.store.key(call.args[2], options.db);
+  const Key to = call.key(2, options.db);
   if (from.db == to.db && from.text == to.text) {
     return call.reply.error("ERR source and destination objects are the same");
   }

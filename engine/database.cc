@@ -109,9 +109,9 @@ KeyCounts Database::counts(std::span<const protocol::SlotRange> slots, uint8_t d
   return counts;
 }
 
-Millis Database::deadline_of(std::string_view key, uint8_t db) const {
+Millis Database::deadline_of(Slot slot, std::string_view key, uint8_t db) const {
   CHECK(db < kDatabaseCount, "the caller judges SELECT");
-  const Entry* entry = state_->store.find(state_->store.key(key, db));
+  const Entry* entry = state_->store.find(state_->store.key_in(slot, key, db));
   return entry == nullptr ? kNoDeadline : entry->deadline();
 }
 
@@ -129,6 +129,25 @@ std::vector<std::string_view> Database::keys_in(Slot slot, uint8_t db, size_t ke
     }
   }
   return keys;
+}
+
+size_t Database::walk(Slot slot, CopyCursor& cursor, size_t keys_max,
+                      const std::function<void(std::string_view)>& visit) const {
+  CHECK(slot < kSlotCount && !cursor.at_end(), "a slot of the ring, and a walk that goes on");
+  size_t visited = 0;
+  std::vector<Entry*> found;
+  while (!cursor.at_end() && visited < keys_max) {
+    const Keyspace* keyspace = state_->store.keyspace(slot, cursor.db);
+    if (keyspace == nullptr || cursor.position == Table::kEndPosition || keyspace->table.size() == 0) {
+      cursor = {static_cast<uint8_t>(cursor.db + 1), 0};
+      continue;
+    }
+    found.clear();
+    cursor.position = keyspace->table.scan(cursor.position, found);
+    for (const Entry* entry : found) visit(entry->key());
+    visited += found.size();
+  }
+  return visited;
 }
 
 uint64_t Database::memory_bytes() const { return state_->store.memory_bytes(); }

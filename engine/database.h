@@ -6,7 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +33,9 @@ struct ExecContext {
   Millis now = 0;            // wall time of this execution; never less than at an earlier execution on the same slots
   Random* random = nullptr;  // not owned; RANDOMKEY
   uint8_t db = 0;
+  // The slot of the command's keys, when the caller has found it by the placement rules; else it is found by Redis'
+  // rule.
+  std::optional<Slot> slot;
   // For commands of Routing::all_slots and `scan`: the slots to answer for, ascending; others find theirs by key.
   // What SCAN answers when these slots end is in engine/cursor.h.
   std::span<const protocol::SlotRange> slots;
@@ -85,10 +90,15 @@ class Database {
   void clear_slot(Slot slot);
 
   // When the key expires; INT64_MAX for never, and for a key that is not there. REQUIRES: db < kDatabaseCount.
-  [[nodiscard]] Millis deadline_of(std::string_view key, uint8_t db) const;
+  [[nodiscard]] Millis deadline_of(Slot slot, std::string_view key, uint8_t db) const;
   // Up to `keys_max` keys of a slot, in the order of their hashes. Lifetime: until the slot is next changed.
   // REQUIRES: slot < kSlotCount, db < kDatabaseCount.
   [[nodiscard]] std::vector<std::string_view> keys_in(Slot slot, uint8_t db, size_t keys_max) const;
+
+  // Calls `visit` for keys of the slot, in all databases, from the cursor on, until about `keys_max` were visited or
+  // the cursor is at the end. Every key that is there all the time is visited. Returns how many were. REQUIRES: slot <
+  // kSlotCount, !cursor.at_end().
+  size_t walk(Slot slot, CopyCursor& cursor, size_t keys_max, const std::function<void(std::string_view)>& visit) const;
 
   [[nodiscard]] KeyCounts counts(std::span<const protocol::SlotRange> slots, uint8_t db) const;
   [[nodiscard]] uint64_t memory_bytes() const;  // of keys, values and tables, by our own count

@@ -12,6 +12,7 @@ namespace {
 // Uncommitted records beyond this close the door to new requests until half of it is left (R11).
 constexpr size_t kUncommittedBytesMax = size_t{256} << 20;
 constexpr size_t kExpiredKeysPerTurnMax = 1000;
+constexpr size_t kCheckedKeysPerTurnMax = 5000;  // by new placement rules
 constexpr Micros kExpireInterval = 100 * kMicrosPerMilli;
 constexpr std::array kAllSlots = {protocol::SlotRange{0, kSlotCount - 1}};
 
@@ -68,6 +69,7 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
   expire_keys();
   tend_links();
   copy_to_learners();
+  check_rules();
   talk_to_coordinator();
   tend_locks();
   send_chain_messages();
@@ -81,7 +83,7 @@ Micros Node::next_wake() const {
   Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_, drained_by_,
                           parked_.next_deadline(), locks_.next_tick()});
   for (const auto& [member, link] : links_) next = std::min(next, link->next_tick());
-  return copying_goes_on_ ? now_.mono : next;
+  return copying_goes_on_ || rules_check_.has_work() ? now_.mono : next;
 }
 
 // The slots are handed over first, and served on meanwhile.
@@ -178,6 +180,7 @@ void Node::adopt_table(const protocol::TableMessage& message) {
   table_ = *std::move(table);
   self_ = member_of(identity_.incarnation);
   if (Status obeyed = store_.obey(table_, self_, lease_.number(now_.mono)); !obeyed.ok()) return end(std::move(obeyed));
+  rules_check_.follow(table_);
   heartbeat_due_ = true;  // says at once which table is obeyed: the lease may depend on it (R4)
   coordinator_.follow(message.coordinators, now_.mono);
 }
@@ -206,6 +209,9 @@ void Node::talk_to_coordinator() {
     protocol::Learned learned = store_.chains().learned();
     learned.member = self_;
     coordinator_.link().send(protocol::FrameType::learned, learned);
+  }
+  if (rules_check_.take_due() || (regular && rules_check_.under_way())) {
+    coordinator_.link().send(protocol::FrameType::rules_checked, rules_check_.statement(store_.chains(), self_));
   }
 }
 
@@ -242,6 +248,10 @@ void Node::copy_to_learners() {
   const uint64_t before = chains.copies().bytes_sent();
   chains.copy([this](MemberId member) { return room_on_link(member); });
   copying_goes_on_ = chains.copies().has_work() && chains.copies().bytes_sent() != before;
+}
+
+void Node::check_rules() {
+  rules_check_.work(store_.database(), store_.chains(), table_.placement(), kCheckedKeysPerTurnMax);
 }
 
 void Node::mind_the_door() {

@@ -23,6 +23,7 @@
 #include "node/held.h"
 #include "node/lease.h"
 #include "node/lock_forward.h"
+#include "node/rules_check.h"
 #include "node/store.h"
 #include "protocol/resp.h"
 #include "ring/table.h"
@@ -78,6 +79,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   [[nodiscard]] bool serving() const { return lease_.valid(now_.mono); }
   void expire_keys();
   void copy_to_learners();
+  void check_rules();
   [[nodiscard]] bool is_needed() const;
   void mind_the_drain();
   void mind_the_door();
@@ -90,7 +92,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
   void on_request(ConnId conn, Peer& peer, std::string_view payload);
   void on_slots_request(ConnId conn, std::string_view payload);
-  void run_request(ConnId conn, const Peer& peer, const protocol::Request& request, std::string_view command);
+  void bounce(ConnId conn, Peer& peer, const protocol::Request& request);
+  void run_request(ConnId conn, Peer& peer, const protocol::Request& request, std::string_view command);
   void answer(ConnId conn, uint64_t request, Slot slot, protocol::ReplyStatus status, std::string_view body);
   void tend_links();
   bool on_link_event(const NetEvent& event);
@@ -173,6 +176,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   Store store_;
   NodeLease lease_;
   ring::Table table_;
+  RulesCheck rules_check_;
   MemberId self_ = kNoMember;
   session::Clients clients_;
   session::CoordinatorLink coordinator_;

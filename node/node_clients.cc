@@ -96,8 +96,8 @@ Node::KeyPlace Node::place_of(const session::ClientRequest& request) {
   bool first = true;
   for (const size_t position : key_positions_) {
     const std::string_view key = request.args[position];
-    const KeyPlace here =
-        is_lock_key(key) ? KeyPlace{KeyPlace::Kind::locks, 0} : KeyPlace{KeyPlace::Kind::slot, protocol::slot_of(key)};
+    const KeyPlace here = is_lock_key(key) ? KeyPlace{KeyPlace::Kind::locks, 0}
+                                           : KeyPlace{KeyPlace::Kind::slot, table_.placement().slot_of(key)};
     const bool same = here.kind == place.kind && here.slot == place.slot;
     if (!first && !same) return {};
     place = here;
@@ -129,7 +129,8 @@ void Node::run_on_slot(const session::ClientRequest& request, Slot slot) {
   }
   switch (found) {
     case Door::head:
-      return store_.execute(execution);
+      if (!store_.execute(execution)) park(request, slot);
+      return;
     case Door::elsewhere:
       view_.outdate();
       return refuse(request, moved(slot));

@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "node/node.h"
-#include "protocol/slot.h"
 
 namespace chainring::node {
 namespace {
@@ -52,7 +51,7 @@ void Node::answer_cluster(const session::ClientRequest& request) {
       reply.bulk(cluster_shard_id(identity_.id, identity_.incarnation));
       break;
     case CommandId::cluster_keyslot:
-      reply.integer(protocol::slot_of(request.args[2]));
+      reply.integer(table_.placement().slot_of(request.args[2]));
       break;
     case CommandId::cluster_countkeysinslot:
       count_keys_in_slot(request, reply);

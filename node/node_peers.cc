@@ -148,10 +148,7 @@ void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
   const auto bounced = peer.bounced.find(request.slot);
   const bool behind = bounced != peer.bounced.end() && request.attempt <= bounced->second;
   if (behind || !serving() || !store_.chains().heads(request.slot, request.epoch)) {
-    uint32_t& attempt = peer.bounced[request.slot];
-    attempt = std::max(attempt, request.attempt);
-    ++routed_.bounced;
-    return answer(conn, request.id, request.slot, protocol::ReplyStatus::bounced, {});
+    return bounce(conn, peer, request);
   }
   if (bounced != peer.bounced.end()) peer.bounced.erase(bounced);
 
@@ -169,7 +166,14 @@ void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
   run_request(conn, peer, request, command);
 }
 
-void Node::run_request(ConnId conn, const Peer& peer, const protocol::Request& request, std::string_view command) {
+void Node::bounce(ConnId conn, Peer& peer, const protocol::Request& request) {
+  uint32_t& attempt = peer.bounced[request.slot];
+  attempt = std::max(attempt, request.attempt);
+  ++routed_.bounced;
+  answer(conn, request.id, request.slot, protocol::ReplyStatus::bounced, {});
+}
+
+void Node::run_request(ConnId conn, Peer& peer, const protocol::Request& request, std::string_view command) {
   const auto refuse = [&](std::string_view why) {
     std::string body;
     protocol::ReplyWriter(body, resp_of(request.flags)).error(why);
@@ -189,8 +193,9 @@ void Node::run_request(ConnId conn, const Peer& peer, const protocol::Request& r
     const Result<protocol::Transaction> transaction = protocol::parse_transaction(command, request.db);
     if (!transaction.ok())
       return refuse(concat("ERR a peer forwarded no transaction: ", transaction.status().message()));
+    if (!store_.execute(*transaction, requested)) return bounce(conn, peer, request);
     ++routed_.requests[static_cast<size_t>(protocol::CommandId::exec)];
-    return store_.execute(*transaction, requested);
+    return;
   }
   parser_.next();
   if (parser_.parse(command) != protocol::RequestParser::State::ready || parser_.size() != command.size() ||
@@ -204,8 +209,8 @@ void Node::run_request(ConnId conn, const Peer& peer, const protocol::Request& r
   }
   if (!protocol::arity_fits(*spec, parser_.args().size())) return refuse(protocol::errors::wrong_arity(spec->name));
 
+  if (!store_.execute(Execution{requested, spec, parser_.args()})) return bounce(conn, peer, request);
   ++routed_.requests[static_cast<size_t>(spec->id)];
-  store_.execute(Execution{requested, spec, parser_.args()});
 }
 
 void Node::on_slots_request(ConnId conn, std::string_view payload) {

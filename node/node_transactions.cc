@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "node/node.h"
-#include "protocol/slot.h"
 
 namespace chainring::node {
 namespace {
@@ -18,7 +17,7 @@ session::Placement Node::placement(const protocol::CommandSpec& command, std::sp
   protocol::key_positions(command, args, positions);
   session::Placement found;
   for (const size_t position : positions) {
-    const session::Place place = is_lock_key(args[position]) ? kLocks : protocol::slot_of(args[position]);
+    const session::Place place = is_lock_key(args[position]) ? kLocks : table_.placement().slot_of(args[position]);
     if (found.place && *found.place != place) return {{}, std::string(protocol::errors::kCrossSlot)};
     found.place = place;
   }
@@ -56,7 +55,7 @@ void Node::transaction(const session::ClientTransaction& transaction) {
   requested.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
   requested.to.ticket = transaction.ticket;
   requested.to.reads = !transaction.writes;
-  store_.execute(*parsed, requested);
+  if (!store_.execute(*parsed, requested)) park(transaction);
 }
 
 void Node::park(const session::ClientTransaction& transaction) {

@@ -3,12 +3,23 @@
 #include "protocol/slot.h"
 
 namespace chainring::node {
+namespace {
+
+constexpr std::string_view kOtherRules =
+    "TRYAGAIN the keys are placed elsewhere by the rules in force; the command was not executed, try again";
+
+}  // namespace
 
 Store::Store(HeldReplies::Sink& sink, Random& random) : sink_(sink), random_(random), chains_(*this) {}
 
 Status Store::obey(const ring::Table& table, MemberId self, uint64_t lease_number) {
   if (!database_) {
     database_ = std::make_unique<engine::Database>(engine::DatabaseOptions{.hash_seed = table.message().hash_seed});
+  }
+  placement_ = table.placement();
+  if (table.message().rules != rules_) {
+    rules_ = table.message().rules;
+    ++rules_number_;
   }
   return chains_.obey(table, self, lease_number);
 }
@@ -24,15 +35,25 @@ SenderLog::Verdict Store::settle_again(Slot slot, Incarnation sender, uint64_t n
 
 bool Store::runs(protocol::CommandId id) { return id == protocol::CommandId::watch || engine::Database::runs(id); }
 
-bool Store::hash_keys(const protocol::CommandSpec& command, std::span<const std::string_view> args, Slot slot) {
+Store::KeysAt Store::find_keys(const protocol::CommandSpec& command, std::span<const std::string_view> args,
+                               Slot slot) {
   key_positions_.clear();
   protocol::key_positions(command, args, key_positions_);
+  Slot first = slot;
   for (const size_t position : key_positions_) {
     const std::string_view key = args[position];
-    if (protocol::slot_of(key) != slot) return false;
+    if (placement_.unsettled(key)) return KeysAt::unsettled;
+    const Slot of_key = placement_.slot_of(key);
+    if (position == key_positions_.front()) first = of_key;
+    if (of_key != first) return KeysAt::apart;
     key_hashes_.push_back(protocol::key_hash(key));
   }
-  return true;
+  return first == slot ? KeysAt::here : KeysAt::elsewhere;
+}
+
+std::string_view Store::error_for(KeysAt keys) {
+  CHECK(keys == KeysAt::elsewhere || keys == KeysAt::apart, "the keys are not where they should be");
+  return keys == KeysAt::apart ? protocol::errors::kCrossSlot : kOtherRules;
 }
 
 void Store::reply_when(Slot slot, Sequence needs, const Destination& to) {
@@ -55,14 +76,24 @@ void Store::refuse(const Requested& requested, std::string_view error) {
   sink_.release(requested.slot, requested.to, reply_);
 }
 
-void Store::execute(const Execution& execution) {
+bool Store::execute(const Execution& execution) {
   CHECK(chains_.heads(execution.slot, 0), "commands run at the head");
   key_hashes_.clear();
-  if (!hash_keys(*execution.command, execution.args, execution.slot)) {
-    return refuse(execution, protocol::errors::kCrossSlot);
+  const KeysAt keys = find_keys(*execution.command, execution.args, execution.slot);
+  if (keys == KeysAt::unsettled) return false;
+  if (keys != KeysAt::here) {
+    refuse(execution, error_for(keys));
+  } else if (execution.command->id == protocol::CommandId::watch) {
+    watch(execution);
+  } else if (out_of_memory(execution.command->flags, execution)) {
+    refuse(execution, kOutOfMemory);
+  } else {
+    run(execution);
   }
-  if (execution.command->id == protocol::CommandId::watch) return watch(execution);
-  if (out_of_memory(execution.command->flags, execution)) return refuse(execution, kOutOfMemory);
+  return true;
+}
+
+void Store::run(const Execution& execution) {
   reply_.clear();
   effects_.clear();
   protocol::ReplyWriter writer(reply_, execution.resp);
@@ -70,6 +101,7 @@ void Store::execute(const Execution& execution) {
   context.now = chains_.execution_time(execution.slot, execution.now);
   context.random = &random_;
   context.db = execution.db;
+  context.slot = execution.slot;
   database_->execute(*execution.command, execution.args, context, writer, effects_);
   settle(execution, context.now);
 }
@@ -110,8 +142,10 @@ bool Store::read(const Execution& execution, Millis margin) {
   CHECK(chains_.view(execution.slot).active, "a member of the chain reads");
   CHECK((execution.command->flags & protocol::kReadonly) != 0, "only the head writes");
   key_hashes_.clear();
-  if (!hash_keys(*execution.command, execution.args, execution.slot)) {
-    refuse(execution, protocol::errors::kCrossSlot);
+  const KeysAt keys = find_keys(*execution.command, execution.args, execution.slot);
+  if (keys == KeysAt::unsettled) return false;
+  if (keys != KeysAt::here) {
+    refuse(execution, error_for(keys));
     return true;
   }
   reply_.clear();
@@ -121,8 +155,9 @@ bool Store::read(const Execution& execution, Millis margin) {
   context.now = chains_.execution_time(execution.slot, execution.now);
   context.random = &random_;
   context.db = execution.db;
+  context.slot = execution.slot;
   for (const size_t position : key_positions_) {
-    const Millis deadline = database_->deadline_of(execution.args[position], execution.db);
+    const Millis deadline = database_->deadline_of(execution.slot, execution.args[position], execution.db);
     if (deadline - margin <= context.now) return false;
   }
   database_->execute(*execution.command, execution.args, context, writer, effects_);

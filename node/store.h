@@ -17,6 +17,7 @@
 #include "node/held.h"
 #include "node/watch_book.h"
 #include "protocol/command.h"
+#include "protocol/placement_rules.h"
 #include "protocol/reply.h"
 #include "protocol/transaction.h"
 #include "ring/table.h"
@@ -56,17 +57,19 @@ class Store final : private ChainObserver {
   // Whether execute() runs the command.
   [[nodiscard]] static bool runs(protocol::CommandId id);
 
-  // Runs the command; its reply goes to the sink now, or when what it rests on is committed.
-  // REQUIRES: chains().heads(slot, 0), the arity fits, runs(command).
-  void execute(const Execution& execution);
+  // Runs the command; its reply goes to the sink now, or when what it rests on is committed. False, and nothing was
+  // done, when a change of the placement rules that is under way would move one of its keys: nobody serves it
+  // meanwhile. REQUIRES: chains().heads(slot, 0), the arity fits, runs(command).
+  [[nodiscard]] bool execute(const Execution& execution);
 
   // Runs all commands of a transaction, with nothing in between and as one record (R8), unless a key that it watches
-  // may have changed: then it runs none, and the reply is null. REQUIRES: chains().heads(slot, 0).
-  void execute(const protocol::Transaction& transaction, const Requested& requested);
+  // may have changed: then it runs none, and the reply is null. False as above. REQUIRES: chains().heads(slot, 0).
+  [[nodiscard]] bool execute(const protocol::Transaction& transaction, const Requested& requested);
 
   // Answers a read at a member that is not the head, under its lease (CRAQ; Terrace and Freedman, 2009): what it finds
   // here is committed, or its reply waits until it is. False, and nothing was done, when only the head may judge
-  // whether a key has expired: its time is over by this member's clock, or will be within `margin` (R12). REQUIRES:
+  // whether a key has expired: its time is over by this member's clock, or will be within `margin` (R12); and when a
+  // key is unsettled, as for execute(). REQUIRES:
   // chains().view(slot).active, the arity fits, Database::runs(command), and it only reads.
   [[nodiscard]] bool read(const Execution& execution, Millis margin);
 
@@ -97,10 +100,21 @@ class Store final : private ChainObserver {
   void copy_effects(Slot slot, const engine::CopyCursor& cursor, std::string_view record_effects,
                     std::string& out) override;
 
-  // Adds the hashes of the command's keys to key_hashes_; false when a key belongs to another slot (R23).
-  bool hash_keys(const protocol::CommandSpec& command, std::span<const std::string_view> args, Slot slot);
+  // Where the keys of a command are, by the placement rules (R23).
+  enum class KeysAt : uint8_t {
+    here,       // in its slot
+    elsewhere,  // in another slot, all of them: whoever sent it here knows other rules
+    apart,      // in several slots
+    unsettled,  // a change of the rules that is under way would move one of them
+  };
+  // Adds the hashes of the command's keys to key_hashes_, as long as they are here.
+  [[nodiscard]] KeysAt find_keys(const protocol::CommandSpec& command, std::span<const std::string_view> args,
+                                 Slot slot);
+  // The error that says so. REQUIRES: elsewhere or apart.
+  [[nodiscard]] static std::string_view error_for(KeysAt keys);
   [[nodiscard]] bool out_of_memory(uint32_t command_flags, const Requested& requested) const;
   void refuse(const Requested& requested, std::string_view error);
+  void run(const Execution& execution);                          // it may
   void note_answer(const Requested& requested, Sequence needs);  // of a write that changed nothing
   // What was executed is done: its effects become a record, and reply_ leaves when it may.
   void settle(const Requested& requested, Millis time);
@@ -108,6 +122,8 @@ class Store final : private ChainObserver {
 
   // ---- store_transactions.cc
   void watch(const Execution& execution);
+  // Whether a change of the placement rules would move one of its keys.
+  [[nodiscard]] bool unsettled(const protocol::Transaction& transaction);
   // Why it is not executed at all, or empty. Fills key_hashes_.
   [[nodiscard]] std::string refusal(const protocol::Transaction& transaction, const Requested& requested);
   // Whether no key of the marks has changed since they were made. Adds the keys' hashes to `watched`.
@@ -118,6 +134,9 @@ class Store final : private ChainObserver {
   void reply_when(Slot slot, Sequence needs, const Destination& to);
 
   HeldReplies::Sink& sink_;
+  protocol::Placement placement_;
+  std::vector<std::string> rules_;  // of placement_
+  uint64_t rules_number_ = 0;       // how often they have changed
   Random& random_;
   std::unique_ptr<engine::Database> database_;
   HeldReplies held_;

@@ -16,12 +16,13 @@ constexpr std::string_view kRepliesTooLong = "ERR the replies of the transaction
 
 // The answer to WATCH.
 struct WatchMark {
-  Epoch epoch = 0;     // under which this member watches the keys; another head has not
-  Sequence as_of = 0;  // no key has changed after this record, which is committed when the mark leaves
+  Epoch epoch = 0;            // under which this member watches the keys; another head has not
+  Sequence as_of = 0;         // no key has changed after this record, which is committed when the mark leaves
+  uint64_t rules_number = 0;  // of the placement rules: by others, the keys may be in another slot, and change there
   std::vector<uint64_t> key_hashes;
   template <class A>
   void fields(A& a) {
-    a(epoch, as_of, key_hashes);
+    a(epoch, as_of, rules_number, key_hashes);
   }
 };
 
@@ -42,6 +43,7 @@ void Store::watch(const Execution& execution) {
   WatchMark mark;
   mark.epoch = chains_.epoch(slot);
   mark.as_of = std::max(needs, chains_.committed(slot));
+  mark.rules_number = rules_number_;
   mark.key_hashes = key_hashes_;
   for (const uint64_t hash : key_hashes_) watches_.watch(slot, hash, mark.as_of);
   reply_.clear();
@@ -62,9 +64,22 @@ bool Store::unchanged(Slot slot, const std::vector<std::string>& marks, std::vec
     watched.insert(watched.end(), mark->key_hashes.begin(), mark->key_hashes.end());
     // Under another epoch somebody else may have been head meanwhile, whose changes are not in our book.
     if (mark->epoch != chains_.epoch(slot)) unchanged = false;
+    if (mark->rules_number != rules_number_) unchanged = false;
     for (const uint64_t hash : mark->key_hashes) unchanged = unchanged && watches_.unchanged(slot, hash, mark->as_of);
   }
   return unchanged;
+}
+
+bool Store::unsettled(const protocol::Transaction& transaction) {
+  if (!placement_.changing()) return false;
+  for (const protocol::QueuedCommand& command : transaction.commands) {
+    key_positions_.clear();
+    protocol::key_positions(*command.spec, command.args, key_positions_);
+    for (const size_t position : key_positions_) {
+      if (placement_.unsettled(command.args[position])) return true;
+    }
+  }
+  return false;
 }
 
 std::string Store::refusal(const protocol::Transaction& transaction, const Requested& requested) {
@@ -73,7 +88,9 @@ std::string Store::refusal(const protocol::Transaction& transaction, const Reque
     if (!runs_in_transaction(*command.spec) || command.db >= engine::kDatabaseCount) {
       return concat("ERR '", command.spec->name, "' is not executed in a transaction");
     }
-    if (!hash_keys(*command.spec, command.args, requested.slot)) return std::string(protocol::errors::kCrossSlot);
+    KeysAt keys = find_keys(*command.spec, command.args, requested.slot);
+    if (keys == KeysAt::elsewhere && &command != &transaction.commands.front()) keys = KeysAt::apart;
+    if (keys != KeysAt::here) return std::string(error_for(keys));
   }
   if (out_of_memory(transaction.flags(), requested)) {
     return concat("EXECABORT Transaction discarded because of: ", kOutOfMemory);
@@ -81,13 +98,18 @@ std::string Store::refusal(const protocol::Transaction& transaction, const Reque
   return {};
 }
 
-void Store::execute(const protocol::Transaction& transaction, const Requested& requested) {
+bool Store::execute(const protocol::Transaction& transaction, const Requested& requested) {
   CHECK(chains_.heads(requested.slot, 0), "transactions run at the head");
-  if (const std::string why = refusal(transaction, requested); !why.empty()) return refuse(requested, why);
+  if (unsettled(transaction)) return false;
+  if (const std::string why = refusal(transaction, requested); !why.empty()) {
+    refuse(requested, why);
+    return true;
+  }
   const Slot slot = requested.slot;
   engine::ExecContext context;
   context.now = chains_.execution_time(slot, requested.now);
   context.random = &random_;
+  context.slot = slot;
   std::vector<uint64_t> watched;
   const bool may_run =
       transaction.marks.empty() || (expire_slot(slot, context.now) && unchanged(slot, transaction.marks, watched));
@@ -96,7 +118,8 @@ void Store::execute(const protocol::Transaction& transaction, const Requested& r
   protocol::ReplyWriter writer(reply_, requested.resp);
   if (!may_run) {
     writer.null_array();
-    return reply_when(slot, chains_.rests_on(slot, watched), requested.to);
+    reply_when(slot, chains_.rests_on(slot, watched), requested.to);
+    return true;
   }
   writer.array(transaction.commands.size());
   std::string beyond;  // replies for which there is no room
@@ -111,6 +134,7 @@ void Store::execute(const protocol::Transaction& transaction, const Requested& r
     if (!room) writer.error(kRepliesTooLong);
   }
   settle(requested, context.now);
+  return true;
 }
 
 }  // namespace chainring::node

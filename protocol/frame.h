@@ -28,6 +28,7 @@ enum class FrameType : uint16_t {
   level = 14,          // coordinator -> node: Level
   subscribe = 15,      // router -> coordinator: Subscribe
   learned = 16,        // node -> coordinator: Learned
+  rules_checked = 17,  // node -> coordinator: RulesChecked
   request = 20,        // router or node -> node or coordinator: Request
   reply = 21,          // the other way: Reply
   slots_request = 22,  // router -> node: SlotsRequest

@@ -74,12 +74,16 @@ struct TableMessage {
   uint32_t copies = 0;
   bool stopped = false;  // the cluster was stopped in order and has not begun again (R32)
   std::vector<std::string> lock_prefixes;
+  std::vector<std::string> rules;       // of placement (R23)
+  TableVersion rules_change = 0;        // the version at which a change of the rules began; 0: none is under way
+  std::vector<std::string> next_rules;  // what it would make of them
   std::vector<CoordinatorAddress> coordinators;
   std::vector<TableMember> members;
   std::vector<TableRange> ranges;  // ascending, without gaps or overlaps; empty before the first table
   template <class A>
   void fields(A& a) {
-    a(cluster_id, generation, version, hash_seed, copies, stopped, lock_prefixes, coordinators, members, ranges);
+    a(cluster_id, generation, version, hash_seed, copies, stopped, lock_prefixes, rules, rules_change, next_rules,
+      coordinators, members, ranges);
   }
 };
 
@@ -175,6 +179,20 @@ struct Learned {
   template <class A>
   void fields(A& a) {
     a(member, keys, bytes, runs);
+  }
+};
+
+// "I have obeyed a table with this change of the rules, and no key that it would move is in these slots, which I head;
+// or I have found one" (R23): from every member, when something has changed, and every heartbeat interval meanwhile.
+struct RulesChecked {
+  MemberId member = kNoMember;
+  TableVersion change = 0;  // TableMessage::rules_change
+  bool found = false;
+  std::string example;           // a key that would be moved, when one was found
+  std::vector<LearnedRun> runs;  // under these epochs
+  template <class A>
+  void fields(A& a) {
+    a(member, change, found, example, runs);
   }
 };
 

@@ -43,7 +43,9 @@ std::string_view hash_tag(std::string_view key) {
   return key.substr(open + 1, close - open - 1);
 }
 
-Slot slot_of(std::string_view key) { return static_cast<Slot>(crc16(hash_tag(key)) % kSlotCount); }
+Slot slot_of_tag(std::string_view tag) { return static_cast<Slot>(crc16(tag) % kSlotCount); }
+
+Slot slot_of(std::string_view key) { return slot_of_tag(hash_tag(key)); }
 
 uint64_t key_hash(std::string_view key) { return XXH3_64bits(key.data(), key.size()); }
 

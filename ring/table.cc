@@ -53,14 +53,27 @@ Status check_range(const protocol::TableRange& range, uint32_t expected_first, c
   return check_chain(range.goal, members, range.first);
 }
 
+Result<protocol::Placement> placement_of(const protocol::TableMessage& message) {
+  Result<protocol::PlacementRules> in_force = protocol::PlacementRules::compile(message.rules);
+  if (!in_force) return in_force.status();
+  if (message.rules_change == 0) return protocol::Placement(*std::move(in_force));
+  Result<protocol::PlacementRules> next = protocol::PlacementRules::compile(message.next_rules);
+  if (!next) return next.status();
+  return protocol::Placement(*std::move(in_force), *std::move(next));
+}
+
 }  // namespace
 
 Result<Table> Table::from_message(const protocol::TableMessage& message) {
   Result<MemberIndex> members = index_members(message.members);
   if (!members) return members.status();
 
+  Result<protocol::Placement> placement = placement_of(message);
+  if (!placement) return corrupt(std::string(placement.status().message()));
+
   Table table;
   table.message_ = message;
+  table.placement_ = *std::move(placement);
   table.member_index_ = *std::move(members);
   if (message.ranges.empty()) return table;
 

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "protocol/messages.h"
+#include "protocol/placement_rules.h"
 
 namespace chainring::ring {
 
@@ -20,12 +21,16 @@ class Table {
   Table() = default;  // version 0: no slot is served
 
   // Checks everything that a receiver relies on: ranges ascend and cover all slots (or there are none), chains are not
-  // longer than the members, name known members and nobody twice, next_epoch > epoch when not 0.
+  // longer than the members, name known members and nobody twice, next_epoch > epoch when not 0, and the placement
+  // rules are ones.
   [[nodiscard]] static Result<Table> from_message(const protocol::TableMessage& message);
 
   [[nodiscard]] const protocol::TableMessage& message() const { return message_; }
   [[nodiscard]] TableVersion version() const { return message_.version; }
   [[nodiscard]] bool has_ranges() const { return !message_.ranges.empty(); }
+
+  // From keys to slots, by the table's placement rules.
+  [[nodiscard]] const protocol::Placement& placement() const { return placement_; }
 
   // REQUIRES: has_ranges(), slot < kSlotCount. Lifetime: until the Table is assigned or destroyed.
   [[nodiscard]] const protocol::TableRange& range(Slot slot) const;
@@ -37,6 +42,7 @@ class Table {
 
  private:
   protocol::TableMessage message_;
+  protocol::Placement placement_;
   std::vector<uint32_t> range_of_slot_;
   std::unordered_map<MemberId, size_t> member_index_;
 };

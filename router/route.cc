@@ -28,21 +28,21 @@ void refuse(std::string why, Plan& plan) {
 }
 
 // Fills plan.keys in the request's order and says whether they are all of one place.
-bool place_keys(const CommandSpec& command, Args args, const LockPrefixes& prefixes, Plan& plan) {
+bool place_keys(const CommandSpec& command, Args args, const Placing& placing, Plan& plan) {
   plan.positions.clear();
   plan.keys.clear();
   protocol::key_positions(command, args, plan.positions);
   bool together = true;
   for (const size_t position : plan.positions) {
-    const Place place = place_of(args[position], prefixes);
+    const Place place = placing.place_of(args[position]);
     together = together && (plan.keys.empty() || plan.keys.front().place == place);
     plan.keys.push_back({place, static_cast<uint32_t>(plan.keys.size()), static_cast<uint32_t>(position)});
   }
   return together;
 }
 
-void route_by_keys(const CommandSpec& command, Args args, const LockPrefixes& prefixes, Plan& plan) {
-  const bool together = place_keys(command, args, prefixes, plan);
+void route_by_keys(const CommandSpec& command, Args args, const Placing& placing, Plan& plan) {
+  const bool together = place_keys(command, args, placing, plan);
   if (together) return send_to(plan.keys.empty() ? kKeylessPlace : plan.keys.front().place, plan);
   if (command.routing == Routing::slot) return refuse(std::string(protocol::errors::kCrossSlot), plan);
   const size_t rest = args.size() - static_cast<size_t>(command.first_key);
@@ -82,17 +82,13 @@ bool LockPrefixes::begins(std::string_view text) const {
                      [text](const std::string& prefix) { return text.starts_with(prefix); });
 }
 
-Place place_of(std::string_view key, const LockPrefixes& prefixes) {
-  return prefixes.cover(key) ? kLockPlace : protocol::slot_of(key);
-}
-
-void route(const CommandSpec& command, Args args, const LockPrefixes& prefixes, Plan& plan) {
+void route(const CommandSpec& command, Args args, const Placing& placing, Plan& plan) {
   switch (command.routing) {
     case Routing::slot:
     case Routing::split_sum:
     case Routing::split_values:
     case Routing::split_ok:
-      return route_by_keys(command, args, prefixes, plan);
+      return route_by_keys(command, args, placing, plan);
     case Routing::all_slots:
       plan.kind = Plan::Kind::all_slots;
       return;

@@ -1,4 +1,4 @@
-// Where a request goes: decided from the command table, its keys and the lock prefixes alone.
+// Where a request goes: decided from the command table, its keys, the lock prefixes and the placement rules alone.
 //
 // Thread-safety: pure functions over the caller's values.
 #pragma once
@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "protocol/command.h"
+#include "protocol/placement_rules.h"
 #include "ring/table.h"
 
 namespace chainring::router {
@@ -36,7 +37,15 @@ class LockPrefixes {
   std::vector<std::string> prefixes_;
 };
 
-[[nodiscard]] Place place_of(std::string_view key, const LockPrefixes& prefixes);
+// What decides a key's place: the lock prefixes first, then the placement rules. Neither is owned.
+struct Placing {
+  const LockPrefixes& prefixes;
+  const protocol::Placement& placement;
+
+  [[nodiscard]] Place place_of(std::string_view key) const {
+    return prefixes.cover(key) ? kLockPlace : placement.slot_of(key);
+  }
+};
 
 // The result of route(). Reused from request to request, so that planning does not allocate.
 struct Plan {
@@ -62,7 +71,7 @@ struct Plan {
 };
 
 // REQUIRES: arity_fits(command, args.size()).
-void route(const protocol::CommandSpec& command, std::span<const std::string_view> args, const LockPrefixes& prefixes,
+void route(const protocol::CommandSpec& command, std::span<const std::string_view> args, const Placing& placing,
            Plan& plan);
 
 // The member that the requests for a slot go to; kNoMember while nobody serves it. All go to the head, which may answer

@@ -118,7 +118,7 @@ void Router::request(const session::ClientRequest& request) {
 }
 
 void Router::carry_out(const session::ClientRequest& request) {
-  route(*request.command, request.args, lock_prefixes_, plan_);
+  route(*request.command, request.args, Placing{lock_prefixes_, table_.placement()}, plan_);
   switch (plan_.kind) {
     case Plan::Kind::one_place:
       return forward(request);
@@ -155,7 +155,7 @@ void Router::submit(const session::Ticket& ticket, Place place, uint8_t db, uint
 session::Placement Router::placement(const protocol::CommandSpec& command,
                                      std::span<const std::string_view> args) const {
   Plan plan;
-  route(command, args, lock_prefixes_, plan);
+  route(command, args, Placing{lock_prefixes_, table_.placement()}, plan);
   // LOCK and RING are more than commands on keys.
   const bool of_keys = command.first_key != 0 && command.routing != protocol::Routing::coordinator;
   if (plan.kind == Plan::Kind::one_place && of_keys) return {plan.place, {}};

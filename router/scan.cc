@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "engine/cursor.h"
 #include "protocol/resp.h"
-#include "protocol/slot.h"
 
 namespace chainring::router {
 namespace {
@@ -203,7 +202,7 @@ bool Scan::keep_reached(std::string_view elements) {
     if (extent.state != protocol::ReplyExtent::State::ready || elements.front() != '$' || extent.size < text + 2) {
       return false;
     }
-    const Slot slot = protocol::slot_of(elements.substr(text, extent.size - text - 2));
+    const Slot slot = services_.table.placement().slot_of(elements.substr(text, extent.size - text - 2));
     if (slot < limit.slot || (slot == limit.slot && limit.position > 0)) {
       elements_.append(elements.substr(0, extent.size));
       ++count_;

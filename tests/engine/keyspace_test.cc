@@ -33,10 +33,13 @@ TEST_CASE("Database.deadline_of: of a key in its database, never for others") {
   Session session;
   session.Run({"set", "a", "1", "PXAT", "1000000005000"});
   session.Line("set b 1");
-  CHECK(session.database.deadline_of("a", 0) == 1'000'000'005'000);
-  CHECK(session.database.deadline_of("a", 1) == kNoDeadline);
-  CHECK(session.database.deadline_of("b", 0) == kNoDeadline);
-  CHECK(session.database.deadline_of("absent", 0) == kNoDeadline);
+  const auto deadline_of = [&](std::string_view key, uint8_t db) {
+    return session.database.deadline_of(protocol::slot_of(key), key, db);
+  };
+  CHECK(deadline_of("a", 0) == 1'000'000'005'000);
+  CHECK(deadline_of("a", 1) == kNoDeadline);
+  CHECK(deadline_of("b", 0) == kNoDeadline);
+  CHECK(deadline_of("absent", 0) == kNoDeadline);
 }
 
 TEST_CASE("Database.keys_in: the keys of one slot and database, as many as were asked for") {

@@ -41,6 +41,8 @@ void check_payload(protocol::FrameType type, std::string_view payload) {
       return check_message<protocol::Stopped>(payload);
     case learned:
       return check_message<protocol::Learned>(payload);
+    case rules_checked:
+      return check_message<protocol::RulesChecked>(payload);
     case level:
       return check_message<protocol::Level>(payload);
     case subscribe:

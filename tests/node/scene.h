@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,11 @@ class Scene {
     message.version = ++version_;
     message.copies = 3;
     message.lock_prefixes = {"lock:"};
+    message.rules = rules;
+    if (next_rules) {
+      message.rules_change = message.version;
+      message.next_rules = *next_rules;
+    }
     message.members = {member(kSelf, "n1", own_incarnation_, 7401), member(kOther, "n2", kSuccessor, 7402),
                        member(kThird, "n3", kThirdIncarnation, 7403)};
     message.members[1].state = other_state;
@@ -190,6 +196,8 @@ class Scene {
   node::Node node;
   ConnId coordinator = kNoConn;
   protocol::MemberState other_state = protocol::MemberState::up;
+  std::vector<std::string> rules;                      // of placement, of later tables
+  std::optional<std::vector<std::string>> next_rules;  // when these are about to replace them
 
  private:
   static protocol::TableMember member(MemberId id, std::string name, Incarnation incarnation, uint16_t port) {

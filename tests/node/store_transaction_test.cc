@@ -37,7 +37,7 @@ class Head final : private HeldReplies::Sink {
     const auto args = split(words);
     Execution execution{requested(db), protocol::find_command(args), args};
     execution.slot = protocol::slot_of(args.at(1));
-    return answer_to([&] { store.execute(execution); });
+    return answer_to([&] { REQUIRE(store.execute(execution)); });
   }
   // The mark that WATCH of these keys is answered.
   std::string watch(std::string_view keys) {
@@ -59,7 +59,7 @@ class Head final : private HeldReplies::Sink {
     Requested from = requested(0);
     from.slot = slot;
     from.number = number;
-    return answer_to([&] { store.execute(*transaction, from); });
+    return answer_to([&] { REQUIRE(store.execute(*transaction, from)); });
   }
   void acknowledge() {
     const protocol::Ack ack{{{slot, epoch_, store.chains().applied(slot)}}};

@@ -23,6 +23,7 @@ void for_each_message(Visit visit) {
   visit("TableMessage", FrameType::table, TableMessage{});
   visit("Stopped", FrameType::stopped, Stopped{});
   visit("Learned", FrameType::learned, Learned{});
+  visit("RulesChecked", FrameType::rules_checked, RulesChecked{});
   visit("Level", FrameType::level, Level{});
   visit("Subscribe", FrameType::subscribe, Subscribe{});
   visit("Request", FrameType::request, Request{});

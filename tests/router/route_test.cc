@@ -15,13 +15,17 @@ namespace {
 
 const LockPrefixes kPrefixes = LockPrefixes::parse("lock:,redlock:");
 
-Plan plan_of(const std::vector<std::string>& words) {
+protocol::Placement placement_by(const std::vector<std::string>& patterns) {
+  return protocol::Placement(*protocol::PlacementRules::compile(patterns));
+}
+
+Plan plan_of(const std::vector<std::string>& words, const protocol::Placement& placement = {}) {
   const std::vector<std::string_view> args(words.begin(), words.end());
   const protocol::CommandSpec* command = protocol::find_command(args);
   REQUIRE(command != nullptr);
   REQUIRE(protocol::arity_fits(*command, args.size()));
   Plan plan;
-  route(*command, args, kPrefixes, plan);
+  route(*command, args, Placing{kPrefixes, placement}, plan);
   return plan;
 }
 
@@ -40,6 +44,15 @@ TEST_CASE("LockPrefixes.parse: an empty prefix does not make every key a lock") 
   CHECK_FALSE(LockPrefixes::parse("").cover("a"));
   CHECK_FALSE(LockPrefixes::parse(",x:,").cover("a"));
   CHECK(LockPrefixes::parse(",x:,").cover("x:a"));
+}
+
+TEST_CASE("route: placement rules decide after the lock prefixes (R23)") {
+  const protocol::Placement placement = placement_by({"(*):**"});
+  CHECK(plan_of({"GET", "foo:1"}, placement).place == protocol::slot_of("foo"));
+  CHECK(plan_of({"RENAME", "foo:1", "foo:2"}, placement).kind == Plan::Kind::one_place);
+  CHECK(plan_of({"RENAME", "foo:1", "foo:2"}).kind == Plan::Kind::refused);
+  CHECK(plan_of({"GET", "lock:1"}, placement).place == kLockPlace);
+  CHECK(plan_of({"GET", "lock:{x}"}, placement).place == kLockPlace);
 }
 
 TEST_CASE("route: one key goes to its slot, a lock key to the lock keyspace") {
