@@ -1,6 +1,7 @@
 #include "cli/redis_client.h"
 
 #include <hiredis/hiredis.h>
+#include <csignal>
 
 #include <cerrno>
 
@@ -81,6 +82,8 @@ Result<RedisClient> RedisClient::connect_local(const std::string& path, Millis t
 }
 
 Result<RedisReply> RedisClient::command(const std::vector<std::string>& arguments) {
+  // hiredis writes to sockets without MSG_NOSIGNAL: a server that has closed must be an error, not our end.
+  std::signal(SIGPIPE, SIG_IGN);
   std::vector<const char*> starts;
   std::vector<size_t> sizes;
   for (const std::string& argument : arguments) {
