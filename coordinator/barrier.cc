@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ring/table.h"
+
 namespace chainring::coordinator {
 namespace {
 
@@ -15,7 +17,7 @@ Barrier::OpenRange Barrier::opened(const protocol::TableRange& range) {
   open.range = range;
   open.participants = range.chain;
   for (const MemberId member : range.next_chain) {
-    if (!contains(range.chain, member)) open.participants.push_back(member);
+    if (!ring::contains(range.chain, member)) open.participants.push_back(member);
   }
   open.numbers.assign(open.participants.size() * slot_count(range), kUnstated);
   return open;

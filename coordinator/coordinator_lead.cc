@@ -4,21 +4,12 @@
 
 #include "base/text.h"
 #include "coordinator/coordinator.h"
+#include "protocol/lock_keys.h"
 
 namespace chainring::coordinator {
 namespace {
 
 constexpr uint64_t kGeneration = 1;  // of a newly founded cluster
-
-std::vector<std::string> split(std::string_view list) {
-  std::vector<std::string> parts;
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
-    if (comma > 0) parts.emplace_back(list.substr(0, comma));
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return parts;
-}
 
 }  // namespace
 
@@ -38,7 +29,8 @@ void Coordinator::begin_to_lead() {
   digest_told_ = state_.digest_mark().index;
   lost_slots_ = 0;
   look_again();
-  if (split(settings_.text(Setting::lock_prefixes)) != state_.ring().lock_prefixes() && state_.ring().founded()) {
+  if (protocol::parse_lock_prefixes(settings_.text(Setting::lock_prefixes)) != state_.ring().lock_prefixes() &&
+      state_.ring().founded()) {
     log_.warning("lock-prefixes differ from those that the cluster was founded with, which stay in force");
   }
 }
@@ -105,7 +97,7 @@ void Coordinator::propose_own_settings() {
     entry.generation = kGeneration;
     entry.hash_seed = cluster_id_of({{"hash-seed", identity_.cluster_id}});  // another number, the same at every leader
     entry.copies = static_cast<uint32_t>(settings_.number(Setting::copies));
-    entry.lock_prefixes = split(settings_.text(Setting::lock_prefixes));
+    entry.lock_prefixes = protocol::parse_lock_prefixes(settings_.text(Setting::lock_prefixes));
     entry.settings = own_settings();
     entry.coordinators = identity_.roster;
     index = propose_entry(encode_entry(entry));

@@ -5,8 +5,8 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "engine/database.h"
+#include "protocol/lock_keys.h"
 #include "protocol/reply.h"
-#include "protocol/slot.h"
 
 namespace chainring::coordinator {
 namespace {
@@ -92,12 +92,6 @@ std::vector<std::string_view> LockCommand::keys() const {
   return keys;
 }
 
-bool is_lock_key(std::string_view key, const std::vector<std::string>& prefixes) {
-  const std::string_view tag = protocol::hash_tag(key);
-  return std::any_of(prefixes.begin(), prefixes.end(),
-                     [&](const std::string& prefix) { return key.starts_with(prefix) || tag.starts_with(prefix); });
-}
-
 std::string refuse_lock_command(const LockCommand& command, const std::vector<std::string>& prefixes) {
   if (!runs_on_locks(*command.spec)) {
     return concat("ERR '", command.spec->name, "' does not run on lock keys, which the coordinators keep");
@@ -110,7 +104,7 @@ std::string refuse_lock_command(const LockCommand& command, const std::vector<st
   const std::vector<std::string_view> keys = command.keys();
   if (keys.empty() && !runs_without_keys(command.spec->id)) return std::string(protocol::errors::kSyntax);
   for (const std::string_view key : keys) {
-    if (!is_lock_key(key, prefixes)) {
+    if (!protocol::is_lock_key(key, prefixes)) {
       return concat("ERR '", key.substr(0, 128), "' is not a lock key: it begins with none of the lock-prefixes. ",
                     "Coordinators keep lock keys alone; routers serve all keys");
     }

@@ -34,9 +34,6 @@ struct LockCommand {
   [[nodiscard]] std::vector<std::string_view> keys() const;
 };
 
-// Whether the key, or its hash tag, begins with one of the prefixes.
-[[nodiscard]] bool is_lock_key(std::string_view key, const std::vector<std::string>& prefixes);
-
 // Empty when the coordinators run the command, else the error to answer. REQUIRES: the arity fits.
 [[nodiscard]] std::string refuse_lock_command(const LockCommand& command, const std::vector<std::string>& prefixes);
 

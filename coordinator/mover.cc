@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "coordinator/planner.h"
+#include "ring/table.h"
 
 namespace chainring::coordinator {
 namespace {
@@ -203,7 +204,7 @@ void Mover::judge(const RingState& ring, const LeaseBook& leases, Micros now, Sl
     return;
   }
   const bool has_learners =
-      std::any_of(wanted.begin(), wanted.end(), [&](MemberId id) { return !contains(range.chain, id); });
+      std::any_of(wanted.begin(), wanted.end(), [&](MemberId id) { return !ring::contains(range.chain, id); });
   if (has_learners && range.goal.empty()) return append_run(todo.to_begin, first, last, wanted);
   for (uint32_t at = first; at <= last;) {
     bool learned = true;
@@ -225,7 +226,7 @@ Slot Mover::learned_through(const protocol::TableRange& range, const Chain& want
   Slot learned_last = last;  // as far as all have learned
   Slot missing_last = last;  // as far as the first that has not has not
   for (const MemberId id : wanted) {
-    if (contains(range.chain, id)) continue;
+    if (ring::contains(range.chain, id)) continue;
     const auto pupil = pupils_.find(id);
     const protocol::LearnedRun* next = nullptr;  // the first run that ends behind `first`
     if (pupil != pupils_.end()) {

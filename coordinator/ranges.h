@@ -16,11 +16,6 @@ namespace chainring::coordinator {
 // Ascending, without gaps or overlaps, covering all slots; or empty, before the first table.
 using Ranges = std::vector<protocol::TableRange>;
 
-[[nodiscard]] inline bool same_chains(const protocol::TableRange& a, const protocol::TableRange& b) {
-  return a.epoch == b.epoch && a.next_epoch == b.next_epoch && a.chain == b.chain && a.next_chain == b.next_chain &&
-         a.goal == b.goal;
-}
-
 // Adds a range behind the others, or prolongs the last one when only the slots differ.
 void append_folded(Ranges& ranges, protocol::TableRange range);
 
@@ -65,13 +60,10 @@ void for_each_part(const Ranges& ranges, const std::vector<Run>& runs, Visit&& v
   }
 }
 
-// Whether `member` is in the chain in force or in the intended one.
-[[nodiscard]] bool names(const protocol::TableRange& range, MemberId member);
 // The members that hold what the slots hold, or that are to begin them.
 [[nodiscard]] inline const std::vector<MemberId>& basis(const protocol::TableRange& range) {
   return range.chain.empty() ? range.next_chain : range.chain;
 }
-[[nodiscard]] bool contains(const std::vector<MemberId>& chain, MemberId member);
 [[nodiscard]] inline uint32_t slot_count(const protocol::TableRange& range) { return range.last - range.first + 1u; }
 
 }  // namespace chainring::coordinator

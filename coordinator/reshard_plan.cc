@@ -7,6 +7,7 @@
 #include "coordinator/json.h"
 #include "coordinator/mover.h"
 #include "ring/placement.h"
+#include "ring/table.h"
 
 namespace chainring::coordinator {
 namespace {
@@ -46,11 +47,11 @@ Sums sums_of(const RingState& after, const std::vector<ring::Chain>& from, const
     if (!old_chain.empty() && !new_chain.empty() && old_chain.front() != new_chain.front()) ++sums.heads;
     for (const MemberId id : old_chain) {
       ++share_of(id).slots_before;
-      if (!contains(new_chain, id)) ++share_of(id).gives;
+      if (!ring::contains(new_chain, id)) ++share_of(id).gives;
     }
     for (const MemberId id : new_chain) {
       ++share_of(id).slots_after;
-      if (contains(old_chain, id)) continue;
+      if (ring::contains(old_chain, id)) continue;
       ++share_of(id).receives;
       ++sums.moves;
     }

@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "ring/table.h"
+
 namespace chainring::coordinator {
 
 using protocol::MemberState;
@@ -37,7 +39,7 @@ bool RingState::superseded(const Member& older) const {
 }
 
 bool RingState::in_any_chain(MemberId id) const {
-  return std::any_of(ranges_.begin(), ranges_.end(), [&](const auto& range) { return names(range, id); });
+  return std::any_of(ranges_.begin(), ranges_.end(), [&](const auto& range) { return ring::names(range, id); });
 }
 
 bool RingState::full() const {
@@ -47,7 +49,7 @@ bool RingState::full() const {
 
 bool RingState::is_named(MemberId id) const {
   return std::any_of(ranges_.begin(), ranges_.end(),
-                     [&](const auto& range) { return names(range, id) || contains(range.goal, id); });
+                     [&](const auto& range) { return ring::names(range, id) || ring::contains(range.goal, id); });
 }
 
 size_t RingState::placed_count() const {
@@ -155,7 +157,7 @@ void RingState::evacuate_leaving() {
 // Whether a slot would be lost with those who are leaving.
 bool RingState::holds_alone(const Member& leaving) const {
   return std::any_of(ranges_.begin(), ranges_.end(), [&](const protocol::TableRange& range) {
-    return contains(range.chain, leaving.listed.id) &&
+    return ring::contains(range.chain, leaving.listed.id) &&
            std::all_of(range.chain.begin(), range.chain.end(), [&](MemberId id) {
              const Member* holder = member(id);
              return holder == nullptr || holder->draining;

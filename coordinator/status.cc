@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "coordinator/json.h"
 #include "coordinator/planner.h"
+#include "ring/table.h"
 
 namespace chainring::coordinator {
 namespace {
@@ -35,7 +36,7 @@ struct Load {
 Load load_of(const RingState& ring, MemberId member) {
   Load load;
   for (const protocol::TableRange& range : ring.ranges()) {
-    if (!contains(range.chain, member)) continue;
+    if (!ring::contains(range.chain, member)) continue;
     load.holds += slot_count(range);
     if (range.chain.front() == member) load.heads += slot_count(range);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "protocol/runs.h"
 
 namespace chainring::node {
 namespace {
@@ -50,11 +51,7 @@ std::vector<protocol::SlotRange> Chains::headed(std::span<const protocol::SlotRa
     for (uint32_t slot = range.first; slot <= range.last && slot < kSlotCount; ++slot) {
       const Slot here = static_cast<Slot>(slot);
       if (!heads(here, 0)) continue;
-      if (!ranges.empty() && ranges.back().last + 1u == slot) {
-        ranges.back().last = here;
-      } else {
-        ranges.push_back({here, here});
-      }
+      protocol::append_run(ranges, {here, here});
     }
   }
   return ranges;

@@ -4,26 +4,13 @@
 
 #include "base/text.h"
 #include "node/chain.h"
+#include "protocol/runs.h"
 
 namespace chainring::node {
 namespace {
 
 // Copied in one turn, so that requests are not kept waiting.
 constexpr size_t kCopyBytesPerTurn = size_t{512} << 10;
-
-bool same_but_slots(const protocol::LearnedRun& a, const protocol::LearnedRun& b) { return a.epoch == b.epoch; }
-bool same_but_slots(const protocol::LearnRun& a, const protocol::LearnRun& b) {
-  return a.epoch == b.epoch && a.since == b.since;
-}
-
-template <class Run>
-void append_run(std::vector<Run>& runs, const Run& next) {
-  if (!runs.empty() && runs.back().last + 1u == next.first && same_but_slots(runs.back(), next)) {
-    runs.back().last = next.last;
-  } else {
-    runs.push_back(next);
-  }
-}
 
 }  // namespace
 
@@ -53,8 +40,8 @@ void Chains::send_asking() {
     const Learning& learning = *state.learning;
     auto at = std::find_if(asking.begin(), asking.end(), [&](const auto& one) { return one.first == learning.source; });
     if (at == asking.end()) at = asking.insert(at, {learning.source, {}});
-    append_run(at->second.runs,
-               protocol::LearnRun{static_cast<Slot>(slot), static_cast<Slot>(slot), learning.epoch, learning.since});
+    protocol::append_run(at->second.runs, protocol::LearnRun{static_cast<Slot>(slot), static_cast<Slot>(slot),
+                                                             learning.epoch, learning.since});
   }
   for (const auto& [source, learn] : asking) {
     messages_.push_back({source, ChainMessage::Way::accepted, protocol::FrameType::learn, encode(learn)});
@@ -150,8 +137,8 @@ protocol::Learned Chains::learned() const {
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
     const SlotState& state = slots_[slot];
     if (!state.learning || !state.learning->copied) continue;
-    append_run(learned.runs,
-               protocol::LearnedRun{static_cast<Slot>(slot), static_cast<Slot>(slot), state.learning->epoch});
+    protocol::append_run(learned.runs,
+                         protocol::LearnedRun{static_cast<Slot>(slot), static_cast<Slot>(slot), state.learning->epoch});
   }
   return learned;
 }
@@ -162,7 +149,7 @@ void Chains::copy_to_learners(Slot slot, const SlotState& state, const protocol:
   std::vector<MemberId> learners;
   if (state.member && state.successor == kNoMember) {
     for (const MemberId member : range.goal) {
-      if (std::find(range.chain.begin(), range.chain.end(), member) == range.chain.end()) learners.push_back(member);
+      if (!ring::contains(range.chain, member)) learners.push_back(member);
     }
   }
   if (!learners.empty() || copies_.copies(slot)) copies_.want(slot, range.epoch, learners);

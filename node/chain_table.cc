@@ -8,10 +8,6 @@
 namespace chainring::node {
 namespace {
 
-bool holds(const std::vector<MemberId>& chain, MemberId self) {
-  return self != kNoMember && std::find(chain.begin(), chain.end(), self) != chain.end();
-}
-
 // The parts of `now` that are not the same in `before`; all of it when there was nothing before.
 std::vector<protocol::TableRange> changed_parts(const std::vector<protocol::TableRange>& before,
                                                 const std::vector<protocol::TableRange>& now) {
@@ -24,9 +20,7 @@ std::vector<protocol::TableRange> changed_parts(const std::vector<protocol::Tabl
       part.first = static_cast<Slot>(first);
       if (old != before.end()) part.last = std::min(range.last, old->last);
       first = part.last + 1u;
-      const bool same = old != before.end() && old->epoch == range.epoch && old->next_epoch == range.next_epoch &&
-                        old->chain == range.chain && old->next_chain == range.next_chain && old->goal == range.goal;
-      if (!same) changed.push_back(std::move(part));
+      if (old == before.end() || !ring::same_chains(*old, range)) changed.push_back(std::move(part));
     }
   }
   return changed;
@@ -42,7 +36,7 @@ Status Chains::obey(const ring::Table& table, MemberId self, uint64_t lease_numb
   self_ = self;
   std::vector<protocol::TableRange> changed = changed_parts(ranges_, table.message().ranges);
   for (const protocol::TableRange& part : changed) {
-    if (!holds(part.chain, self)) continue;
+    if (!ring::contains(part.chain, self)) continue;
     for (uint32_t slot = part.first; slot <= part.last; ++slot) {
       if (Status kept = check_promise(slots_[slot], part); !kept.ok()) {
         return Status(ErrorCode::corrupt, concat("table ", table.version(), " puts epoch ", part.epoch, " of slot ",
@@ -70,8 +64,8 @@ Status Chains::check_promise(const SlotState& state, const protocol::TableRange&
 
 void Chains::obey_slot(Slot slot, const protocol::TableRange& range, MemberId self) {
   SlotState& state = slots_[slot];
-  const bool in_chain = holds(range.chain, self);
-  const bool in_next = range.next_epoch != 0 && holds(range.next_chain, self);
+  const bool in_chain = ring::contains(range.chain, self);
+  const bool in_next = range.next_epoch != 0 && ring::contains(range.next_chain, self);
   if (range.next_epoch > state.promised && (in_chain || in_next)) {
     state.promised = range.next_epoch;
     state.promised_in = lease_number_;
@@ -79,7 +73,7 @@ void Chains::obey_slot(Slot slot, const protocol::TableRange& range, MemberId se
   }
   if (in_chain) {
     if (range.epoch > state.epoch) activate(slot, state, range, self);
-  } else if (!range.chain.empty() && (in_next || holds(range.goal, self))) {
+  } else if (!range.chain.empty() && (in_next || ring::contains(range.goal, self))) {
     if (state.member) drop(slot, state, range.epoch);
     learn_from(slot, state, range.chain.back(), range.epoch);
   } else if (state.member || state.applied != 0 || state.learning) {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/text.h"
+#include "protocol/runs.h"
 #include "protocol/slot.h"
 
 namespace chainring::node {
@@ -37,14 +38,6 @@ size_t index_of(RespVersion version) { return version == RespVersion::resp3 ? 1 
 void append_range(std::string& line, const protocol::SlotRange& range) {
   append_text(line, ' ', range.first);
   if (range.last != range.first) append_text(line, '-', range.last);
-}
-
-void extend(std::vector<protocol::SlotRange>& ranges, const protocol::SlotRange& next) {
-  if (!ranges.empty() && ranges.back().last + 1 == next.first) {
-    ranges.back().last = next.last;
-  } else {
-    ranges.push_back(next);
-  }
 }
 
 size_t count_slots(const std::vector<protocol::SlotRange>& ranges) {
@@ -125,7 +118,7 @@ void ClusterView::show(const ring::Table& table, const TableMember& self) {
     for (const MemberId id : range.chain) chain.push_back(index.at(id));
     Node& head = nodes_[chain.front()];
     head.epoch = std::max(head.epoch, range.epoch);
-    extend(head.headed, {range.first, range.last});
+    protocol::append_run(head.headed, {range.first, range.last});
     const bool same = !runs_.empty() && runs_.back().slots.last + 1 == range.first && runs_.back().chain == chain;
     if (same) {
       runs_.back().slots.last = range.last;
@@ -208,7 +201,7 @@ std::string ClusterView::make_shards(RespVersion version) const {
   std::map<std::vector<size_t>, std::vector<protocol::SlotRange>> shards;
   std::vector<bool> placed(nodes_.size());
   for (const Run& run : runs_) {
-    extend(shards[run.chain], run.slots);
+    protocol::append_run(shards[run.chain], run.slots);
     for (const size_t place : run.chain) placed[place] = true;
   }
   for (size_t place = 0; place < nodes_.size(); ++place) {

@@ -20,10 +20,6 @@ std::string text_or(std::string_view text, std::string_view otherwise) {
   return std::string(text.empty() ? otherwise : text);
 }
 
-bool contains(const std::vector<MemberId>& chain, MemberId member) {
-  return std::find(chain.begin(), chain.end(), member) != chain.end();
-}
-
 session::RoleFacts node_facts(session::RoleFacts facts) {
   facts.mode = "cluster";
   facts.role_name = "node";
@@ -100,9 +96,7 @@ void Node::request_stop(Now now) {
 bool Node::is_needed() const {
   const std::vector<protocol::TableRange>& ranges = table_.message().ranges;
   return self_ != kNoMember && !table_.message().stopped &&
-         std::any_of(ranges.begin(), ranges.end(), [&](const protocol::TableRange& range) {
-           return contains(range.chain, self_) || contains(range.next_chain, self_);
-         });
+         std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) { return ring::names(range, self_); });
 }
 
 void Node::mind_the_drain() {

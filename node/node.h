@@ -112,12 +112,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
     bool closed = false;
     friend bool operator==(const DoorState&, const DoorState&) = default;
   };
-  // Where the keys of a request are.
-  struct KeyPlace {
-    enum class Kind : uint8_t { slot, locks, mixed };
-    Kind kind = Kind::mixed;
-    Slot slot = 0;
-  };
+  static constexpr session::Place kLocks = kSlotCount;  // the lock keyspace, beside the slots
   void request(const session::ClientRequest& request) override;
   void client_gone(session::ClientId client) override { parked_.forget(client); }  // Clients ignores late replies
   void info(std::string_view section, session::InfoWriter& out) override;
@@ -135,9 +130,10 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void run_parked(const ParkedRequest& parked);
   [[nodiscard]] Door door(Slot slot, bool reads_here) const;
   [[nodiscard]] Micros request_deadline() const;
-  [[nodiscard]] KeyPlace place_of(const session::ClientRequest& request);
+  // Where all keys of the command are, or why they are not in one place.
+  [[nodiscard]] session::Placement place_of(const protocol::CommandSpec& command,
+                                            std::span<const std::string_view> args) const;
   [[nodiscard]] std::string moved(Slot slot) const;  // the error that sends a client to the head
-  [[nodiscard]] bool is_lock_key(std::string_view key) const;
   [[nodiscard]] std::string info_lines(std::string_view section);
 
   // ---- node_locks.cc: lock keys, LOCK, RING
@@ -189,7 +185,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   ConnId locks_conn_ = kNoConn;         // that locks_ sends on
   std::optional<Address> told_leader_;  // by an answer to one of locks_
   ClusterView view_;
-  std::vector<size_t> key_positions_;  // reused from request to request
+  mutable std::vector<size_t> key_positions_;  // reused from request to request
 
   std::unordered_map<ConnId, Peer> peers_;
   std::unordered_map<Incarnation, ConnId> dialled_by_;            // accepted links, by who dialled them

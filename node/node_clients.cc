@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "node/node.h"
-#include "protocol/slot.h"
+#include "protocol/lock_keys.h"
 
 namespace chainring::node {
 namespace {
@@ -19,14 +19,6 @@ bool only_reads(const protocol::CommandSpec& command) { return (command.flags & 
 }  // namespace
 
 int64_t Node::replicas() const { return table_.version() == 0 ? 0 : int64_t{table_.message().copies} - 1; }
-
-bool Node::is_lock_key(std::string_view key) const {
-  const std::string_view tag = protocol::hash_tag(key);
-  for (const std::string& prefix : table_.message().lock_prefixes) {
-    if (key.starts_with(prefix) || (tag.size() != key.size() && tag.starts_with(prefix))) return true;
-  }
-  return false;
-}
 
 std::string Node::moved(Slot slot) const {
   const protocol::TableMember* head = table_.member(table_.head(slot));
@@ -90,32 +82,26 @@ void Node::run_everywhere(const session::ClientRequest& request) {
   store_.execute_over(store_.chains().headed(kAllSlots), execution);
 }
 
-Node::KeyPlace Node::place_of(const session::ClientRequest& request) {
-  protocol::key_positions(*request.command, request.args, key_positions_);
-  KeyPlace place;
-  bool first = true;
+session::Placement Node::place_of(const protocol::CommandSpec& command, std::span<const std::string_view> args) const {
+  key_positions_.clear();
+  protocol::key_positions(command, args, key_positions_);
+  session::Placement found;
   for (const size_t position : key_positions_) {
-    const std::string_view key = request.args[position];
-    const KeyPlace here = is_lock_key(key) ? KeyPlace{KeyPlace::Kind::locks, 0}
-                                           : KeyPlace{KeyPlace::Kind::slot, table_.placement().slot_of(key)};
-    const bool same = here.kind == place.kind && here.slot == place.slot;
-    if (!first && !same) return {};
-    place = here;
-    first = false;
+    const std::string_view key = args[position];
+    const bool is_lock = protocol::is_lock_key(key, table_.message().lock_prefixes);
+    const session::Place place = is_lock ? kLocks : table_.placement().slot_of(key);
+    if (found.place && *found.place != place) return {{}, std::string(protocol::errors::kCrossSlot)};
+    found.place = place;
   }
-  return place;
+  if (!found.place) found.refusal = protocol::errors::kSyntax;
+  return found;
 }
 
 void Node::run_on_keys(const session::ClientRequest& request) {
-  const KeyPlace place = place_of(request);
-  switch (place.kind) {
-    case KeyPlace::Kind::slot:
-      return run_on_slot(request, place.slot);
-    case KeyPlace::Kind::locks:
-      return forward(request);
-    case KeyPlace::Kind::mixed:
-      return refuse(request, key_positions_.empty() ? protocol::errors::kSyntax : protocol::errors::kCrossSlot);
-  }
+  const session::Placement found = place_of(*request.command, request.args);
+  if (!found.place) return refuse(request, found.refusal);
+  if (*found.place == kLocks) return forward(request);
+  run_on_slot(request, static_cast<Slot>(*found.place));
 }
 
 void Node::run_on_slot(const session::ClientRequest& request, Slot slot) {

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "node/node.h"
+#include "protocol/runs.h"
 
 namespace chainring::node {
 namespace {
@@ -22,11 +23,7 @@ std::vector<protocol::SlotRange> ranges_of(std::vector<Slot> slots) {
   std::sort(slots.begin(), slots.end());
   std::vector<protocol::SlotRange> ranges;
   for (const Slot slot : slots) {
-    if (!ranges.empty() && ranges.back().last + 1 == slot) {
-      ranges.back().last = slot;
-    } else {
-      ranges.push_back({slot, slot});
-    }
+    protocol::append_run(ranges, {slot, slot});
   }
   return ranges;
 }

@@ -4,25 +4,12 @@
 #include "node/node.h"
 
 namespace chainring::node {
-namespace {
-
-constexpr session::Place kLocks = kSlotCount;  // the lock keyspace, beside the slots
-
-}  // namespace
 
 session::Placement Node::placement(const protocol::CommandSpec& command, std::span<const std::string_view> args) const {
   const bool of_keys = command.first_key != 0 && command.routing != protocol::Routing::coordinator;
   if (!of_keys || !Store::runs(command.id)) return {{}, session::not_in_transaction(command)};
-  std::vector<size_t> positions;
-  protocol::key_positions(command, args, positions);
-  session::Placement found;
-  for (const size_t position : positions) {
-    const session::Place place = is_lock_key(args[position]) ? kLocks : table_.placement().slot_of(args[position]);
-    if (found.place && *found.place != place) return {{}, std::string(protocol::errors::kCrossSlot)};
-    found.place = place;
-  }
-  if (!found.place) return {{}, std::string(protocol::errors::kSyntax)};
-  if (*found.place == kLocks) return found;
+  session::Placement found = place_of(command, args);
+  if (!found.place || *found.place == kLocks) return found;
   const auto slot = static_cast<Slot>(*found.place);
   const Door at = door(slot, false);
   if (at == Door::elsewhere) return {{}, moved(slot)};

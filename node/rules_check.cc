@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "protocol/runs.h"
 
 namespace chainring::node {
 namespace {
@@ -66,12 +67,7 @@ protocol::RulesChecked RulesCheck::statement(const Chains& chains, MemberId self
     if (checked.epoch == 0 || !chains.heads(slot, checked.epoch)) continue;
     const Chains::View view = chains.view(slot);
     if (view.epoch != checked.epoch || view.committed < checked.through) continue;
-    std::vector<protocol::LearnedRun>& runs = statement.runs;
-    if (!runs.empty() && runs.back().last + 1u == slot && runs.back().epoch == checked.epoch) {
-      runs.back().last = slot;
-    } else {
-      runs.push_back({slot, slot, checked.epoch});
-    }
+    protocol::append_run(statement.runs, protocol::LearnedRun{slot, slot, checked.epoch});
   }
   return statement;
 }

@@ -1,7 +1,10 @@
 #include "ring/table.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/text.h"
+#include "protocol/runs.h"
 
 namespace chainring::ring {
 namespace {
@@ -64,6 +67,19 @@ Result<protocol::Placement> placement_of(const protocol::TableMessage& message) 
 
 }  // namespace
 
+bool contains(const std::vector<MemberId>& chain, MemberId member) {
+  return std::find(chain.begin(), chain.end(), member) != chain.end();
+}
+
+bool names(const protocol::TableRange& range, MemberId member) {
+  return contains(range.chain, member) || contains(range.next_chain, member);
+}
+
+bool same_chains(const protocol::TableRange& a, const protocol::TableRange& b) {
+  return a.epoch == b.epoch && a.next_epoch == b.next_epoch && a.chain == b.chain && a.next_chain == b.next_chain &&
+         a.goal == b.goal;
+}
+
 Result<Table> Table::from_message(const protocol::TableMessage& message) {
   Result<MemberIndex> members = index_members(message.members);
   if (!members) return members.status();
@@ -110,12 +126,7 @@ std::vector<protocol::SlotRange> Table::headed_by(MemberId id) const {
   std::vector<protocol::SlotRange> headed;
   for (const protocol::TableRange& range : message_.ranges) {
     if (range.chain.empty() || range.chain.front() != id) continue;
-    const bool continues = !headed.empty() && headed.back().last + 1 == range.first;
-    if (continues) {
-      headed.back().last = range.last;
-    } else {
-      headed.push_back({range.first, range.last});
-    }
+    protocol::append_run(headed, {range.first, range.last});
   }
   return headed;
 }

@@ -16,6 +16,12 @@
 
 namespace chainring::ring {
 
+[[nodiscard]] bool contains(const std::vector<MemberId>& chain, MemberId member);
+// Whether `member` is in the chain in force or in the intended one.
+[[nodiscard]] bool names(const protocol::TableRange& range, MemberId member);
+// Whether the ranges differ in nothing but their slots.
+[[nodiscard]] bool same_chains(const protocol::TableRange& a, const protocol::TableRange& b);
+
 class Table {
  public:
   Table() = default;  // version 0: no slot is served

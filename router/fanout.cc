@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "protocol/runs.h"
 
 namespace chainring::router {
 namespace {
@@ -34,14 +35,6 @@ void for_each_slot(const std::vector<protocol::SlotRange>& ranges, Visit&& visit
   }
 }
 
-void add_slot(Slot slot, std::vector<protocol::SlotRange>& ranges) {
-  if (!ranges.empty() && ranges.back().last + 1 == slot) {
-    ranges.back().last = slot;
-  } else {
-    ranges.push_back({slot, slot});
-  }
-}
-
 }  // namespace
 
 Fanout::Fanout(Services& services, const session::ClientRequest& request, Micros deadline)
@@ -68,7 +61,7 @@ void Fanout::ask() {
     if (lane == nullptr || !lane->open()) continue;
     // What the client has written to the slot before goes first.
     if (write_ && services_.dispatcher.holds_request_of(client(), static_cast<Place>(slot))) continue;
-    add_slot(static_cast<Slot>(slot), slots_of[lane]);
+    protocol::append_run(slots_of[lane], {static_cast<Slot>(slot), static_cast<Slot>(slot)});
     asked_.set(slot);
   }
   for (auto& [lane, slots] : slots_of) send_call(*lane, 0, std::move(slots), write_, bytes_);

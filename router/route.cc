@@ -57,31 +57,6 @@ void route_by_keys(const CommandSpec& command, Args args, const Placing& placing
 
 }  // namespace
 
-LockPrefixes::LockPrefixes(std::vector<std::string> prefixes) : prefixes_(std::move(prefixes)) {
-  std::erase_if(prefixes_, [](const std::string& prefix) { return prefix.empty(); });
-}
-
-LockPrefixes LockPrefixes::parse(std::string_view setting) {
-  std::vector<std::string> prefixes;
-  while (!setting.empty()) {
-    const size_t end = std::min(setting.find(','), setting.size());
-    prefixes.emplace_back(setting.substr(0, end));
-    setting.remove_prefix(std::min(end + 1, setting.size()));
-  }
-  return LockPrefixes(std::move(prefixes));
-}
-
-bool LockPrefixes::cover(std::string_view key) const {
-  if (begins(key)) return true;
-  const std::string_view tag = protocol::hash_tag(key);
-  return tag.size() != key.size() && begins(tag);
-}
-
-bool LockPrefixes::begins(std::string_view text) const {
-  return std::any_of(prefixes_.begin(), prefixes_.end(),
-                     [text](const std::string& prefix) { return text.starts_with(prefix); });
-}
-
 void route(const CommandSpec& command, Args args, const Placing& placing, Plan& plan) {
   switch (command.routing) {
     case Routing::slot:

@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "protocol/command.h"
+#include "protocol/lock_keys.h"
 #include "protocol/placement_rules.h"
 #include "ring/table.h"
 
@@ -21,29 +22,13 @@ using Place = uint16_t;
 inline constexpr Place kLockPlace = kSlotCount;
 inline constexpr size_t kPlaceCount = kSlotCount + 1;
 
-// The prefixes that make a key a lock. Empty prefixes are ignored: they would make every key one.
-class LockPrefixes {
- public:
-  LockPrefixes() = default;
-  explicit LockPrefixes(std::vector<std::string> prefixes);
-  // From the setting's text, "lock:,redlock:".
-  [[nodiscard]] static LockPrefixes parse(std::string_view setting);
-
-  // Whether the key, or its hash tag, begins with a prefix.
-  [[nodiscard]] bool cover(std::string_view key) const;
-
- private:
-  [[nodiscard]] bool begins(std::string_view text) const;
-  std::vector<std::string> prefixes_;
-};
-
 // What decides a key's place: the lock prefixes first, then the placement rules. Neither is owned.
 struct Placing {
-  const LockPrefixes& prefixes;
+  const std::vector<std::string>& lock_prefixes;
   const protocol::Placement& placement;
 
   [[nodiscard]] Place place_of(std::string_view key) const {
-    return prefixes.cover(key) ? kLockPlace : placement.slot_of(key);
+    return protocol::is_lock_key(key, lock_prefixes) ? kLockPlace : placement.slot_of(key);
   }
 };
 

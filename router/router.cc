@@ -44,7 +44,7 @@ Router::Router(Settings settings, Transport& transport, Random& random, Log& log
       random_(random),
       log_(log),
       identity_(session::own_identity(session::PeerRole::router, settings_, random)),
-      lock_prefixes_(LockPrefixes::parse(settings_.text(Setting::lock_prefixes))),
+      lock_prefixes_(protocol::parse_lock_prefixes(settings_.text(Setting::lock_prefixes))),
       clients_(settings_, transport, random, log, *this, router_facts(std::move(facts), random)),
       links_(transport, random, log, settings_, *this),
       dispatcher_(links_, *this),
@@ -330,7 +330,7 @@ void Router::adopt_table(std::string_view payload) {
   if (!table.ok()) return log_.error(concat("the leader sent a table that is not used: ", table.status().message()));
   table_ = *std::move(table);
   identity_.cluster_id = message->cluster_id;
-  lock_prefixes_ = LockPrefixes(message->lock_prefixes);
+  lock_prefixes_ = message->lock_prefixes;
   links_.use_table(table_, now_.mono);
   dispatcher_.on_table(table_, anew, now_.mono);
   retry_operations();

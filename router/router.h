@@ -121,7 +121,7 @@ class Router final : public Process, private session::Backend, private Links::Ha
   Now now_;  // the turn's reading
 
   ring::Table table_;
-  LockPrefixes lock_prefixes_;
+  std::vector<std::string> lock_prefixes_;
   Plan plan_;
   session::Clients clients_;
   Links links_;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "protocol/resp.h"
+#include "ring/table.h"
 
 namespace chainring::coordinator {
 namespace {
@@ -65,7 +66,7 @@ void FakeNode::state_stops() {
   if (mute || self_ == kNoMember) return;
   std::map<Epoch, protocol::Stopped> stops;
   for (const protocol::TableRange& range : table_.message().ranges) {
-    if (range.next_epoch == 0 || !names(range, self_)) continue;
+    if (range.next_epoch == 0 || !ring::names(range, self_)) continue;
     protocol::Stopped& stopped = stops[range.next_epoch];
     stopped.member = self_;
     stopped.epoch = range.next_epoch;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "ring/table.h"
 #include "tests/coordinator/group.h"
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
@@ -124,7 +125,7 @@ TEST_CASE("Group: a node that restarts within its lease is not waited for longer
   REQUIRE_FALSE(group.all_served());  // the old incarnation's lease has to run out
   REQUIRE(group.within(kSecond, [&] { return group.all_served(); }));
   for (const protocol::TableRange& range : group.leader()->state().ring().ranges()) {
-    REQUIRE_FALSE(contains(range.chain, again.self()));
+    REQUIRE_FALSE(ring::contains(range.chain, again.self()));
   }
 }
 

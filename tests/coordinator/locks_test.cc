@@ -243,18 +243,5 @@ TEST_CASE("with_durations: times of the wall clock become lengths of time (R25)"
   REQUIRE(shortened("PEXPIRE k 10", 4'000) == "PEXPIRE k 10");
 }
 
-TEST_CASE("is_lock_key: by the key's or its tag's beginning") {
-  const std::vector<std::string> prefixes = {"lock:", "redlock:"};
-  REQUIRE(is_lock_key("lock:a", prefixes));
-  REQUIRE(is_lock_key("x{lock:a}y", prefixes));
-  REQUIRE(is_lock_key("lock:{a}", prefixes));
-  REQUIRE(is_lock_key("redlock:", prefixes));
-  REQUIRE_FALSE(is_lock_key("Lock:a", prefixes));
-  REQUIRE_FALSE(is_lock_key("a lock:", prefixes));
-  REQUIRE_FALSE(is_lock_key("{}lock:", prefixes));
-  REQUIRE_FALSE(is_lock_key("", prefixes));
-  REQUIRE_FALSE(is_lock_key("lock:a", {}));
-}
-
 }  // namespace
 }  // namespace chainring::coordinator

@@ -1,6 +1,7 @@
 // How the table in force is brought to the target.
 #include "coordinator/mover.h"
 
+#include "ring/table.h"
 #include "tests/coordinator/ring_fixture.h"
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
@@ -39,7 +40,7 @@ struct MoverFixture : RingFixture {
     std::map<MemberId, protocol::Learned> learned;
     for (const protocol::TableRange& range : ring.ranges()) {
       for (const MemberId id : range.goal) {
-        if (contains(range.chain, id)) continue;
+        if (ring::contains(range.chain, id)) continue;
         learned[id].member = id;
         learned[id].runs.push_back({range.first, range.last, range.epoch});
       }
@@ -68,7 +69,8 @@ struct MoverFixture : RingFixture {
   }
   uint32_t slots_of(MemberId id) const {
     uint32_t slots = 0;
-    for (const protocol::TableRange& range : ring.ranges()) slots += contains(range.chain, id) ? slot_count(range) : 0;
+    for (const protocol::TableRange& range : ring.ranges())
+      slots += ring::contains(range.chain, id) ? slot_count(range) : 0;
     return slots;
   }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ring/table.h"
 #include "tests/coordinator/ring_fixture.h"
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
@@ -254,7 +255,7 @@ TEST_CASE("Planner.plan: members of the first table that lapse before it is acti
   f.let_leases_end();
   f.grant({1, 2});
   f.settle();
-  for (const protocol::TableRange& range : f.ring.ranges()) REQUIRE_FALSE(contains(range.next_chain, 3));
+  for (const protocol::TableRange& range : f.ring.ranges()) REQUIRE_FALSE(ring::contains(range.next_chain, 3));
 }
 
 }  // namespace

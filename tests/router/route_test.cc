@@ -13,7 +13,7 @@
 namespace chainring::router {
 namespace {
 
-const LockPrefixes kPrefixes = LockPrefixes::parse("lock:,redlock:");
+const std::vector<std::string> kPrefixes = protocol::parse_lock_prefixes("lock:,redlock:");
 
 protocol::Placement placement_by(const std::vector<std::string>& patterns) {
   return protocol::Placement(*protocol::PlacementRules::compile(patterns));
@@ -27,23 +27,6 @@ Plan plan_of(const std::vector<std::string>& words, const protocol::Placement& p
   Plan plan;
   route(*command, args, Placing{kPrefixes, placement}, plan);
   return plan;
-}
-
-TEST_CASE("LockPrefixes.cover: the key or its hash tag begins with a prefix") {
-  CHECK(kPrefixes.cover("lock:a"));
-  CHECK(kPrefixes.cover("redlock:a"));
-  CHECK(kPrefixes.cover("bull:{lock:a}:x"));
-  CHECK(kPrefixes.cover("{lock:a}"));
-  CHECK_FALSE(kPrefixes.cover("lock"));
-  CHECK_FALSE(kPrefixes.cover("a:lock:b"));
-  CHECK_FALSE(kPrefixes.cover("{a}lock:b"));
-  CHECK_FALSE(kPrefixes.cover(""));
-}
-
-TEST_CASE("LockPrefixes.parse: an empty prefix does not make every key a lock") {
-  CHECK_FALSE(LockPrefixes::parse("").cover("a"));
-  CHECK_FALSE(LockPrefixes::parse(",x:,").cover("a"));
-  CHECK(LockPrefixes::parse(",x:,").cover("x:a"));
 }
 
 TEST_CASE("route: placement rules decide after the lock prefixes (R23)") {
