@@ -15,17 +15,6 @@
 
 namespace chainring::sim {
 
-// A lock that a client was told it has.
-struct Grant {
-  std::string key;
-  std::string owner;
-  int64_t token = 0;
-  Micros called = 0;
-  Micros returned = 0;
-  Micros ttl = 0;
-  Micros given_back = kNever;  // when the client began to release it
-};
-
 // What all clients of a world write to. Times are the world's, not a process's.
 struct Notebook {
   std::vector<Operation> operations;

@@ -486,22 +486,7 @@ void Cluster::judge_histories(RunReport& report) {
 }
 
 void Cluster::judge_locks() {
-  const std::vector<Grant>& grants = notebook_.grants;
-  for (const Grant& a : grants) {
-    for (const Grant& b : grants) {
-      if (&a == &b) continue;
-      if (a.token == b.token && a.owner != b.owner) return violate(concat("token ", a.token, " was granted twice"));
-      if (a.returned < b.called && a.token >= b.token) {
-        return violate(concat("token ", b.token, " was granted after ", a.token));
-      }
-      // Held for sure: from when its owner learned of it until its time, counted from the call, less clock drift.
-      const Micros a_until = std::min(a.called + a.ttl - kMicrosPerMilli, a.given_back);
-      const Micros b_until = std::min(b.called + b.ttl - kMicrosPerMilli, b.given_back);
-      if (a.key == b.key && std::max(a.returned, b.returned) < std::min(a_until, b_until)) {
-        return violate(concat(a.key, " was held by ", a.owner, " and by ", b.owner, " at once"));
-      }
-    }
-  }
+  if (const auto wrong = judge_grants(notebook_.grants)) violate(*wrong);
 }
 
 }  // namespace chainring::sim

@@ -1,6 +1,8 @@
 #include "tests/sim/history.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <unordered_set>
 
 #include "base/check.h"
@@ -152,7 +154,52 @@ std::string explain(const std::vector<Operation>& operations, size_t states_max)
   return text;
 }
 
+std::optional<std::string> find_wrong_token(const std::vector<Grant>& by_call) {
+  std::map<int64_t, const Grant*> by_token;
+  std::vector<const Grant*> by_return;
+  for (const Grant& grant : by_call) {
+    by_return.push_back(&grant);
+    const Grant* other = by_token.try_emplace(grant.token, &grant).first->second;
+    if (other->owner != grant.owner) return concat("token ", grant.token, " was granted twice");
+  }
+  std::sort(by_return.begin(), by_return.end(),
+            [](const Grant* a, const Grant* b) { return a->returned < b->returned; });
+  int64_t known = INT64_MIN;  // the highest token that somebody had when the grant was asked for
+  size_t next = 0;
+  for (const Grant& grant : by_call) {
+    for (; next < by_return.size() && by_return[next]->returned < grant.called; ++next) {
+      known = std::max(known, by_return[next]->token);
+    }
+    if (grant.token <= known) return concat("token ", grant.token, " was granted after ", known);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> find_two_holders(std::vector<Grant> grants) {
+  // Held for sure: from when its owner learned of it until its time, counted from the call, less clock drift.
+  const auto until = [](const Grant& grant) {
+    return std::min(grant.called + grant.ttl - kMicrosPerMilli, grant.given_back);
+  };
+  std::erase_if(grants, [&](const Grant& grant) { return until(grant) <= grant.returned; });
+  std::sort(grants.begin(), grants.end(),
+            [](const Grant& a, const Grant& b) { return std::tie(a.key, a.returned) < std::tie(b.key, b.returned); });
+  const Grant* longest = nullptr;
+  for (const Grant& grant : grants) {
+    if (longest && longest->key == grant.key && grant.returned < until(*longest)) {
+      return concat(grant.key, " was held by ", longest->owner, " and by ", grant.owner, " at once");
+    }
+    if (!longest || longest->key != grant.key || until(grant) > until(*longest)) longest = &grant;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::optional<std::string> judge_grants(std::vector<Grant> grants) {
+  std::sort(grants.begin(), grants.end(), [](const Grant& a, const Grant& b) { return a.called < b.called; });
+  if (auto wrong = find_wrong_token(grants)) return wrong;
+  return find_two_holders(std::move(grants));
+}
 
 Verdict judge(std::vector<Operation> operations, size_t states_max) {
   std::erase_if(operations, [](const Operation& op) {

@@ -33,6 +33,17 @@ struct Operation {
   std::optional<std::string> result;  // the value for get and getdel; "1"/"0" for nx, ifeq, del; the number for incr
 };
 
+// A lock that a client was told it has.
+struct Grant {
+  std::string key;
+  std::string owner;
+  int64_t token = 0;
+  Micros called = 0;
+  Micros returned = 0;
+  Micros ttl = 0;
+  Micros given_back = kNever;  // when the client began to release it
+};
+
 // What went wrong with one key, or nothing. `give_up` is set when the search was cut off after `states_max` states.
 struct Verdict {
   bool linearizable = true;
@@ -40,5 +51,9 @@ struct Verdict {
   std::string explanation;
 };
 [[nodiscard]] Verdict judge(std::vector<Operation> operations, size_t states_max);
+
+// What is wrong with the grants of all locks, or nothing: a lock that two owners held at once, a token that was granted
+// twice, or one that is not above that of a grant which was known before it was asked for.
+[[nodiscard]] std::optional<std::string> judge_grants(std::vector<Grant> grants);
 
 }  // namespace chainring::sim

@@ -33,6 +33,16 @@ Operation unknown(Operation operation) {
 
 bool fine(std::vector<Operation> operations) { return judge(std::move(operations), 100'000).linearizable; }
 
+Grant grant(std::string owner, int64_t token, Micros called, Micros returned, Micros given_back) {
+  return {.key = "lock:a",
+          .owner = std::move(owner),
+          .token = token,
+          .called = called,
+          .returned = returned,
+          .ttl = 100 * kMicrosPerMilli,
+          .given_back = given_back};
+}
+
 }  // namespace
 
 TEST_CASE("judge: a plain history is linearizable") {
@@ -83,4 +93,21 @@ TEST_CASE("judge: a client's pipelined operations keep their order") {
   second.place = 2;
   CHECK(fine({first, second, op(2, Kind::get, 11, 12, "", "b")}));
   CHECK_FALSE(fine({first, second, op(2, Kind::get, 11, 12, "", "a")}));
+}
+
+TEST_CASE("judge_grants: locks that are held one after another are fine") {
+  CHECK_FALSE(judge_grants({grant("x", 7, 10, 20, 30), grant("y", 8, 25, 40, kNever)}));
+  // The second owner was told after the first one's time was up.
+  CHECK_FALSE(judge_grants({grant("x", 7, 0, 20, kNever), grant("y", 8, 99'000, 101'000, kNever)}));
+}
+
+TEST_CASE("judge_grants: a lock with two holders is found") {
+  CHECK(judge_grants({grant("x", 7, 10, 20, 50), grant("y", 8, 15, 40, kNever)}));
+  CHECK(judge_grants({grant("x", 7, 10, 20, kNever), grant("y", 8, 15, 40, 45), grant("z", 9, 50, 60, kNever)}));
+}
+
+TEST_CASE("judge_grants: tokens that repeat or go back are found") {
+  CHECK(judge_grants({grant("x", 7, 10, 20, 30), grant("y", 7, 40, 50, 60)}));
+  CHECK(judge_grants({grant("x", 8, 10, 20, 30), grant("y", 7, 40, 50, 60)}));
+  CHECK_FALSE(judge_grants({grant("x", 8, 10, 30, 30), grant("y", 7, 20, 35, 35)}));
 }
