@@ -49,6 +49,7 @@ Coordinator::Coordinator(Settings settings, Transport& transport, Disk& disk, Ra
       leases_(micros(settings_, Setting::lease_ms), micros(settings_, Setting::drift_margin_ms)),
       barrier_(micros(settings_, Setting::heartbeat_ms)),
       planner_(planner_options(settings_)),
+      gray_(micros(settings_, Setting::lease_ms)),
       desk_(state_, *this, *this, random),
       group_desk_(links_, *this, log) {}
 

@@ -25,6 +25,7 @@
 #include "base/transport.h"
 #include "coordinator/barrier.h"
 #include "coordinator/founding.h"
+#include "coordinator/gray.h"
 #include "coordinator/group_desk.h"
 #include "coordinator/group_links.h"
 #include "coordinator/identity.h"
@@ -138,6 +139,7 @@ class Coordinator final : public Process,
   void tell_plan(const Plan& plan);
   void tell_moves(const Mover::Plan& moves);
   void mind_the_barrier();
+  void mind_the_gray();
   void begin_round();
   void grant(const PendingGrant& pending);
   void push_tables();
@@ -233,6 +235,7 @@ class Coordinator final : public Process,
   Barrier barrier_;
   Planner planner_;
   Mover mover_;
+  GrayBook gray_;
   OrderlyStop orderly_stop_;
   RulesCheck rules_check_;
   LockDesk desk_;
@@ -257,6 +260,7 @@ class Coordinator final : public Process,
   uint32_t lost_slots_ = 0;           // that were told of in the log
   Micros change_seen_at_ = -1;        // when this leader first saw the change of the ring under way
   bool plan_due_ = false;
+  bool gray_due_ = false;
   bool barrier_due_ = false;
   bool rules_due_ = false;
   bool again_ = false;       // another turn is wanted at once

@@ -20,6 +20,7 @@ void Coordinator::begin_to_lead() {
   leases_.begin(state_.ring().members(), now_.mono);
   planner_.begin();
   mover_.begin();
+  gray_.begin();
   rules_check_.begin();
   barrier_.clear();
   barrier_.follow(state_.ring().ranges());
@@ -52,7 +53,7 @@ void Coordinator::cease_to_lead() {
   registering_.clear();
   leaving_.clear();
   barrier_.clear();
-  plan_due_ = barrier_due_ = rules_due_ = false;
+  plan_due_ = barrier_due_ = rules_due_ = gray_due_ = false;
   // Who was served here has to find the next leader.
   for (auto& [conn, peer] : peers_) {
     if (peer.wants_tables) tell_leader(conn);
@@ -67,6 +68,7 @@ void Coordinator::lead() {
   mind_the_group();
   mind_the_stop();
   begin_round();
+  mind_the_gray();
   if (plan_due_ || now_.mono >= std::min(planner_.next_check(), mover_.next_check())) propose_plan();
   if (barrier_due_ || now_.mono >= barrier_.next_repeat()) mind_the_barrier();
   mind_the_rules();
@@ -188,6 +190,22 @@ void Coordinator::tell_plan(const Plan& plan) {
     log_.error(concat("every copy of ", lost, " slots is lost: they are served again by an operator's word, or with ",
                       "on-loss = \"empty\""));
   }
+}
+
+// One who cannot be reached by those who need it holds up all writes of its chains, although its lease is good (R19).
+void Coordinator::mind_the_gray() {
+  if (!std::exchange(gray_due_, false)) return;
+  const auto verdict = gray_.judge(state_.ring(), leases_, now_.mono);
+  if (!verdict) return;
+  leases_.set_aside(verdict->member, verdict->until);
+  look_again();
+  const Member* other =
+      verdict->other.is_router ? nullptr : state_.ring().member(static_cast<MemberId>(verdict->other.id));
+  log_.warning(concat("node ", state_.ring().member(verdict->member)->listed.name, " and ",
+                      other == nullptr ? std::string("a router") : concat("node ", other->listed.name),
+                      " do not reach each other: chains do without ",
+                      state_.ring().member(verdict->member)->listed.name, " for ",
+                      (verdict->until - now_.mono) / kMicrosPerSecond, " s"));
 }
 
 void Coordinator::mind_the_barrier() {

@@ -120,6 +120,7 @@ void Coordinator::on_heartbeat(ConnId conn, Peer& peer, std::string_view payload
   const Member* const member = state_.ring().find(heartbeat->incarnation);
   if (member == nullptr) return register_member(*heartbeat);
   if (heartbeat->leaving) let_leave(*member);
+  gray_due_ |= gray_.accused({false, member->listed.id}, heartbeat->accused, now_.mono);
   pending_grants_.push_back({conn, heartbeat->incarnation, heartbeat->sent_at, heartbeat->obeyed});
 }
 
@@ -160,11 +161,13 @@ void Coordinator::on_subscribe(ConnId conn, Peer& peer, std::string_view payload
   peer.port = subscribe->port;
   peer.wants_tables = true;
   peer.has = subscribe->version;
+  gray_due_ |= gray_.accused({true, subscribe->incarnation}, subscribe->accused, now_.mono);
   const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
   if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;
   // That somebody leads, and is awake: a router has no lease to learn it by.
   if (std::string* out = transport_.output(conn)) {
-    protocol::append_frame(*out, protocol::FrameType::grant, protocol::Grant{kNoMember, 0, 0, now_.wall}, {});
+    protocol::append_frame(*out, protocol::FrameType::grant,
+                           protocol::Grant{kNoMember, 0, leases_.lease_us(), now_.wall}, {});
   }
 }
 

@@ -10,6 +10,7 @@ bool may_be_granted(const RingState& ring, const Member& member, TableVersion ob
 
 void LeaseBook::begin(const std::vector<Member>& members, Micros now) {
   ends_.clear();
+  aside_until_.clear();
   for (const Member& member : members) {
     if (!member.gone()) ends_[member.listed.id] = now + 2 * lease_us_ + margin_us_;
   }
@@ -27,10 +28,17 @@ Micros LeaseBook::ends(MemberId member) const {
   return at == ends_.end() ? 0 : at->second;
 }
 
+bool LeaseBook::set_aside(MemberId member, Micros now) const {
+  const auto at = aside_until_.find(member);
+  return at != aside_until_.end() && now < at->second;
+}
+
 Micros LeaseBook::next_end(Micros now) const {
   Micros next = kNever;
-  for (const auto& [member, end] : ends_) {
-    if (end > now) next = std::min(next, end);
+  for (const auto* ends : {&ends_, &aside_until_}) {
+    for (const auto& [member, end] : *ends) {
+      if (end > now) next = std::min(next, end);
+    }
   }
   return next;
 }

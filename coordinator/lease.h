@@ -1,4 +1,5 @@
-// The leader's book of leases (R4): whom it granted one, and from when on it may count a member as lapsed.
+// The leader's book of leases (R4): whom it granted one, and from when on it may count a member as lapsed. Also whom
+// chains do without for a while although it has one (R19).
 //
 // Volatile: a new leader begins a new book. Pure: time is an argument, the turn's reading (R5).
 // Thread-safety: none; one owner.
@@ -31,18 +32,22 @@ class LeaseBook {
   // lease is over before it counts as lapsed here.
   void grant(MemberId member, Micros now);
   void forget(MemberId member) { ends_.erase(member); }
+  void set_aside(MemberId member, Micros until) { aside_until_[member] = until; }
 
   // Whether nothing that was granted to the member can still be valid. True for a member that never was granted one.
   [[nodiscard]] bool lapsed(MemberId member, Micros now) const;
   // When it lapses, or has lapsed; 0 when it was never granted a lease.
   [[nodiscard]] Micros ends(MemberId member) const;
-  // The first time after `now` at which a member lapses; kNever for none.
+  // Whether chains are to do without it, as far as others can serve.
+  [[nodiscard]] bool set_aside(MemberId member, Micros now) const;
+  // The first time after `now` at which a member lapses, or is not set aside any more; kNever for none.
   [[nodiscard]] Micros next_end(Micros now) const;
 
  private:
   Micros lease_us_;
   Micros margin_us_;
   std::unordered_map<MemberId, Micros> ends_;
+  std::unordered_map<MemberId, Micros> aside_until_;
 };
 
 }  // namespace chainring::coordinator

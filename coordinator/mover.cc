@@ -194,7 +194,7 @@ void Mover::judge(const RingState& ring, const LeaseBook& leases, Micros now, Sl
     for (const MemberId id : *chain) {
       const Member* member = ring.member(id);
       const bool is_leaving = chain == &wanted && member != nullptr && member->draining;
-      if (!leases.lapsed(id, now) && !is_leaving) continue;
+      if (!leases.lapsed(id, now) && !is_leaving && !leases.set_aside(id, now)) continue;
       can_go = false;
       todo.awaited.insert(member == nullptr ? concat("member ", id) : concat("node ", member->listed.name));
     }

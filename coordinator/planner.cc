@@ -124,13 +124,13 @@ void Planner::plan_failover(const RingState& ring, const LeaseBook& leases, Micr
   if (!entry.runs.empty()) plan.intention = std::move(entry);
 }
 
-// The chain's members that have leases, without those that are about to end, if anybody is left then.
+// The chain's members that have leases, without those that are about to end or set aside, if anybody is left then.
 Planner::Chain Planner::serving(const RingState& ring, const LeaseBook& leases, const Chain& chain, Micros now) {
   Chain live, staying;
   for (const MemberId id : chain) {
     if (!is_live(ring, leases, id, now)) continue;
     live.push_back(id);
-    if (!ring.member(id)->draining) staying.push_back(id);
+    if (!ring.member(id)->draining && !leases.set_aside(id, now)) staying.push_back(id);
   }
   return staying.empty() ? live : staying;
 }

@@ -131,6 +131,8 @@ class Chains {
   void link_up(MemberId member);
   // The members that should be dialled: successors, and targets of levelling. Sorted.
   [[nodiscard]] const std::vector<MemberId>& wanted_links() const { return wanted_links_; }
+  // Whether something waits for `member`: an acknowledgement, the end of a levelling or of a copy. Looks at all slots.
+  [[nodiscard]] bool waits_for(MemberId member) const;
 
   // ---- learning (R17) ---------------------------------------------------------------------------------------------
 

@@ -133,6 +133,16 @@ std::vector<protocol::Stopped> Chains::stopped() const {
   return statements;
 }
 
+bool Chains::waits_for(MemberId member) const {
+  const std::vector<MemberId> learners = copies_.learners();
+  return std::binary_search(learners.begin(), learners.end(), member) ||
+         std::any_of(level_targets_.begin(), level_targets_.end(),
+                     [member](const auto& target) { return target.first == member; }) ||
+         std::any_of(slots_.begin(), slots_.end(), [member](const SlotState& state) {
+           return state.active() && state.successor == member && state.applied > state.committed;
+         });
+}
+
 void Chains::refresh_wanted_links() {
   wanted_links_.clear();
   for (const SlotState& state : slots_) {

@@ -183,13 +183,16 @@ void Node::talk_to_coordinator() {
   const Micros interval = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
   coordinator_.tick(now_.mono, identity_);
   // Without an answer for so long, this coordinator does not lead, or hears us no more: the lease is at stake.
-  const Micros patience = std::max(2 * interval, settings_.number(Setting::lease_ms) * kMicrosPerMilli / 2);
+  const Micros patience = std::max(2 * interval, lease_length() / 2);
   if (coordinator_.up() && now_.mono - coordinator_heard_ > patience) {
     coordinator_.suspect(now_.mono);
     coordinator_heard_ = now_.mono;
   }
   const bool regular = now_.mono >= heartbeat_at_;
-  if (regular) heartbeat_at_ = now_.mono + interval;
+  if (regular) {
+    heartbeat_at_ = now_.mono + interval;
+    reassure();
+  }
   if (!coordinator_.up()) return;
   if (std::exchange(heartbeat_due_, false) || regular) send_heartbeat();
   if (store_.chains().take_stopped_due() || regular) {
@@ -221,6 +224,7 @@ void Node::send_heartbeat() {
   heartbeat.sent_at = now_.mono;
   heartbeat.obeyed = store_.chains().obeyed();
   heartbeat.leaving = drained_by_ != kNever;
+  heartbeat.accused = accused();
   coordinator_.link().send(protocol::FrameType::heartbeat, heartbeat);
 }
 
@@ -246,6 +250,14 @@ void Node::copy_to_learners() {
 
 void Node::check_rules() {
   rules_check_.work(store_.database(), store_.chains(), table_.placement(), kCheckedKeysPerTurnMax);
+}
+
+// Routers that are not read while the door is closed get no answer to what they ask.
+void Node::reassure() {
+  if (!door_closed_) return;
+  for (const auto& [conn, peer] : peers_) {
+    if (peer.who.role == session::PeerRole::router) pong(conn);
+  }
 }
 
 void Node::mind_the_door() {

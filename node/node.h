@@ -83,6 +83,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   [[nodiscard]] bool is_needed() const;
   void mind_the_drain();
   void mind_the_door();
+  void reassure();
+  [[nodiscard]] Micros lease_length() const { return settings_.number(Setting::lease_ms) * kMicrosPerMilli; }
 
   // ---- node_peers.cc: links with members and routers
   void welcome_peer(ConnId conn);
@@ -96,6 +98,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void run_request(ConnId conn, Peer& peer, const protocol::Request& request, std::string_view command);
   void answer(ConnId conn, uint64_t request, Slot slot, protocol::ReplyStatus status, std::string_view body);
   void tend_links();
+  [[nodiscard]] std::vector<MemberId> accused() const;
+  void pong(ConnId conn);
   bool on_link_event(const NetEvent& event);
   [[nodiscard]] size_t room_on_link(MemberId member) const;
   void complain(std::string_view of_node, const Status& taken);

@@ -115,6 +115,8 @@ void Node::tend_reading(ConnId conn, const Peer& peer) {
 void Node::on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame) {
   const MemberId from = peer.who.role == session::PeerRole::node ? member_of(peer.who.incarnation) : kNoMember;
   switch (frame.type) {
+    case protocol::FrameType::ping:
+      return pong(conn);
     case protocol::FrameType::request:
       return on_request(conn, peer, frame.payload);
     case protocol::FrameType::slots_request:
@@ -286,7 +288,23 @@ void Node::tend_links() {
     if (listed == nullptr) continue;
     std::unique_ptr<session::PeerLink>& link = links_[member];
     if (!link) link = std::make_unique<session::PeerLink>(transport_, random_, Address{listed->host, listed->port});
+    link->expect_signs(lease_length());
     link->tick(now_.mono, identity_);
+  }
+}
+
+// Members that hold something up and do not answer (R19).
+std::vector<MemberId> Node::accused() const {
+  std::vector<MemberId> accused;
+  for (const auto& [member, link] : links_) {
+    if (link->silent(now_.mono, lease_length()) && store_.chains().waits_for(member)) accused.push_back(member);
+  }
+  return accused;
+}
+
+void Node::pong(ConnId conn) {
+  if (std::string* out = transport_.output(conn)) {
+    protocol::append_frame(*out, protocol::FrameType::pong, protocol::Ping{}, {});
   }
 }
 

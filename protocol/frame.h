@@ -14,13 +14,15 @@
 
 namespace chainring::protocol {
 
-inline constexpr uint32_t kWireVersion = 2;  // both ends must have the same one
+inline constexpr uint32_t kWireVersion = 3;  // both ends must have the same one
 
 // Pinned: numbers on the wire never change their meaning.
 enum class FrameType : uint16_t {
   raft = 1,            // coordinator <-> coordinator: raft/message.h
   probe = 2,           // coordinator <-> coordinator, when a link begins: Probe
   not_leader = 3,      // coordinator -> node, router: NotLeader
+  ping = 4,            // node, router -> node, by whoever dialled: Ping
+  pong = 5,            // the other way: Ping
   heartbeat = 10,      // node -> coordinator: Heartbeat
   grant = 11,          // coordinator -> node: Grant
   table = 12,          // coordinator -> node, router: TableMessage

@@ -87,6 +87,12 @@ struct TableMessage {
   }
 };
 
+// Whether the other end is there. Answered at once, with the same under `pong`, whatever else waits there.
+struct Ping {
+  template <class A>
+  void fields(A&) {}
+};
+
 // Registers and asks for a lease. Sent every heartbeat interval and right after obeying a new table.
 struct Heartbeat {
   std::string name;
@@ -96,17 +102,18 @@ struct Heartbeat {
   std::string failure_host;
   std::string failure_zone;
   uint32_t weight = 100;
-  Micros sent_at = 0;       // by the node's monotonic clock; the lease runs from here (R4)
-  TableVersion obeyed = 0;  // the newest table that the node has obeyed
-  bool leaving = false;     // it was asked to end, and waits until its slots are served by others
+  Micros sent_at = 0;             // by the node's monotonic clock; the lease runs from here (R4)
+  TableVersion obeyed = 0;        // the newest table that the node has obeyed
+  bool leaving = false;           // it was asked to end, and waits until its slots are served by others
+  std::vector<MemberId> accused;  // who owes it an acknowledgement and has been silent for a lease (R19)
   template <class A>
   void fields(A& a) {
-    a(name, incarnation, host, port, failure_host, failure_zone, weight, sent_at, obeyed, leaving);
+    a(name, incarnation, host, port, failure_host, failure_zone, weight, sent_at, obeyed, leaving, accused);
   }
 };
 
 // The lease: valid while the node's monotonic clock is below sent_at + lease_us. To a router, whose Subscribe it
-// answers, it is of no member and for no time: it says that the leader is there.
+// answers, it is of no member: it says that the leader is there, and how long leases are.
 struct Grant {
   MemberId member = kNoMember;
   Micros sent_at = 0;  // of the heartbeat that it answers
@@ -133,10 +140,11 @@ struct Subscribe {
   Incarnation incarnation = 0;
   std::string host;
   uint16_t port = 0;
-  TableVersion version = 0;  // the newest one that it has
+  TableVersion version = 0;       // the newest one that it has
+  std::vector<MemberId> accused;  // who owes it a reply and has been silent for a lease (R19)
   template <class A>
   void fields(A& a) {
-    a(name, incarnation, host, port, version);
+    a(name, incarnation, host, port, version, accused);
   }
 };
 

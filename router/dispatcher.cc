@@ -179,6 +179,11 @@ bool Dispatcher::holds_request_of(session::ClientId client, Place place) const {
                                        [client](const Outstanding& one) { return one.to.ticket.client == client; });
 }
 
+bool Dispatcher::waits_for(const Lane& lane) const {
+  return std::any_of(by_deadline_.begin(), by_deadline_.end(),
+                     [&](const Outstanding& one) { return one.lane == &lane || links_.lane(one.place) == &lane; });
+}
+
 void Dispatcher::finish(SlotQueue& queue, Outstanding& request, Ending ending, std::string_view reply) {
   const Recipient to = request.to;
   discard(queue, request);

@@ -68,6 +68,8 @@ class Dispatcher {
   [[nodiscard]] uint64_t retries() const { return retries_; }
   [[nodiscard]] uint64_t timeouts() const { return timeouts_; }
   [[nodiscard]] size_t outstanding() const { return outstanding_; }
+  // Whether requests wait for what is at the other end of this lane. Looks at all that are outstanding.
+  [[nodiscard]] bool waits_for(const Lane& lane) const;
   // Whether a request of the client for this place has still to be sent, or may come back and be sent again.
   [[nodiscard]] bool holds_request_of(session::ClientId client, Place place) const;
 

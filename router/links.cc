@@ -50,6 +50,14 @@ std::vector<Lane*> Links::open_node_lanes() const {
   return lanes;
 }
 
+std::vector<const Lane*> Links::silent_node_lanes(Micros now) const {
+  std::vector<const Lane*> lanes;
+  for (const auto& [id, node] : nodes_) {
+    if (patience_ > 0 && node->link.silent(now, patience_)) lanes.push_back(&node->lane);
+  }
+  return lanes;
+}
+
 Links::NodeLink& Links::add_node(const protocol::TableMember& member) {
   auto& node = nodes_[member.id];
   node = std::make_unique<NodeLink>(transport_, random_, member);
@@ -107,6 +115,7 @@ void Links::tick(Micros now, const session::PeerIdentity& ours) {
   coordinators_.tick(now, ours);
   settle_leader();
   for (const auto& [id, node] : nodes_) {
+    node->link.expect_signs(patience_);
     node->link.tick(now, ours);
     after_change(*node, now);
   }

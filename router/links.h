@@ -50,6 +50,10 @@ class Links {
   [[nodiscard]] Lane& leader() { return leader_; }
   [[nodiscard]] const Lane& leader() const { return leader_; }
   [[nodiscard]] std::vector<Lane*> open_node_lanes() const;
+  // From now on a node that says nothing for so long, not even when asked, is dialled anew.
+  void expect_signs(Micros patience) { patience_ = patience; }
+  // Of nodes that have not been heard for all of that time.
+  [[nodiscard]] std::vector<const Lane*> silent_node_lanes(Micros now) const;
   // Calls visit(lane) for each node in the table's chains, linked or not.
   template <class Visit>
   void for_each_node(Visit&& visit) const {
@@ -97,6 +101,7 @@ class Links {
   std::map<MemberId, std::unique_ptr<NodeLink>> nodes_;
   std::unordered_map<ConnId, NodeLink*> by_conn_;
   std::vector<Lane*> lane_of_place_;
+  Micros patience_ = 0;  // 0: nothing is expected
 };
 
 }  // namespace chainring::router

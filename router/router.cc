@@ -258,6 +258,11 @@ void Router::on_frame(Lane& lane, const protocol::Frame& frame) {
     case protocol::FrameType::table:
       if (from_leader) adopt_table(frame.payload);
       return;
+    case protocol::FrameType::grant:
+      if (const auto grant = decode<protocol::Grant>(frame.payload); from_leader && grant) {
+        links_.expect_signs(grant->lease_us);
+      }
+      return;
     default:
       return;  // a peer of a later version may say more
   }
@@ -357,6 +362,9 @@ void Router::subscribe() {
   message.host = settings_.announced_host();
   message.port = port_;
   message.version = table_.version();
+  for (const Lane* lane : links_.silent_node_lanes(now_.mono)) {
+    if (dispatcher_.waits_for(*lane)) message.accused.push_back(lane->member());
+  }
   links_.tell_leader(protocol::FrameType::subscribe, message);
 }
 

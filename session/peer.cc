@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "protocol/messages.h"
 #include "protocol/resp.h"
 #include "session/secret.h"
 
@@ -233,6 +234,7 @@ void PeerLink::redial(Address address, Micros dial_at) {
 
 void PeerLink::tick(Micros now, const PeerIdentity& ours) {
   CHECK(ours.incarnation != 0, "a process draws its incarnation before it speaks to peers");
+  if (patience_ > 0) listen_for_signs(now);
   if (conn_ == kNoConn) {
     if (now < dial_at_) return;
     conn_ = transport_.connect(address_);
@@ -242,10 +244,35 @@ void PeerLink::tick(Micros now, const PeerIdentity& ours) {
   }
 }
 
-Micros PeerLink::next_tick() const { return conn_ == kNoConn ? dial_at_ : give_up_at_; }
+void PeerLink::listen_for_signs(Micros now) {
+  const Micros third = patience_ / 3;
+  const Micros since_tick = ticked_at_ < 0 ? 0 : now - ticked_at_;
+  ticked_at_ = now;
+  if (heard_at_ < 0) heard_at_ = now;
+  if (since_tick > third) {  // this process stood still
+    heard_at_ = std::min(now, heard_at_ + since_tick);
+    pinged_at_ = -1;
+  }
+  if (!up_) return;
+  if (pinged_at_ <= heard_at_) {
+    if (now - heard_at_ < third) return;
+    send(protocol::FrameType::ping, protocol::Ping{});
+    pinged_at_ = now;
+  } else if (now - pinged_at_ >= patience_ - third) {
+    fail(concat("it has been silent for ", (now - heard_at_) / kMicrosPerMilli, " ms"), now);
+  }
+}
+
+Micros PeerLink::next_tick() const {
+  if (conn_ == kNoConn) return dial_at_;
+  if (!up_ || patience_ == 0) return give_up_at_;
+  const Micros third = patience_ / 3;
+  return pinged_at_ <= heard_at_ ? heard_at_ + third : pinged_at_ + patience_ - third;
+}
 
 PeerLink::Change PeerLink::on_event(const NetEvent& event, Micros now, const PeerIdentity& ours) {
   CHECK(event.conn == conn_ && conn_ != kNoConn, "a link is given the events of its own connection");
+  if (event.kind == NetEvent::Kind::input) heard_at_ = now;
   switch (event.kind) {
     case NetEvent::Kind::connected:
       if (std::string* out = transport_.output(conn_)) {

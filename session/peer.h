@@ -102,6 +102,16 @@ class PeerLink {
   // Closes and dials `address` at that time, whatever it was before.
   void redial(Address address, Micros dial_at);
 
+  // Watches over the link from now on: when nothing came from the other end for a third of `patience` it is asked
+  // (`ping`), and without an answer after all of `patience` the link is closed and dialled anew. TCP alone would wait
+  // for minutes on what a cut cable or a frozen process holds. Time in which this process itself stood still does not
+  // count.
+  void expect_signs(Micros patience) { patience_ = patience; }
+  // Whether the other end has been silent for so long, or not been there; false before the first tick().
+  [[nodiscard]] bool silent(Micros now, Micros how_long) const {
+    return heard_at_ >= 0 && now - heard_at_ >= how_long && (!up_ || pinged_at_ > heard_at_);
+  }
+
   // Dials when it is time to; gives up a handshake that takes longer than 1 s.
   void tick(Micros now, const PeerIdentity& ours);
   [[nodiscard]] Micros next_tick() const;
@@ -128,6 +138,7 @@ class PeerLink {
  private:
   void shake_hands(Micros now, const PeerIdentity& ours);
   void fail(std::string trouble, Micros now);
+  void listen_for_signs(Micros now);
 
   Transport& transport_;
   Random& random_;
@@ -139,6 +150,10 @@ class PeerLink {
   BackOff back_off_;
   Micros dial_at_ = 0;          // when down and not dialling
   Micros give_up_at_ = kNever;  // while dialling or shaking hands
+  Micros patience_ = 0;         // 0: it is not watched
+  Micros heard_at_ = -1;        // bytes came from the other end, or it was first dialled
+  Micros pinged_at_ = -1;       // the last ping; unanswered while it is later than heard_at_
+  Micros ticked_at_ = -1;
 };
 
 }  // namespace chainring::session

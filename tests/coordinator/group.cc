@@ -56,9 +56,17 @@ Micros FakeNode::next_wake() const { return std::min(heartbeat_at_, link_.next_t
 void FakeNode::heartbeat() {
   heartbeat_at_ = now_.mono + kHeartbeat;
   if (!link_.up()) return;
-  link_.link().send(protocol::FrameType::heartbeat,
-                    protocol::Heartbeat{identity_.id, identity_.incarnation, "127.0.0.1", port_, identity_.id, "", 100,
-                                        now_.mono, table_.version()});
+  link_.link().send(protocol::FrameType::heartbeat, protocol::Heartbeat{identity_.id,
+                                                                        identity_.incarnation,
+                                                                        "127.0.0.1",
+                                                                        port_,
+                                                                        identity_.id,
+                                                                        "",
+                                                                        100,
+                                                                        now_.mono,
+                                                                        table_.version(),
+                                                                        false,
+                                                                        {}});
   state_stops();
 }
 
@@ -154,7 +162,7 @@ void FakeRouter::turn(Now now, std::span<const NetEvent> events) {
   if (now.mono >= subscribe_at_) {
     subscribe_at_ = now.mono + kHeartbeat;
     link_.link().send(protocol::FrameType::subscribe,
-                      protocol::Subscribe{identity_.id, identity_.incarnation, "127.0.0.1", port_, table_.version});
+                      protocol::Subscribe{identity_.id, identity_.incarnation, "127.0.0.1", port_, table_.version, {}});
   }
   send_calls();
 }

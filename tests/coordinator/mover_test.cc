@@ -79,6 +79,18 @@ struct MoverFixture : RingFixture {
 
 }  // namespace
 
+TEST_CASE("Mover.plan: who is set aside is not taught before its time is over (R19)") {
+  MoverFixture f(2);
+  const MemberId third = f.add("n3");
+  f.grant_all();
+  REQUIRE(f.wish(ReshardVerb::add, "n3"));
+  f.leases.set_aside(third, f.now + 1000);
+  REQUIRE(f.step().target);
+  REQUIRE(MoverFixture::idle(f.step()));
+  f.now += 1000;
+  REQUIRE(f.step().goals);
+}
+
 TEST_CASE("Mover.plan: a node that is added learns its slots before it is in their chains, a batch at a time") {
   MoverFixture f;
   const MemberId added = f.add("n4");

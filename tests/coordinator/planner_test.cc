@@ -82,6 +82,23 @@ TEST_CASE("Planner.plan: chains go on without a member whose lease ran out") {
   REQUIRE_FALSE(f.step());
 }
 
+TEST_CASE("Planner.plan: chains do without a member that is set aside, unless nobody else is left (R18, R19)") {
+  PlannerFixture f(3);
+  f.place({1, 2, 3});
+  f.grant({1, 2, 3});
+  f.leases.set_aside(2, f.now + 1000);
+  REQUIRE(f.step());
+  REQUIRE(f.intended(0) == Chain{1, 3});
+  REQUIRE(f.state(2) == MemberState::up);
+  f.activate_all();
+
+  f.let_leases_end();
+  f.grant({2, 3});
+  f.leases.set_aside(3, f.now + 1000);
+  f.settle();
+  REQUIRE(f.intended(0) == Chain{3});
+}
+
 TEST_CASE("Planner.plan: two in a row, the second loss replaces what it makes impossible") {
   PlannerFixture f(3);
   f.place({1, 2, 3});

@@ -27,6 +27,9 @@ void check_payload(protocol::FrameType type, std::string_view payload) {
   switch (type) {
     case raft:
       break;  // tests/raft
+    case ping:
+    case pong:
+      return check_message<protocol::Ping>(payload);
     case probe:
       return check_message<protocol::Probe>(payload);
     case not_leader:

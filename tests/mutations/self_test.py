@@ -1,5 +1,7 @@
 """Tests of run.py: what it reads, and that it refuses what does not fit."""
 
+import os
+import re
 import unittest
 
 import run
@@ -54,6 +56,24 @@ class All(unittest.TestCase):
     def test_fit_the_code(self):
         for mutation in run.load_all():
             run.mutate(run.read(run.os.path.join(run.ROOT, mutation.file)), mutation)
+
+    def test_name_tests_that_there_are(self):
+        names = list(test_names())
+        made = [re.sub(r"\\\$\\{\w+\\}", ".+", re.escape(name)) for name in names if "${" in name]
+        for mutation in run.load_all():
+            known = any(re.search(mutation.test, name) for name in names)
+            self.assertTrue(known or any(re.fullmatch(name, mutation.test) for name in made), mutation.test)
+
+
+def test_names():
+    """Of Catch2's test cases, the programs that hold them, and other tests that the build files add."""
+    for folder, _, files in os.walk(os.path.join(run.ROOT, "tests")):
+        for file in files:
+            text = run.read(os.path.join(folder, file)) if file.endswith((".cc", ".txt", ".cmake")) else ""
+            for literals in re.findall(r'(?:TEST_CASE|prop)\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', text):
+                yield "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals))
+            yield from re.findall(r'NAME "([^"]+)"', text)
+            yield from re.findall(r"chainring_test\((\w+)", text)
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ TEST_CASE("Node: refuses peers of another cluster, and clients get MOVED for slo
   scene.serve({kOther});
   const ConnId stranger = scene.net.accept("x:1");
   scene.net.receive(stranger,
-                    "*7\r\n$4\r\nPEER\r\n$1\r\n2\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
+                    "*7\r\n$4\r\nPEER\r\n$1\r\n3\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
   scene.turn();
   CHECK(scene.net.take_output(stranger).starts_with("-ERR peer refused: this is cluster 77, you said 78"));
   const ConnId client = scene.net.accept("y:1");
@@ -242,4 +242,44 @@ TEST_CASE("Node: a router that does not take its replies is not read, and goes o
   CHECK(answered == 10);
   scene.turn();
   CHECK(scene.net.reading(router));
+}
+
+TEST_CASE("Node: accuses a successor that is silent for a lease while it owes an acknowledgement (R19)") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const ConnId router = scene.router();
+  const ConnId successor = scene.successor();
+  const auto accused = [&] {
+    std::vector<MemberId> found;
+    for (const Frame& frame : scene.frames(scene.coordinator)) {
+      if (frame.type == protocol::FrameType::heartbeat) found = decode<protocol::Heartbeat>(frame.payload)->accused;
+    }
+    return found;
+  };
+  const auto pass = [&](Micros time) {
+    for (Micros passed = 0; passed < time; passed += 50'000) {
+      scene.advance(50'000);
+      scene.lease();
+    }
+  };
+  pass(kSecond);
+  CHECK(accused().empty());  // nothing is owed, and it is dialled anew
+  CHECK(scene.net.state(successor) == FakeTransport::State::closed);
+  scene.ask(router, 1, {"SET", "k", "v"}, 1);
+  pass(100'000);
+  CHECK(accused() == std::vector<MemberId>{kOther});
+
+  const ConnId again = scene.successor();
+  pass(100'000);
+  CHECK(accused().empty());  // it has been heard
+  CHECK(scene.net.state(again) == FakeTransport::State::open);
+}
+
+TEST_CASE("Node: answers a ping at once") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.send(router, protocol::FrameType::ping, protocol::Ping{});
+  const std::vector<Frame> frames = scene.frames(router);
+  REQUIRE(frames.size() == 1);
+  CHECK(frames[0].type == protocol::FrameType::pong);
 }

@@ -18,6 +18,7 @@ template <class Visit>
 void for_each_message(Visit visit) {
   visit("Probe", FrameType::probe, Probe{});
   visit("NotLeader", FrameType::not_leader, NotLeader{});
+  visit("Ping", FrameType::ping, Ping{});
   visit("Heartbeat", FrameType::heartbeat, Heartbeat{});
   visit("Grant", FrameType::grant, Grant{});
   visit("TableMessage", FrameType::table, TableMessage{});

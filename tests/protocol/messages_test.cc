@@ -53,6 +53,7 @@ std::map<std::string, std::vector<std::string>> documented_types() {
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("### ")) heading = line.substr(4, line.find(' ', 4) - 4);
     if (line.starts_with("## ")) heading.clear();
+    if (line.starts_with("| field |")) tables[heading];  // also of a message without fields
     if (heading.empty() || !line.starts_with("| `")) continue;
     const size_t begin = line.find("| ", 2) + 2;
     std::string type = line.substr(begin, line.find(" |", begin) - begin);

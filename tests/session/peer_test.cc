@@ -39,7 +39,7 @@ TEST_CASE("secrets_equal: as ==, for all lengths") {
 }
 
 TEST_CASE("parse_peer_request: who it is") {
-  const auto who = parse({"peer", "2", "1f", "Router", "r-1", "deadbeef00000001", "s"});
+  const auto who = parse({"peer", "3", "1f", "Router", "r-1", "deadbeef00000001", "s"});
   REQUIRE(who.ok());
   CHECK(who->cluster_id == 0x1f);
   CHECK(who->role == PeerRole::router);
@@ -50,22 +50,22 @@ TEST_CASE("parse_peer_request: who it is") {
 
 TEST_CASE("parse_peer_request: refusals say what is wrong") {
   CHECK(refusal({"PEER"}).starts_with("ERR peer refused: expected PEER <wire version>"));
-  CHECK(refusal({"PEER", "3", "0", "node", "n", "1", ""}) ==
-        "ERR peer refused: wire version 2 is spoken here, not '3'; run the same release everywhere");
-  CHECK(refusal({"PEER", "2", "xyz", "node", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "4", "0", "node", "n", "1", ""}) ==
+        "ERR peer refused: wire version 3 is spoken here, not '4'; run the same release everywhere");
+  CHECK(refusal({"PEER", "3", "xyz", "node", "n", "1", ""}) ==
         "ERR peer refused: the cluster id is not a hexadecimal number");
-  CHECK(refusal({"PEER", "2", "11112222333344445", "node", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "3", "11112222333344445", "node", "n", "1", ""}) ==
         "ERR peer refused: the cluster id is not a hexadecimal number");
-  CHECK(refusal({"PEER", "2", "0", "boss", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "3", "0", "boss", "n", "1", ""}) ==
         "ERR peer refused: the role is none of node, router, coordinator");
   const std::string long_id(129, 'n');
   for (const std::string_view id :
        {std::string_view(""), std::string_view("a b"), std::string_view("a\r\nb"), std::string_view(long_id)}) {
-    CHECK(refusal({"PEER", "2", "0", "node", id, "1", ""}) ==
+    CHECK(refusal({"PEER", "3", "0", "node", id, "1", ""}) ==
           "ERR peer refused: the id must be 1 to 128 printable characters without spaces");
   }
   for (const std::string_view incarnation : {"0", "", "-1", "g"}) {
-    CHECK(refusal({"PEER", "2", "0", "node", "n", incarnation, ""}) ==
+    CHECK(refusal({"PEER", "3", "0", "node", "n", incarnation, ""}) ==
           "ERR peer refused: the incarnation must be a hexadecimal number other than 0");
   }
 }
@@ -205,7 +205,7 @@ TEST_CASE("PeerLink: who refuses, answers nonsense or is of another cluster is l
       Case{peer_welcome(other), "refused: it is of cluster dead, this is of c1"},
       Case{peer_welcome(nobody), "ERR peer refused: the incarnation must be a hexadecimal number other than 0"},
       Case{"+PEER 9 c1 node n2 5\r\n",
-           "ERR peer refused: wire version 2 is spoken here, not '9'; run the same release everywhere"});
+           "ERR peer refused: wire version 3 is spoken here, not '9'; run the same release everywhere"});
   LinkRig rig;
   const ConnId conn = rig.dialled();
   rig.transport.establish(conn);
@@ -234,6 +234,49 @@ TEST_CASE("PeerLink: a malformed frame ends the link") {
   rig.turn();
   CHECK_FALSE(rig.link.up());
   CHECK(rig.link.trouble() == "the other end sent a malformed frame");
+}
+
+TEST_CASE("PeerLink.expect_signs: one that says nothing is asked, and dialled anew without an answer") {
+  constexpr Micros kPatience = 90 * kMicrosPerMilli;
+  LinkRig rig;
+  rig.link.expect_signs(kPatience);
+  const ConnId conn = rig.dialled();
+  rig.welcome(conn);
+  rig.transport.take_output(conn);
+  const auto pass = [&](Micros time) {
+    for (const Micros end = rig.now + time; rig.now < end; rig.now += 10 * kMicrosPerMilli) rig.turn();
+  };
+  pass(kPatience / 3);
+  CHECK(rig.transport.take_output(conn).empty());
+  CHECK_FALSE(rig.link.silent(rig.now, kPatience / 3));  // it has not been asked yet
+  pass(10 * kMicrosPerMilli);
+  std::string ping;
+  protocol::append_frame(ping, FrameType::ping, protocol::Ping{}, {});
+  CHECK(rig.transport.take_output(conn) == ping);
+  CHECK(rig.link.silent(rig.now, kPatience / 3));
+
+  std::string pong;
+  protocol::append_frame(pong, FrameType::pong, protocol::Ping{}, {});
+  rig.transport.receive(conn, pong);
+  rig.turn();
+  CHECK_FALSE(rig.link.silent(rig.now, 1));
+  pass(kPatience);
+  CHECK(rig.link.up());
+  pass(20 * kMicrosPerMilli);
+  CHECK_FALSE(rig.link.up());
+  CHECK(rig.link.silent(rig.now, kPatience));
+  CHECK(rig.link.trouble().starts_with("it has been silent for"));
+}
+
+TEST_CASE("PeerLink.expect_signs: time in which this process stood still is nobody else's silence") {
+  constexpr Micros kPatience = 90 * kMicrosPerMilli;
+  LinkRig rig;
+  rig.link.expect_signs(kPatience);
+  rig.welcome(rig.dialled());
+  rig.now += kMicrosPerSecond;
+  rig.turn();
+  CHECK(rig.link.up());
+  CHECK_FALSE(rig.link.silent(rig.now, kPatience));
 }
 
 TEST_CASE("PeerLink.set_address: the same address changes nothing, another one is dialled at once") {

@@ -1,0 +1,105 @@
+#include "coordinator/gray.h"
+
+#include <algorithm>
+#include <set>
+
+#include "ring/table.h"
+
+namespace chainring::coordinator {
+namespace {
+
+using Accuser = GrayBook::Accuser;
+
+constexpr Micros kForgivenAfterWaits = 10;  // so many waits after the last one without a new verdict
+
+// Slots that both hold, or are about to: only then one can owe the other an acknowledgement.
+bool share_a_chain(const RingState& ring, MemberId a, MemberId b) {
+  return std::any_of(ring.ranges().begin(), ring.ranges().end(), [&](const protocol::TableRange& range) {
+    const auto has = [&](MemberId id) { return ring::names(range, id) || ring::contains(range.goal, id); };
+    return has(a) && has(b);
+  });
+}
+
+}  // namespace
+
+void GrayBook::begin() {
+  accusations_.clear();
+  waits_.clear();
+}
+
+bool GrayBook::accused(Accuser by, std::vector<MemberId> whom, Micros now) {
+  if (whom.empty()) {
+    accusations_.erase(by);
+    return false;
+  }
+  if (accusations_.size() >= kAccusersMax && !accusations_.contains(by)) return false;
+  accusations_[by] = {std::move(whom), now};
+  return true;
+}
+
+// The accused links whose ends are both in their places.
+std::vector<GrayBook::Link> GrayBook::links(const RingState& ring, const LeaseBook& leases, Micros now) {
+  std::erase_if(accusations_, [&](const auto& entry) { return now - entry.second.said_at >= patience_us_; });
+  const auto counts = [&](MemberId id) { return !leases.lapsed(id, now) && !leases.set_aside(id, now); };
+  std::vector<Link> links;
+  for (const auto& [by, accusation] : accusations_) {
+    const auto accuser = static_cast<MemberId>(by.id);
+    if (!by.is_router && !counts(accuser)) continue;
+    for (const MemberId whom : accusation.whom) {
+      if (!counts(whom)) continue;
+      if (by.is_router ? ring.in_any_chain(whom) : share_a_chain(ring, accuser, whom)) links.push_back({by, whom});
+    }
+  }
+  return links;
+}
+
+std::optional<GrayBook::Verdict> GrayBook::judge(const RingState& ring, const LeaseBook& leases, Micros now) {
+  if (accusations_.empty()) return std::nullopt;
+  for (const protocol::TableRange& range : ring.ranges()) {
+    const auto is_aside = [&](MemberId id) { return leases.set_aside(id, now); };
+    const bool some = std::any_of(range.chain.begin(), range.chain.end(), is_aside);
+    if (some && !std::all_of(range.chain.begin(), range.chain.end(), is_aside)) return std::nullopt;
+  }
+  const std::vector<Link> accused = links(ring, leases, now);
+  // By end: who is at the other end of its accused links.
+  std::map<Accuser, std::set<Accuser>> others;
+  std::set<MemberId> accusers;
+  for (const Link& link : accused) {
+    const Accuser whom{false, link.whom};
+    others[link.by].insert(whom);
+    others[whom].insert(link.by);
+    if (!link.by.is_router) accusers.insert(static_cast<MemberId>(link.by.id));
+  }
+  const Link* worst = nullptr;
+  Accuser end;
+  for (const Link& link : accused) {
+    const Accuser whom{false, link.whom};
+    const Accuser guilty = others[link.by].size() > others[whom].size() ? link.by : whom;
+    if (guilty.is_router) continue;  // it is the router that reaches nobody
+    if (worst != nullptr && others[guilty].size() <= others[end].size()) continue;
+    worst = &link;
+    end = guilty;
+  }
+  if (worst == nullptr) return std::nullopt;
+  const bool explains_all = std::all_of(accused.begin(), accused.end(), [&](const Link& link) {
+    return link.by == end || (!end.is_router && link.whom == static_cast<MemberId>(end.id));
+  });
+  const bool everybody_accuses = std::all_of(ring.members().begin(), ring.members().end(), [&](const Member& member) {
+    const MemberId id = member.listed.id;
+    return member.gone() || leases.lapsed(id, now) || !ring.in_any_chain(id) || accusers.contains(id);
+  });
+  if (everybody_accuses && !explains_all) return std::nullopt;
+  const auto member = static_cast<MemberId>(end.id);
+  const Accuser other = worst->by == end ? Accuser{false, worst->whom} : worst->by;
+  return Verdict{member, other, now + wait_for(ring.member(member)->listed.name, now)};
+}
+
+Micros GrayBook::wait_for(const std::string& name, Micros now) {
+  Wait& wait = waits_[name];
+  const bool again = wait.length != 0 && now - wait.ends < kForgivenAfterWaits * wait.length;
+  wait.length = again ? std::min(2 * wait.length, kWaitMax) : kFirstWait;
+  wait.ends = now + wait.length;
+  return wait.length;
+}
+
+}  // namespace chainring::coordinator
