@@ -55,8 +55,8 @@ class Client:
     """A blocking client, RESP2 by default. Errors of the server are returned as RedisError values by pipeline() and
     raised by call()."""
 
-    def __init__(self, port, timeout=20.0):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port, timeout=20.0, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=timeout)
         self.file = self.socket.makefile("rb")
 
     def close(self):

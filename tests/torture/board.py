@@ -1,0 +1,128 @@
+"""What a run has seen: incidents, what clients saw during each, and what is wrong."""
+
+import bisect
+import dataclasses
+import statistics
+import threading
+import time
+
+import faults
+
+SETTLED_SECONDS = 0.6  # clients tell what they saw within less
+EXAMPLES_MOST = 5
+
+
+@dataclasses.dataclass
+class Window:
+    """An incident, from its beginning until the next one's."""
+    kind: str
+    what: str
+    begun: int              # microseconds, as the clients count
+    whole_after: float = 0  # seconds
+    ended: int = 1 << 62
+
+
+class Board:
+    """Used by the threads that read the clients, and by the one that judges."""
+
+    def __init__(self, origin):
+        self.origin = origin
+        self.lock = threading.Lock()
+        self.windows = [Window("none", "before the first incident", 0)]
+        self.operations = 0
+        self.errors, self.slow, self.lost = [], [], []
+        self.violations = []
+        self.lost_writes = 0
+        self.judged_keys = self.judged_operations = self.unjudged_keys = self.grants = 0
+
+    def now(self):
+        return int((time.monotonic() - self.origin) * 1_000_000)
+
+    def add_news(self, news):
+        with self.lock:
+            self.operations += news["operations"]
+            self.errors += news["errors"]
+            self.slow += news["slow"]
+            self.lost += news["lost"]
+
+    def violate(self, what):
+        with self.lock:
+            self.violations.append(what)
+        print(f"[{self.clock()}] VIOLATION: {what}", flush=True)
+
+    def clock(self):
+        return f"{time.monotonic() - self.origin:6.1f} s"
+
+    def open(self, kind, what, begun):
+        self.windows[-1].ended = begun
+        self.windows.append(Window(kind, what, begun))
+
+    # ---- what a window saw
+
+    def longest_waits_ms(self):
+        """By window."""
+        longest = [0] * len(self.windows)
+        for called, returned in self.slow:
+            at = self.window_of(called, returned)
+            longest[at] = max(longest[at], (returned - called) / 1000)
+        return longest
+
+    def errors_by_window(self):
+        """Replies that were errors, and connections that the router closed without having died."""
+        found = [[] for _ in self.windows]
+        for called, returned, text in self.errors:
+            found[self.window_of(called, returned)].append(text)
+        for called, returned in self.lost:
+            at = self.window_of(called, returned)
+            if self.windows[at].kind != "kill router":
+                found[at].append("the router closed the connection")
+        return found
+
+    def window_of(self, called, returned):
+        """The place of the one in which a call was under way for longest."""
+        first = bisect.bisect_right(self.windows, called, key=lambda window: window.begun) - 1
+        behind = bisect.bisect_left(self.windows, returned, key=lambda window: window.begun)
+
+        def shared(at):
+            return min(self.windows[at].ended, returned) - max(self.windows[at].begun, called)
+        return max(range(first, max(behind, first + 1)), key=shared)
+
+    def last_line(self):
+        window = self.windows[-1]
+        with self.lock:
+            errors = self.errors_by_window()[-1]
+            waited = self.longest_waits_ms()[-1]
+        examples = "".join(f"\n           {text}" for text in sorted(set(errors))[:EXAMPLES_MOST])
+        return (f"[{self.clock()}] {window.kind + ':':22s} {window.what}; whole after {window.whole_after:.1f} s, "
+                f"longest wait {waited:.0f} ms, {len(errors)} errors{examples}")
+
+    # ---- sums
+
+    def count_errors(self, single):
+        with self.lock:
+            return sum(len(errors) for window, errors in zip(self.windows, self.errors_by_window())
+                       if (window.kind not in faults.APART) == single)
+
+    def progress(self):
+        apart = self.count_errors(single=False)
+        return (f"[{self.clock()}] {len(self.windows) - 1} incidents, {self.operations} operations, "
+                f"{self.judged_operations} judged ({self.judged_keys} keys, {self.unjudged_keys} given up, "
+                f"{self.grants} grants of locks), acknowledged writes lost: {self.lost_writes}, "
+                f"violations: {len(self.violations)}, errors seen by router clients: {self.count_errors(single=True)} "
+                f"({apart} while routers or all coordinators were down)")
+
+    def table(self):
+        all_errors, all_waits = self.errors_by_window(), self.longest_waits_ms()
+        kinds = sorted({window.kind for window in self.windows[1:]}, key=list(faults.ALL).index)
+        lines = [f"{'incident':22s} {'count':>5s} {'longest wait, ms':>18s}   {'whole again, s':>16s}   errors",
+                 f"{'':22s} {'':5s} {'median':>9s} {'worst':>8s}   {'median':>8s} {'worst':>7s}"]
+        for kind in kinds:
+            places = [at for at, window in enumerate(self.windows) if window.kind == kind]
+            windows = [self.windows[at] for at in places]
+            waits = [all_waits[at] for at in places]
+            wholes = [window.whole_after for window in windows]
+            errors = sum(len(all_errors[at]) for at in places)
+            lines.append(f"{kind:22s} {len(windows):5d} {statistics.median(waits):9.0f} {max(waits):8.0f}   "
+                         f"{statistics.median(wholes):8.1f} {max(wholes):7.1f}   {errors}"
+                         f"{' (apart)' if kind in faults.APART else ''}")
+        return "\n".join(lines)

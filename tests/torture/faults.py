@@ -1,0 +1,215 @@
+"""What goes wrong on purpose: one incident at a time, drawn from a seed.
+
+An incident that takes one node, coordinator, connection or change of the ring is *single*: no client of a router may
+see an error because of it. Of others (a router dies or is cut off, all coordinators freeze) errors are counted apart;
+what they acknowledge counts all the same.
+"""
+
+import dataclasses
+import signal
+import threading
+
+from network import Wire
+
+BASE_NODES = ("n1", "n2", "n3")  # always to be in the ring
+SPARE = "n4"
+DRAIN_SECONDS_MOST = 40
+
+
+@dataclasses.dataclass
+class Incident:
+    what: str
+    seconds: float = 0.0  # before it is undone
+    undo: object = lambda: None
+
+
+class World:
+    """What an incident is made of."""
+
+    def __init__(self, network, cluster, random):
+        self.network, self.cluster, self.random = network, cluster, random
+        self.hosts = network.hosts
+
+    def members_in_ring(self):
+        status = self.cluster.status() or {"members": []}
+        names = [one["name"] for one in status["members"] if one["state"] == "up" and one["placed"]]
+        return sorted(set(names)) or list(BASE_NODES)
+
+    def some_node(self):
+        return self.cluster.members[self.random.choice(self.members_in_ring())]
+
+    def some_coordinator(self):
+        """The leader as often as another."""
+        leader = (self.cluster.status() or {}).get("leader")
+        if leader and self.random.random() < 0.5:
+            return self.cluster.members[leader]
+        return self.random.choice(self.cluster.role("coordinator"))
+
+    def freeze(self, what, members, seconds):
+        for member in members:
+            member.signal(signal.SIGSTOP)
+
+        def thaw():
+            for member in members:
+                member.signal(signal.SIGCONT)
+        return Incident(f"{what} {' '.join(member.name for member in members)}", seconds, thaw)
+
+    def around(self, host, wire, inward=True, outward=True):
+        """Sets the wire between one host and all others."""
+        others = [other for other in self.hosts if other is not host]
+        self.network.set({(host, other): wire for other in others if inward} |
+                         {(other, host): wire for other in others if outward})
+
+    def between(self, a, b, wire, both=True):
+        self.network.set({(a, b): wire} | ({(b, a): wire} if both else {}))
+
+    def seconds(self, least, most):
+        return round(self.random.uniform(least, most), 2)
+
+
+def kill_node(world):
+    node = world.some_node()
+    node.kill(world.seconds(0.2, 2))
+    return Incident(f"kill {node.name}")
+
+
+def lose_node(world):
+    """It is away for so long that it loses its place."""
+    node = world.some_node()
+    node.kill(7)
+    return Incident(f"lose {node.name} for 7 s", 7)
+
+
+def kill_coordinator(world):
+    coordinator = world.some_coordinator()
+    coordinator.kill(world.seconds(0.2, 3))
+    return Incident(f"kill {coordinator.name}")
+
+
+def kill_router(world):
+    router = world.random.choice(world.cluster.role("router"))
+    router.kill(0.5)
+    return Incident(f"kill {router.name}")
+
+
+def drain_node(world):
+    node = world.some_node()
+    life = node.process
+    node.signal(signal.SIGTERM)
+    return Incident(f"drain {node.name}", undo=lambda: life.wait(DRAIN_SECONDS_MOST))
+
+
+def freeze_node(world):
+    return world.freeze("freeze", [world.some_node()], world.seconds(0.2, 3))
+
+
+def freeze_coordinator(world):
+    return world.freeze("freeze", [world.some_coordinator()], world.seconds(0.2, 3))
+
+
+def freeze_router(world):
+    return world.freeze("freeze", [world.random.choice(world.cluster.role("router"))], world.seconds(0.2, 1.5))
+
+
+def freeze_coordinators(world):
+    """To the nodes the same as being cut from all of them."""
+    return world.freeze("freeze", world.cluster.role("coordinator"), 2)
+
+
+def cut_host(world):
+    host = world.random.choice(world.hosts[1:3])
+    way = world.random.choice(("cut off", "deaf", "mute"))
+    world.around(host, Wire(cut=True), inward=way != "mute", outward=way != "deaf")
+    return Incident(f"{host.name} {way}", world.seconds(0.5, 4), world.network.heal)
+
+
+def cut_router_host(world):
+    host = world.random.choice((world.hosts[0], world.hosts[3]))
+    world.around(host, Wire(cut=True))
+    return Incident(f"{host.name} cut off", world.seconds(0.5, 3), world.network.heal)
+
+
+def cut_link(world):
+    """Between two members of most chains."""
+    a, b = world.random.sample(world.hosts[:3], 2)
+    both = world.random.random() < 0.5
+    world.between(a, b, Wire(cut=True), both)
+    return Incident(f"{a.name} {'and' if both else 'hears nothing of'} {b.name}{' cut' if both else ''}",
+                    world.seconds(0.5, 3), world.network.heal)
+
+
+def break_connections(world):
+    a, b = world.random.sample(world.hosts[:3], 2)
+    world.between(a, b, Wire(reset=True))
+    return Incident(f"connections of {a.name} and {b.name} broken", 0.2, world.network.heal)
+
+
+def lose_packets(world):
+    host, share = world.random.choice(world.hosts[:3]), round(world.random.uniform(0.005, 0.05), 3)
+    world.around(host, Wire(loss=share))
+    return Incident(f"{host.name} loses {100 * share:.1f} % of packets", world.seconds(1, 4), world.network.heal)
+
+
+def delay_packets(world):
+    host, delay = world.random.choice(world.hosts[:3]), world.random.randint(2, 20)
+    world.around(host, Wire(delay_ms=delay, jitter_ms=delay // 2), outward=False)
+    return Incident(f"packets to {host.name} {delay} ms late", world.seconds(1, 4), world.network.heal)
+
+
+def fill_disk(world):
+    coordinator = world.some_coordinator()
+    disk = world.cluster.disks[coordinator.name]
+    coordinator.may_fail = True
+    disk.fill()
+
+    def free():
+        disk.free()
+        coordinator.may_fail = False
+    return Incident(f"disk of {coordinator.name} full", world.seconds(1, 4), free)
+
+
+def reshard(world):
+    """One change of the ring's shape, or of how many copies it keeps."""
+    change = draw_change(world)
+    answer = world.cluster.ask("RING", *change)
+    return Incident(f"{' '.join(change).lower()}: {answer}")
+
+
+def reshard_and_kill(world):
+    """Somebody dies while slots move."""
+    change = draw_change(world)
+    answer = world.cluster.ask("RING", *change)
+    threading.Event().wait(world.seconds(0.05, 0.5))
+    victim = world.random.choice((world.some_node, world.some_coordinator))()
+    victim.kill(world.seconds(0.2, 2))
+    return Incident(f"{' '.join(change).lower()}: {answer}, kill {victim.name}")
+
+
+def draw_change(world):
+    copies = (world.cluster.status() or {}).get("copies", 3)
+    if copies != 3:
+        return ("COPIES", "3")
+    choice = world.random.random()
+    if choice < 0.5:
+        return ("REMOVE" if SPARE in world.members_in_ring() else "ADD", SPARE)
+    if choice < 0.8:
+        return ("WEIGHT", world.random.choice(world.members_in_ring()), str(world.random.choice((50, 100, 200))))
+    return ("COPIES", "2")
+
+
+SINGLE = {"kill node": kill_node, "freeze node": freeze_node, "drain node": drain_node, "lose node": lose_node,
+          "kill coordinator": kill_coordinator, "freeze coordinator": freeze_coordinator, "full disk": fill_disk,
+          "cut host": cut_host, "cut link": cut_link, "broken connections": break_connections,
+          "packet loss": lose_packets, "packet delay": delay_packets, "reshard": reshard,
+          "reshard and kill": reshard_and_kill}
+APART = {"kill router": kill_router, "freeze router": freeze_router, "cut router's host": cut_router_host,
+         "freeze coordinators": freeze_coordinators}
+ALL = {**SINGLE, **APART}
+
+
+def deck(random, kinds):
+    """All kinds in a drawn order, again and again."""
+    while True:
+        order = list(kinds)
+        random.shuffle(order)
+        yield from order

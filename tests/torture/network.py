@@ -1,0 +1,123 @@
+"""Hosts that are network namespaces, and what goes wrong on the wire between them.
+
+Each host is a namespace with an interface at one bridge; the bridge, and whoever uses this module, is at the address
+GATEWAY and is never cut from anybody. Everything is made in the namespaces that run.sh has made for this run alone
+(of mounts, the network and processes), so the kernel removes it all when the run ends, however it ends.
+
+A fault is in one direction: what `receiver` gets from `sender`. Loss, cuts and resets are rules of the packet filter;
+delay is a queue of packets that delay.py holds, because not every kernel can delay by itself (netem).
+"""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SUBNET = "10.77.0."
+GATEWAY = SUBNET + "254"
+BRIDGE = "chainring0"
+DELAY_QUEUE = 1
+
+
+def run(*words, text=None):
+    done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def make_private():
+    """Checks that this process has namespaces of its own, and prepares them."""
+    if os.getpid() != 1:
+        raise RuntimeError("this is not the first process of its own namespaces: start it by ./dev torture")
+    run("mount", "-t", "tmpfs", "tmpfs", "/run")  # where `ip netns` keeps its names
+    run("ip", "link", "set", "lo", "up")
+    run("ip", "link", "add", BRIDGE, "type", "bridge")
+    run("ip", "address", "add", GATEWAY + "/24", "dev", BRIDGE)
+    run("ip", "link", "set", BRIDGE, "up")
+
+
+class Host:
+    def __init__(self, number):
+        self.name = f"h{number}"
+        self.address = SUBNET + str(number)
+        outside = f"{BRIDGE}.{number}"
+        run("ip", "netns", "add", self.name)
+        run("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        run("ip", "link", "set", outside, "master", BRIDGE, "up")
+        run(*self.inside("ip", "link", "set", "lo", "up"))
+        run(*self.inside("ip", "address", "add", self.address + "/24", "dev", "eth0"))
+        run(*self.inside("ip", "link", "set", "eth0", "up"))
+
+    def inside(self, *words):
+        """The command that runs `words` on this host; it is one process, not a child of another."""
+        return ["ip", "netns", "exec", self.name, *words]
+
+
+@dataclasses.dataclass(frozen=True)
+class Wire:
+    """What happens to packets from one host to another."""
+    cut: bool = False
+    reset: bool = False  # connections are broken as soon as something comes
+    loss: float = 0.0  # the share of packets that are lost
+    delay_ms: int = 0
+    jitter_ms: int = 0  # more delay, at most, drawn for each packet
+
+    def rules(self, sender):
+        match = f"-A INPUT -s {sender.address}"
+        if self.cut:
+            yield f"{match} -j DROP"
+        if self.reset:
+            yield f"{match} -p tcp -j REJECT --reject-with tcp-reset"
+        if self.loss:
+            yield f"{match} -m statistic --mode random --probability {self.loss} -j DROP"
+        if self.delay_ms:
+            yield f"{match} -j NFQUEUE --queue-num {DELAY_QUEUE} --queue-bypass"
+
+
+class Network:
+    def __init__(self, hosts_count):
+        make_private()
+        self.hosts = [Host(number) for number in range(1, hosts_count + 1)]
+        self.wires = {}  # (receiver, sender) -> Wire
+        self.delayers = {}  # receiver -> process
+
+    def set(self, wires):
+        """{(receiver, sender): Wire}"""
+        self.wires.update(wires)
+        for receiver in {receiver for receiver, _ in wires}:
+            self.apply(receiver)
+
+    def heal(self):
+        broken = {receiver for receiver, _ in self.wires}
+        self.wires.clear()
+        for receiver in broken:
+            self.apply(receiver)
+
+    def apply(self, receiver):
+        """All rules of one host at once. Packets that are held are let go before the queue ends."""
+        mine = [(sender, wire) for (to, sender), wire in self.wires.items() if to is receiver]
+        delays = {(wire.delay_ms, wire.jitter_ms) for _, wire in mine if wire.delay_ms}
+        assert len(delays) <= 1, "one delay for each host"
+        if delays and receiver not in self.delayers:
+            self.start_delayer(receiver, *delays.pop())
+        lines = ["*filter", ":INPUT ACCEPT [0:0]", *(rule for sender, wire in mine for rule in wire.rules(sender)),
+                 "COMMIT", ""]
+        run(*receiver.inside("iptables-restore"), text="\n".join(lines))
+        if not any(wire.delay_ms for _, wire in mine):
+            self.stop_delayer(receiver)
+
+    def start_delayer(self, receiver, delay_ms, jitter_ms):
+        command = [sys.executable, os.path.join(HERE, "delay.py"), str(DELAY_QUEUE), str(delay_ms), str(jitter_ms)]
+        process = subprocess.Popen(receiver.inside(*command), stdout=subprocess.PIPE)
+        if process.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"packets to {receiver.name} cannot be delayed: the kernel has no packet queue")
+        self.delayers[receiver] = process
+
+    def stop_delayer(self, receiver):
+        process = self.delayers.pop(receiver, None)
+        if process:
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+            process.stdout.close()

@@ -1,0 +1,149 @@
+"""The cluster's processes on the hosts of network.py: started, killed, frozen, and started again as systemd would."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from harness import BINARY, Client, RedisError
+from network import run
+
+PASSWORD = "torture-password"
+SECRETS = {"CHAINRING_REQUIREPASS": PASSWORD, "CHAINRING_PEER_SECRET": "torture-peers"}
+PORTS = {"coordinator": 7301, "node": 7401, "router": 7379}
+RESTART_SECONDS = 1.0
+REPAIR_AFTER_MS = 4000
+DISK_BYTES = 64 << 20  # of a coordinator
+ANSWER_SECONDS = 2.0
+HEALTHY_EXITS = (0, -signal.SIGKILL)
+
+
+class Member:
+    """One process, its lives one after another."""
+
+    def __init__(self, name, role, host, directory, options):
+        self.name, self.role, self.host = name, role, host
+        self.port = PORTS[role]
+        self.directory = os.path.join(directory, name)
+        self.log = os.path.join(directory, name + ".log")
+        self.command = host.inside(BINARY, role, "--name", name, "--bind", host.address, "--port", str(self.port),
+                                   "--dir", self.directory, *options)
+        self.process = None
+        self.start_at = None  # when it is to be started again
+        self.may_fail = False  # its disk is full
+        os.makedirs(self.directory, exist_ok=True)
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env={**os.environ, **SECRETS})
+        self.start_at = None
+
+    def signal(self, number):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def kill(self, down_seconds):
+        """Ends it now; it comes back after so long."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+        self.start_at = time.monotonic() + down_seconds
+
+    def tend(self):
+        """Starts it again when it is time. Returns what is wrong when it ended by itself, and should not have."""
+        if self.start_at is not None:
+            if time.monotonic() >= self.start_at:
+                self.start()
+            return None
+        status = self.process.poll()
+        if status is None:
+            return None
+        self.start_at = time.monotonic() + RESTART_SECONDS
+        if status in HEALTHY_EXITS or (status > 0 and self.may_fail):
+            return None
+        return f"{self.name} ended by itself with status {status}; its last words are in {self.log}"
+
+    def client(self, timeout=ANSWER_SECONDS):
+        client = Client(self.port, timeout, self.host.address)
+        client.call("AUTH", PASSWORD)
+        return client
+
+
+class Disk:
+    """A small file system of its own for one directory, which can be filled."""
+
+    def __init__(self, directory):
+        self.filler = os.path.join(directory, "filler")
+        os.makedirs(directory, exist_ok=True)
+        run("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", directory)
+
+    def fill(self):
+        with open(self.filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"\0" * 65536)
+            except OSError:  # no space is left
+                return
+
+    def free(self):
+        os.unlink(self.filler)
+
+
+class Cluster:
+    """h1 to h3: a coordinator and a node each, and a router at h1. h4: a spare node, and a router."""
+
+    def __init__(self, hosts, directory):
+        self.directory = directory
+        coordinators = ",".join(f"c{i}={hosts[i - 1].address}:{PORTS['coordinator']}" for i in (1, 2, 3))
+        common = ["--coordinators", coordinators, "--http-port", "none"]
+        group = ["--copies", "3", "--initial-nodes", "3", "--repair-after-ms", str(REPAIR_AFTER_MS)]
+        self.members, self.disks = {}, {}
+
+        def add(name, role, host, *options):
+            self.members[name] = Member(name, role, host, directory, [*common, *options])
+        for number, host in enumerate(hosts[:3], start=1):
+            self.disks[f"c{number}"] = Disk(os.path.join(directory, f"c{number}"))
+            add(f"c{number}", "coordinator", host, *group)
+        for number, host in enumerate(hosts[:4], start=1):
+            add(f"n{number}", "node", host)
+        for number, host in ((1, hosts[0]), (2, hosts[3])):
+            add(f"r{number}", "router", host)
+
+    def start(self, names):
+        for name in names:
+            self.members[name].start()
+
+    def role(self, role):
+        return [member for member in self.members.values() if member.role == role]
+
+    def ask(self, *words):
+        """What the first router that answers says; None when none does."""
+        for router in self.role("router"):
+            try:
+                with router.client() as client:
+                    return client.call(*words)
+            except RedisError as error:
+                return error
+            except OSError:
+                continue
+        return None
+
+    def status(self):
+        answer = self.ask("RING", "STATUS", "JSON")
+        return json.loads(answer) if isinstance(answer, bytes) else None
+
+    def is_whole(self):
+        """Its status when everything is as it should be, else None."""
+        if any(member.start_at is not None for member in self.members.values()):
+            return None
+        status = self.status()
+        if not status or status["reshard"]["state"] != "idle":
+            return None
+        slots = status["slots"]
+        coordinators = [one["state"] for one in status["coordinators"]]
+        nodes = {one["name"] for one in status["members"] if one["state"] in ("up", "joining")}
+        whole = (slots["served"] == 16384 and slots["short"] == 0 and
+                 sorted(coordinators) == ["follower", "follower", "leader"] and
+                 nodes >= {node.name for node in self.role("node")} and
+                 all(one["placed"] == (one["slots"] > 0) for one in status["members"]))
+        return status if whole else None

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# ./dev torture [--minutes N] [--seed S] ...: see --help. Makes namespaces (network, mounts, processes) for this run
+# alone; whatever happens to it, the kernel ends them and all that is in them. Without the right to make them it fails.
+set -euo pipefail
+
+HERE=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd -P)
+ROOT=$(dirname -- "$(dirname -- "$HERE")")
+export CHAINRING_BINARY=${CHAINRING_BINARY:-$ROOT/build/release/cli/chainring}
+export JUDGE_BINARY=${JUDGE_BINARY:-$ROOT/build/release/tests/sim/judge_histories}
+export PYTHONPATH=$ROOT/tests/cluster PYTHONDONTWRITEBYTECODE=1
+
+namespaces=(--net --mount --pid --fork --kill-child --mount-proc)
+if [[ $(id -u) -ne 0 ]]; then namespaces+=(--user --map-root-user); fi
+
+unshare "${namespaces[@]}" true || {
+  echo "torture: this machine does not let $(id -un) make namespaces; run it as root, or allow user namespaces" >&2
+  exit 1
+}
+exec unshare "${namespaces[@]}" python3 "$HERE/torture.py" "$@"
