@@ -8,45 +8,15 @@ import csv
 import io
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "cluster"))
-from harness import Client, Cluster, free_base_port, wait_for  # noqa: E402
+from harness import Cluster, RedisServer  # noqa: E402
 
 TESTS = "set,get,incr,mset"
 PIPELINES = (1, 16)
-
-
-class Redis:
-    """One redis-server of Debian's, without persistence."""
-
-    def __init__(self):
-        if not shutil.which("redis-server"):
-            sys.exit("bench: redis-server is missing; install it without starting its service, and run this again")
-        self.port = free_base_port()
-        self.directory = tempfile.mkdtemp(prefix="chainring-bench-")
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", self.directory],
-            stdout=subprocess.DEVNULL)
-
-    def __enter__(self):
-        def answers():
-            try:
-                with Client(self.port) as client:
-                    return client.call("PING") == "PONG"
-            except OSError:
-                return False
-        wait_for("redis-server", answers)
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def run_benchmark(port, requests, pipeline):
@@ -60,10 +30,8 @@ def run_benchmark(port, requests, pipeline):
 def environment():
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
                   if line.startswith("model name")), "unknown")
-    version = subprocess.run(["redis-server", "--version"], capture_output=True, text=True,
-                             check=True).stdout.split()[2]
     print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores ({model}), load {os.getloadavg()[0]:.1f}; "
-          f"redis-server {version[2:]}, 50 connections, 64-byte values, 100,000 keys")
+          f"redis-server {RedisServer.version()}, 50 connections, 64-byte values, 100,000 keys")
 
 
 def main():
@@ -73,7 +41,7 @@ def main():
     options = parser.parse_args()
     environment()
     figures = {}
-    with Redis() as redis, Cluster() as cluster:
+    with RedisServer() as redis, Cluster() as cluster:
         for round_number in range(1, options.rounds + 1):
             for pipeline in PIPELINES:
                 for side, port in (("redis", redis.port), ("chainring", cluster.port)):

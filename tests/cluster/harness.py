@@ -214,6 +214,47 @@ class Cluster:
                     print(f"---- {name}\n" + "".join(file.readlines()[-15:]))
 
 
+class RedisServer:
+    """One redis-server of Debian's without persistence, on a free port: `port`. `options` are its command line's.
+
+    The package redis-tools has the program under another name, and its own tells it what to be: so the package
+    redis-server, which would start a service at the next boot, is not needed.
+    """
+
+    PROGRAM = "/usr/bin/redis-check-rdb"
+
+    def __init__(self, *options, host="127.0.0.1", port=None):
+        self.host, self.port = host, port or free_base_port()
+        self.directory = tempfile.mkdtemp(prefix="chainring-redis-")
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", host, "--save", "", "--appendonly", "no",
+             "--dir", self.directory, *options],
+            executable=self.PROGRAM, stdout=subprocess.DEVNULL)
+
+    @classmethod
+    def version(cls):
+        told = subprocess.run(["redis-server", "--version"], executable=cls.PROGRAM, capture_output=True, text=True,
+                              check=True).stdout
+        return told.split("v=")[1].split()[0]
+
+    def __enter__(self):
+        wait_for("redis-server", self.answers)
+        return self
+
+    def answers(self):
+        try:
+            with Client(self.port, host=self.host) as client:
+                return client.call("PING") == "PONG"
+        except OSError:
+            return False
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(20)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
 def alive(pid):
     if not pid:
         return False

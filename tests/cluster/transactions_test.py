@@ -2,14 +2,11 @@
 
 import os
 import random
-import shutil
 import signal
-import subprocess
-import tempfile
 import threading
 import unittest
 
-from harness import Client, Cluster, RedisError, alive, free_base_port, run_cli, wait_for
+from harness import Client, Cluster, RedisError, RedisServer, alive, wait_for
 
 # Each is one connection. All keys are in one slot.
 SCRIPTS = {
@@ -102,22 +99,13 @@ class Transactions(unittest.TestCase):
         return nodes[head], next(port for name, port in nodes.items() if name != head)
 
     def test_answers_are_those_of_redis(self):
-        directory = tempfile.mkdtemp(prefix="chainring-redis-")
-        port = free_base_port()
-        redis = subprocess.Popen(["redis-server", "--port", str(port), "--save", "", "--dir", directory,
-                                  "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL)
-        try:
-            wait_for("redis-server", lambda: run_cli(port, "PING").stdout == "PONG\n")
+        with RedisServer() as redis:
             node, _ = self.head_of("{t}a")
             for name, lines in SCRIPTS.items():
-                expected = play(port, name, lines)
+                expected = play(redis.port, name, lines)
                 with self.subTest(name):
                     self.assertEqual(play(self.port, name, lines), expected)
                     self.assertEqual(play(node, name, lines), expected)
-        finally:
-            redis.terminate()
-            redis.wait(20)
-            shutil.rmtree(directory)
 
     def test_another_client_changes_what_is_watched(self):
         node, _ = self.head_of("{t}a")

@@ -76,6 +76,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         server = subprocess.Popen(
             ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory],
+            executable="/usr/bin/redis-check-rdb",  # the same program, in the package redis-tools
             stdout=subprocess.DEVNULL)
         try:
             for _ in range(100):
