@@ -109,7 +109,7 @@ class Board:
                 f"{self.judged_operations} judged ({self.judged_keys} keys, {self.unjudged_keys} given up, "
                 f"{self.grants} grants of locks), acknowledged writes lost: {self.lost_writes}, "
                 f"violations: {len(self.violations)}, errors seen by router clients: {self.count_errors(single=True)} "
-                f"({apart} while routers or all coordinators were down)")
+                f"({apart} in incidents that take more)")
 
     def table(self):
         all_errors, all_waits = self.errors_by_window(), self.longest_waits_ms()

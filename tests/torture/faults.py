@@ -1,8 +1,8 @@
 """What goes wrong on purpose: one incident at a time, drawn from a seed.
 
 An incident that takes one node, coordinator, connection or change of the ring is *single*: no client of a router may
-see an error because of it. Of others (a router dies or is cut off, all coordinators freeze) errors are counted apart;
-what they acknowledge counts all the same.
+see an error because of it. Of others (a router dies or is cut off, two nodes die, all coordinators freeze) errors are
+counted apart; what was acknowledged counts all the same.
 """
 
 import dataclasses
@@ -99,6 +99,26 @@ def drain_node(world):
     return Incident(f"drain {node.name}", undo=lambda: life.wait(DRAIN_SECONDS_MOST))
 
 
+def kill_host(world):
+    """A node and a coordinator at once, perhaps a head and the leader."""
+    host = world.random.choice(world.hosts[1:3])
+    victims = [member for member in world.cluster.members.values() if member.host is host]
+    for member in victims:
+        member.kill(world.seconds(0.2, 2))
+    return Incident(f"kill {' '.join(member.name for member in victims)}")
+
+
+def kill_two_nodes(world):
+    """One copy is left, if chains have three."""
+    status = world.cluster.status()
+    if not status or status["copies"] < 3:
+        return Incident("kill two nodes: there are two copies only")
+    victims = [world.cluster.members[name] for name in world.random.sample(world.members_in_ring(), 2)]
+    for member in victims:
+        member.kill(world.seconds(0.2, 2))
+    return Incident(f"kill {' '.join(member.name for member in victims)}")
+
+
 def freeze_node(world):
     return world.freeze("freeze", [world.some_node()], world.seconds(0.2, 3))
 
@@ -157,15 +177,23 @@ def delay_packets(world):
 
 
 def fill_disk(world):
-    coordinator = world.some_coordinator()
-    disk = world.cluster.disks[coordinator.name]
-    coordinator.may_fail = True
-    disk.fill()
+    return fill_disks(world, [world.some_coordinator()])
+
+
+def fill_all_disks(world):
+    return fill_disks(world, world.cluster.role("coordinator"))
+
+
+def fill_disks(world, coordinators):
+    """They end when they cannot write, and are started again until they can."""
+    for coordinator in coordinators:
+        world.cluster.disks[coordinator.name].fill()
 
     def free():
-        disk.free()
-        coordinator.may_fail = False
-    return Incident(f"disk of {coordinator.name} full", world.seconds(1, 4), free)
+        for coordinator in coordinators:
+            world.cluster.disks[coordinator.name].free()
+    names = " ".join(coordinator.name for coordinator in coordinators)
+    return Incident(f"disk full: {names}", world.seconds(1, 4), free)
 
 
 def reshard(world):
@@ -199,11 +227,12 @@ def draw_change(world):
 
 SINGLE = {"kill node": kill_node, "freeze node": freeze_node, "drain node": drain_node, "lose node": lose_node,
           "kill coordinator": kill_coordinator, "freeze coordinator": freeze_coordinator, "full disk": fill_disk,
-          "cut host": cut_host, "cut link": cut_link, "broken connections": break_connections,
+          "kill host": kill_host, "cut host": cut_host, "cut link": cut_link, "broken connections": break_connections,
           "packet loss": lose_packets, "packet delay": delay_packets, "reshard": reshard,
           "reshard and kill": reshard_and_kill}
 APART = {"kill router": kill_router, "freeze router": freeze_router, "cut router's host": cut_router_host,
-         "freeze coordinators": freeze_coordinators}
+         "freeze coordinators": freeze_coordinators, "all disks full": fill_all_disks,
+         "kill two nodes": kill_two_nodes}
 ALL = {**SINGLE, **APART}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,6 +18,7 @@ REPAIR_AFTER_MS = 4000
 DISK_BYTES = 64 << 20  # of a coordinator
 ANSWER_SECONDS = 2.0
 HEALTHY_EXITS = (0, -signal.SIGKILL)
+DISK_FULL = "No space left on device"  # says a coordinator that ends because it cannot write
 
 
 class Member:
@@ -31,7 +33,6 @@ class Member:
                                    "--dir", self.directory, *options)
         self.process = None
         self.start_at = None  # when it is to be started again
-        self.may_fail = False  # its disk is full
         os.makedirs(self.directory, exist_ok=True)
 
     def start(self):
@@ -59,9 +60,13 @@ class Member:
         if status is None:
             return None
         self.start_at = time.monotonic() + RESTART_SECONDS
-        if status in HEALTHY_EXITS or (status > 0 and self.may_fail):
+        if status in HEALTHY_EXITS or DISK_FULL in self.last_words():
             return None
-        return f"{self.name} ended by itself with status {status}; its last words are in {self.log}"
+        return f"{self.name} ended by itself with status {status}: {self.last_words()} ({self.log})"
+
+    def last_words(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return (log.readlines() or [""])[-1].strip()
 
     def client(self, timeout=ANSWER_SECONDS):
         client = Client(self.port, timeout, self.host.address)
@@ -73,6 +78,7 @@ class Disk:
     """A small file system of its own for one directory, which can be filled."""
 
     def __init__(self, directory):
+        self.directory = directory
         self.filler = os.path.join(directory, "filler")
         os.makedirs(directory, exist_ok=True)
         run("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", directory)
@@ -87,6 +93,14 @@ class Disk:
 
     def free(self):
         os.unlink(self.filler)
+
+    def end(self):
+        """What is on it goes to the disk below: it would be gone with the namespaces."""
+        kept = self.directory + ".kept"
+        shutil.copytree(self.directory, kept, ignore=shutil.ignore_patterns(os.path.basename(self.filler)))
+        run("umount", self.directory)
+        os.rmdir(self.directory)
+        os.rename(kept, self.directory)
 
 
 class Cluster:
@@ -112,6 +126,14 @@ class Cluster:
     def start(self, names):
         for name in names:
             self.members[name].start()
+
+    def end(self):
+        for member in self.members.values():
+            if member.process:
+                member.signal(signal.SIGKILL)
+                member.process.wait()
+        for disk in self.disks.values():
+            disk.end()
 
     def role(self, role):
         return [member for member in self.members.values() if member.role == role]

@@ -9,6 +9,7 @@ export CHAINRING_BINARY=${CHAINRING_BINARY:-$ROOT/build/release/cli/chainring}
 export JUDGE_BINARY=${JUDGE_BINARY:-$ROOT/build/release/tests/sim/judge_histories}
 export PYTHONPATH=$ROOT/tests/cluster PYTHONDONTWRITEBYTECODE=1
 
+# The kernel kills the first process of the namespaces, and so all others, when unshare or this shell is killed.
 namespaces=(--net --mount --pid --fork --kill-child --mount-proc)
 if [[ $(id -u) -ne 0 ]]; then namespaces+=(--user --map-root-user); fi
 
@@ -16,4 +17,11 @@ unshare "${namespaces[@]}" true || {
   echo "torture: this machine does not let $(id -un) make namespaces; run it as root, or allow user namespaces" >&2
   exit 1
 }
-exec unshare "${namespaces[@]}" python3 "$HERE/torture.py" "$@"
+
+setpriv --pdeathsig KILL unshare "${namespaces[@]}" python3 "$HERE/torture.py" "$@" &
+outside=$!
+# unshare takes no notice of SIGTERM; its child does, and tells what it has seen.
+trap 'kill -TERM $(cat "/proc/$outside/task/$outside/children") 2>/dev/null || true' INT TERM HUP
+status=0
+while wait "$outside" || status=$?; kill -0 "$outside" 2>/dev/null; do status=0; done
+exit "$status"

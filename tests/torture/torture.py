@@ -95,9 +95,12 @@ class Torture:
                 told_at = time.monotonic()
                 print(self.board.progress(), flush=True)
         self.finish()
+        self.tell_all()
+        return 1 if self.board.violations or self.board.count_errors(single=True) else 0
+
+    def tell_all(self):
         print(self.board.table())
         print(self.board.progress(), flush=True)
-        return 1 if self.board.violations or self.board.count_errors(single=True) else 0
 
     def start(self):
         names = list(self.cluster.members)
@@ -199,19 +202,25 @@ def parse_options():
 
 def main():
     def interrupt(*_):
+        for number in (signal.SIGTERM, signal.SIGINT):  # once is enough
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
     options = parse_options()
     directory = tempfile.mkdtemp(prefix="chainring-torture-")
     print(f"seed {options.seed}, {options.minutes} minutes, logs and histories in {directory}", flush=True)
-    status = 1
+    torture, status = Torture(options, directory), 1
     try:
-        status = Torture(options, directory).run()
+        status = torture.run()
     except KeyboardInterrupt:
-        print("interrupted", flush=True)
+        print("interrupted")
+        torture.tell_all()
     finally:
+        torture.stopping.set()
+        torture.cluster.end()
         if status == 0 and not options.keep:
-            shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(directory)
         else:
             print(f"kept: {directory}; again: ./dev torture --minutes {options.minutes} --seed {options.seed}",
                   flush=True)
