@@ -87,6 +87,8 @@ constexpr SettingSpec kTable[] = {
      kAtStart, false, "", "How long an absent node keeps its place before its slots get new copies, in milliseconds."},
     {S::drain_timeout_ms, "drain-timeout-ms", milliseconds, kNode | kUpCommand, "25000", 0, kHourMs, kLive, false, "",
      "How long a node that was asked to end serves on until others have taken over its slots, in milliseconds."},
+    {S::copy_rate, "copy-rate", bytes, kNode | kUpCommand, "0", 0, INT64_MAX, kLive, false, "",
+     "How many bytes a second a node copies to those that join chains; 0 is without limit."},
     {S::maxclients, "maxclients", integer, kEverywhere, "10000", 1, 1000000, kLive, false, "",
      "How many clients may be connected to one process."},
     {S::maxmemory, "maxmemory", bytes, kNode | kRouter | kUpCommand, "0", 0, INT64_MAX, kLive, false, "",

@@ -88,7 +88,7 @@ void LockSpace::advance(Millis time) {
 
 // What the engine changed becomes what is known of the locks.
 void LockSpace::take(const engine::Effects& effects) {
-  const auto take_one = [&](uint8_t db, const std::vector<std::string_view>& args) {
+  const auto take_one = [&](uint8_t db, const std::vector<std::string_view>& args, std::string_view) {
     CHECK(args.size() >= 2, "the engine's effects on keys name the key");
     if (args[0] == "del") {
       if (const auto known = locks_.find(std::pair(db, args[1])); known != locks_.end()) forget(known);

@@ -20,18 +20,17 @@ namespace chainring::engine {
 
 static_assert(CopyCursor::kEnd == kDatabaseCount);
 
-// A string is sent in pieces of so many bytes, so that no effect is much longer.
-inline constexpr size_t kCopyPieceBytes = size_t{1} << 20;
-
 // Appends effects that make the keys from the cursor on, until about `bytes_max` bytes are there or the walk has ended,
-// and moves the cursor. Returns the number of keys. The keys of one bucket are never parted, so it may be more.
+// and moves the cursor. Returns the number of keys. The short keys of one bucket are never parted, so it may be more;
+// of a long string it is at least a piece.
 // REQUIRES: !cursor.at_end().
 [[nodiscard]] uint32_t copy_out(const Store& store, Slot slot, CopyCursor& cursor, size_t bytes_max,
                                 std::string& effects);
 
-// Appends what a copy at `cursor` has to be told of the effects of one record, which the store holds already.
+// Appends what a copy at `cursor` has to be told of the effects of one record, which the store holds already. What is
+// appended to a long string that is on its way comes with its last pieces.
 // REQUIRES: the effects were made by this program; they have been applied.
-void copy_effects(const Store& store, Slot slot, const CopyCursor& cursor, std::string_view effects, std::string& out);
+void copy_effects(const Store& store, Slot slot, CopyCursor& cursor, std::string_view effects, std::string& out);
 
 // How many bytes at the front of `effects` are whole effects of `bytes_max` together; of the first one, if it alone is
 // more.

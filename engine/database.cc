@@ -86,7 +86,7 @@ uint32_t Database::copy_out(Slot slot, CopyCursor& cursor, size_t bytes_max, std
   return engine::copy_out(state_->store, slot, cursor, bytes_max, effects);
 }
 
-void Database::copy_effects(Slot slot, const CopyCursor& cursor, std::string_view effects, std::string& out) const {
+void Database::copy_effects(Slot slot, CopyCursor& cursor, std::string_view effects, std::string& out) const {
   engine::copy_effects(state_->store, slot, cursor, effects, out);
 }
 
@@ -94,6 +94,8 @@ void Database::clear_slot(Slot slot) {
   CHECK(slot < kSlotCount, "a slot of the ring");
   state_->store.clear(slot);
 }
+
+bool Database::free_some(size_t keys_max) { return state_->store.free_some(keys_max); }
 
 KeyCounts Database::counts(std::span<const protocol::SlotRange> slots, uint8_t db) const {
   CHECK(db < kDatabaseCount, "the caller judges SELECT");

@@ -84,10 +84,13 @@ class Database {
 
   // For copying a slot to another member while it is written to; see engine/copying.h.
   [[nodiscard]] uint32_t copy_out(Slot slot, CopyCursor& cursor, size_t bytes_max, std::string& effects) const;
-  void copy_effects(Slot slot, const CopyCursor& cursor, std::string_view effects, std::string& out) const;
+  void copy_effects(Slot slot, CopyCursor& cursor, std::string_view effects, std::string& out) const;
 
   // Forgets everything in the slot, in all databases, without effects: it is not this member's any more.
   void clear_slot(Slot slot);
+  // Memory of slots and databases that were cleared comes back by this, some `keys_max` keys at a time, so that nobody
+  // waits for it. Whether there is more. Until then memory_bytes() counts it.
+  bool free_some(size_t keys_max);
 
   // When the key expires; INT64_MAX for never, and for a key that is not there. REQUIRES: db < kDatabaseCount.
   [[nodiscard]] Millis deadline_of(Slot slot, std::string_view key, uint8_t db) const;

@@ -28,12 +28,16 @@ std::string& Effects::bytes_of(Slot slot) {
   return slots_.emplace_back(OfSlot{slot, {}}).bytes;
 }
 
-void Effects::add(Slot slot, uint8_t db, std::span<const std::string_view> args) {
+void append_effect(std::string& bytes, uint8_t db, std::span<const std::string_view> args) {
   CHECK(!args.empty(), "an effect begins with its name");
-  ByteWriter writer(bytes_of(slot));
+  ByteWriter writer(bytes);
   writer(db);
   writer.varint(args.size());
   for (const std::string_view arg : args) writer(arg);
+}
+
+void Effects::add(Slot slot, uint8_t db, std::span<const std::string_view> args) {
+  append_effect(bytes_of(slot), db, args);
 }
 
 }  // namespace chainring::engine

@@ -20,6 +20,12 @@
 
 namespace chainring::engine {
 
+// Appends one effect to those of a slot.
+void append_effect(std::string& bytes, uint8_t db, std::span<const std::string_view> args);
+inline void append_effect(std::string& bytes, uint8_t db, std::initializer_list<std::string_view> args) {
+  append_effect(bytes, db, std::span<const std::string_view>(args.begin(), args.size()));
+}
+
 class Effects {
  public:
   struct OfSlot {
@@ -46,18 +52,20 @@ class Effects {
   std::vector<uint16_t> index_;  // by slot, the place in slots_; made only when there are many slots
 };
 
-// Calls visit(db, args) for each effect of one slot. REQUIRES: `bytes` were made by Effects, or applied.
+// Calls visit(db, args, bytes) for each effect of one slot, with the effect's own part of the bytes.
+// REQUIRES: `bytes` were made by Effects, or applied.
 template <class Visit>
 void for_each_effect(std::string_view bytes, Visit&& visit) {
   ByteReader reader(bytes);
   std::vector<std::string_view> args;
   while (!reader.rest().empty()) {
+    const std::string_view from = reader.rest();
     uint8_t db = 0;
     reader(db);
     args.resize(reader.varint());
     for (std::string_view& arg : args) reader(arg);
     CHECK(!reader.failed() && !args.empty(), "effects are made whole");
-    visit(db, args);
+    visit(db, args, from.substr(0, from.size() - reader.rest().size()));
   }
 }
 

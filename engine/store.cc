@@ -6,6 +6,11 @@
 #include "protocol/slot.h"
 
 namespace chainring::engine {
+namespace {
+
+constexpr size_t kFreedAtOnceMax = 32;  // keys of one table
+
+}  // namespace
 
 // The earliest deadline is looked for in the slot's databases only when that of the changed one moved.
 class Store::Change {
@@ -173,8 +178,25 @@ void Store::clear(Slot slot, uint8_t db) {
   if (keys == nullptr) return;
   Change change(*this, slot, *keys);
   keys->deadlines.clear();
-  keys->table.clear();
+  if (keys->table.size() > kFreedAtOnceMax) {
+    garbage_.push_back({std::make_unique<Table>(hash_seed_), keys->entry_bytes + keys->table.memory_bytes()});
+    garbage_bytes_ += garbage_.back().bytes;
+    keys->table.move_to(*garbage_.back().table);
+  } else {
+    keys->table.clear();
+  }
   keys->entry_bytes = 0;
+}
+
+bool Store::free_some(size_t keys_max) {
+  for (size_t freed = 0; freed < keys_max && !garbage_.empty();) {
+    Garbage& first = garbage_.front();
+    freed += first.table->clear_some(keys_max - freed);
+    if (first.table->size() != 0) continue;
+    garbage_bytes_ -= first.bytes;
+    garbage_.pop_front();
+  }
+  return !garbage_.empty();
 }
 
 void Store::clear(Slot slot) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -61,14 +62,17 @@ class Store {
   void rename(const Key& from, const Key& to);
   void copy(const Key& from, const Key& to);
 
+  // The keys are gone at once; of many, memory is given back by free_some().
   void clear(Slot slot);
   void clear(Slot slot, uint8_t db);
+  // Gives back memory of some `keys_max` keys that clear() took out. Whether there are more.
+  bool free_some(size_t keys_max);
 
   // nullptr when nothing was ever there.
   [[nodiscard]] Keyspace* keyspace(Slot slot, uint8_t db) const;
   [[nodiscard]] const SlotMinimum& earliest() const { return earliest_; }
   [[nodiscard]] Entry* first_deadline(Slot slot, uint8_t& db) const;
-  [[nodiscard]] uint64_t memory_bytes() const { return memory_bytes_; }
+  [[nodiscard]] uint64_t memory_bytes() const { return memory_bytes_ + garbage_bytes_; }
 
   // The clock that accesses are noted with; the last one seen.
   void set_access_clock(Millis now) { access_seconds_ = static_cast<uint32_t>(now / 1000) & Entry::kAccessSecondsMask; }
@@ -83,6 +87,10 @@ class Store {
     Keyspace first;                                                    // database 0
     std::array<std::unique_ptr<Keyspace>, kDatabaseCount - 1> others;  // made on first use
   };
+  struct Garbage {
+    std::unique_ptr<Table> table;
+    uint64_t bytes = 0;
+  };
   // Brackets a change of one keyspace and brings the sums up to date behind it.
   class Change;
 
@@ -93,7 +101,9 @@ class Store {
   uint64_t hash_seed_;
   std::vector<std::unique_ptr<SlotKeys>> slots_;
   SlotMinimum earliest_;
-  uint64_t memory_bytes_ = 0;
+  uint64_t memory_bytes_ = 0;    // without garbage_
+  std::deque<Garbage> garbage_;  // cleared, not yet freed
+  uint64_t garbage_bytes_ = 0;
   uint32_t access_seconds_ = 0;
 };
 

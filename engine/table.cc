@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 
@@ -175,14 +176,35 @@ void Table::extract(uint64_t hash, const Entry* entry) {
   shrink(hash);
 }
 
-void Table::clear() {
-  std::vector<Entry*> entries;
-  for (uint64_t position = 0; position != kEndPosition;) {
-    entries.clear();
-    position = scan(position, entries);
-    for (Entry* entry : entries) Entry::destroy(entry);
-  }
+void Table::clear() { static_cast<void>(clear_some(SIZE_MAX)); }
 
+size_t Table::clear_some(size_t entries_max) {
+  std::vector<Entry*> entries;
+  size_t destroyed = 0;
+  while (destroyed_below_ != kEndPosition && size_ != 0) {
+    if (destroyed >= entries_max) return destroyed;
+    entries.clear();
+    destroyed_below_ = scan(destroyed_below_, entries);
+    for (Entry* entry : entries) Entry::destroy(entry);
+    destroyed += entries.size();
+  }
+  free_all_segments();
+  destroyed_below_ = 0;
+  return destroyed;
+}
+
+void Table::move_to(Table& empty) {
+  CHECK(empty.size_ == 0 && empty.seed_ == seed_, "a table is moved to an empty one of its kind");
+  empty.clear();
+  std::swap(size_, empty.size_);
+  std::swap(bucket_bytes_, empty.bucket_bytes_);
+  std::swap(only_, empty.only_);
+  std::swap(directory_, empty.directory_);
+  std::swap(depth_, empty.depth_);
+  std::swap(deepest_segments_, empty.deepest_segments_);
+}
+
+void Table::free_all_segments() {
   const Segment* freed = nullptr;
   const auto drop = [&](Segment* segment) {
     if (segment == nullptr || segment == freed) return;

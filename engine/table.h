@@ -49,6 +49,11 @@ class Table {
   // Takes the entry out, which is the caller's then. REQUIRES: it is there.
   void extract(uint64_t hash, const Entry* entry);
   void clear();
+  // Gives everything to the other one, which was empty. REQUIRES: the same seed.
+  void move_to(Table& empty);
+  // clear() in steps: destroys some `entries_max` entries and returns how many it were. When size() is 0 all is done;
+  // until then nothing else may be done with the table but end its life.
+  size_t clear_some(size_t entries_max);
 
   // Adds the entries at `position` (a whole bucket, possibly none) to `out`, and returns the next position, or
   // kEndPosition. The first position is 0. REQUIRES: position < kEndPosition.
@@ -66,6 +71,7 @@ class Table {
   }
   [[nodiscard]] Segment* make_segment(int depth, int log2_buckets);
   void free_segment(Segment* segment);
+  void free_all_segments();
   void put(Segment* segment, uint64_t hash, Entry* entry);
   void install(Segment* segment, uint64_t hash);
   void make_room(uint64_t hash);
@@ -82,6 +88,7 @@ class Table {
   std::vector<Segment*> directory_;  // 2^depth_ places while depth_ > 0; neighbours may share a segment
   int depth_ = 0;
   uint32_t deepest_segments_ = 0;  // of depth_, while depth_ > 0
+  uint64_t destroyed_below_ = 0;   // the position before which clear_some() has destroyed the entries
 };
 
 }  // namespace chainring::engine

@@ -35,7 +35,7 @@ class CopyContent {
  public:
   virtual ~CopyContent() = default;
   virtual uint32_t copy_out(Slot slot, engine::CopyCursor& cursor, size_t bytes_max, std::string& effects) = 0;
-  virtual void copy_effects(Slot slot, const engine::CopyCursor& cursor, std::string_view record_effects,
+  virtual void copy_effects(Slot slot, engine::CopyCursor& cursor, std::string_view record_effects,
                             std::string& out) = 0;
 };
 

@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kUncommittedBytesMax = size_t{256} << 20;
 constexpr size_t kExpiredKeysPerTurnMax = 1000;
 constexpr size_t kCheckedKeysPerTurnMax = 5000;  // by new placement rules
+constexpr size_t kFreedKeysPerTurnMax = 2000;
 constexpr Micros kExpireInterval = 100 * kMicrosPerMilli;
 constexpr std::array kAllSlots = {protocol::SlotRange{0, kSlotCount - 1}};
 
@@ -71,6 +72,7 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
   send_chain_messages();
   mind_the_door();
   mind_the_drain();
+  free_memory();
   if (!store_.chains().broken().ok()) end(store_.chains().broken());
   if (stopping_) finished_ = true;
 }
@@ -79,7 +81,8 @@ Micros Node::next_wake() const {
   Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_, drained_by_,
                           parked_.next_deadline(), locks_.next_tick()});
   for (const auto& [member, link] : links_) next = std::min(next, link->next_tick());
-  return copying_goes_on_ || rules_check_.has_work() ? now_.mono : next;
+  if (copying_goes_on_) next = std::min(next, copy_rate_.next(now_.mono));
+  return freeing_goes_on_ || rules_check_.has_work() ? now_.mono : next;
 }
 
 // The slots are handed over first, and served on meanwhile.
@@ -244,9 +247,15 @@ void Node::expire_keys() {
 void Node::copy_to_learners() {
   Chains& chains = store_.chains();
   const uint64_t before = chains.copies().bytes_sent();
-  chains.copy([this](MemberId member) { return room_on_link(member); });
-  copying_goes_on_ = chains.copies().has_work() && chains.copies().bytes_sent() != before;
+  const auto rate = static_cast<uint64_t>(settings_.number(Setting::copy_rate));
+  const uint64_t allowed = copy_rate_.allowed(rate, now_.mono);
+  chains.copy([&](MemberId member) { return std::min<uint64_t>(room_on_link(member), allowed); });
+  const uint64_t sent = chains.copies().bytes_sent() - before;
+  copy_rate_.spend(sent);
+  copying_goes_on_ = chains.copies().has_work() && (sent != 0 || allowed == 0);
 }
+
+void Node::free_memory() { freeing_goes_on_ = store_.free_some(kFreedKeysPerTurnMax); }
 
 void Node::check_rules() {
   rules_check_.work(store_.database(), store_.chains(), table_.placement(), kCheckedKeysPerTurnMax);

@@ -19,6 +19,7 @@
 #include "base/settings.h"
 #include "base/transport.h"
 #include "node/cluster_view.h"
+#include "node/copy_rate.h"
 #include "node/door.h"
 #include "node/held.h"
 #include "node/lease.h"
@@ -83,6 +84,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   [[nodiscard]] bool is_needed() const;
   void mind_the_drain();
   void mind_the_door();
+  void free_memory();
   void reassure();
   [[nodiscard]] Micros lease_length() const { return settings_.number(Setting::lease_ms) * kMicrosPerMilli; }
 
@@ -202,6 +204,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   Micros coordinator_heard_ = 0;
   Micros expire_at_ = 0;
   bool heartbeat_due_ = false;
+  CopyRate copy_rate_;
+  bool freeing_goes_on_ = false;
   bool copying_goes_on_ = false;  // there was room for more than a turn's worth
   bool door_closed_ = false;      // too much is uncommitted: requests are not read (R11)
   Micros drained_by_ = kNever;    // asked to end: until then at most the slots are handed over

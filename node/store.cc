@@ -209,8 +209,9 @@ size_t Store::expire(std::span<const protocol::SlotRange> headed, Millis now, si
   const size_t removed = database_->expire(headed, now, keys_max, effects_);
   for (const engine::Effects::OfSlot& effect : effects_.slots()) {
     std::vector<uint64_t> hashes;
-    engine::for_each_effect(effect.bytes,
-                            [&](uint8_t, const auto& args) { hashes.push_back(protocol::key_hash(args[1])); });
+    engine::for_each_effect(effect.bytes, [&](uint8_t, const auto& args, std::string_view) {
+      hashes.push_back(protocol::key_hash(args[1]));
+    });
     LocalRecord record;
     record.slot = effect.slot;
     record.time = chains_.execution_time(effect.slot, now);
@@ -234,8 +235,7 @@ uint32_t Store::copy_out(Slot slot, engine::CopyCursor& cursor, size_t bytes_max
   return database_->copy_out(slot, cursor, bytes_max, effects);
 }
 
-void Store::copy_effects(Slot slot, const engine::CopyCursor& cursor, std::string_view record_effects,
-                         std::string& out) {
+void Store::copy_effects(Slot slot, engine::CopyCursor& cursor, std::string_view record_effects, std::string& out) {
   database_->copy_effects(slot, cursor, record_effects, out);
 }
 

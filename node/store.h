@@ -88,6 +88,8 @@ class Store final : private ChainObserver {
   [[nodiscard]] const Chains& chains() const { return chains_; }
   // nullptr before the first table.
   [[nodiscard]] const engine::Database* database() const { return database_.get(); }
+  // Gives back memory of slots that were dropped or flushed, some `keys_max` keys' worth. Whether there is more.
+  bool free_some(size_t keys_max) { return database_ && database_->free_some(keys_max); }
   [[nodiscard]] size_t held() const { return held_.count(); }
 
  private:
@@ -97,8 +99,7 @@ class Store final : private ChainObserver {
   void committed(Slot slot, Sequence sequence) override;
   void dropped(Slot slot, bool outlived) override;
   uint32_t copy_out(Slot slot, engine::CopyCursor& cursor, size_t bytes_max, std::string& effects) override;
-  void copy_effects(Slot slot, const engine::CopyCursor& cursor, std::string_view record_effects,
-                    std::string& out) override;
+  void copy_effects(Slot slot, engine::CopyCursor& cursor, std::string_view record_effects, std::string& out) override;
 
   // Where the keys of a command are, by the placement rules (R23).
   enum class KeysAt : uint8_t {

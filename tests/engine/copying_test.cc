@@ -70,6 +70,7 @@ TEST_CASE("copy_out: a copy made while keys are written, renamed and flushed is 
   f.keys = 1 + f.random.below(400);
   for (int i = 0; i < 300; ++i) f.write();
   f.cursor = {};
+  f.cursor.piece_bytes = f.random.percent(50) ? 1 + f.random.below(20) : kCopyPieceBytes;
   f.copy.clear_slot(f.slot);
   while (!f.cursor.at_end()) {
     f.walk(1 + f.random.below(400));
@@ -80,20 +81,39 @@ TEST_CASE("copy_out: a copy made while keys are written, renamed and flushed is 
   REQUIRE(f.copy.digest(f.slot) == f.source.database.digest(f.slot));
 }
 
-TEST_CASE("copy_out: a long string goes in pieces, and whole_effects() parts them") {
+TEST_CASE("copy_out: a long string goes in pieces, a turn's worth at a time, and whole_effects() parts them") {
   Copying f(1);
   const std::string text(3 * kCopyPieceBytes + 17, 'x');
   f.source.Run({"set", "{t}long", text, "px", "100000"});
-  std::string effects;
-  REQUIRE(f.source.database.copy_out(f.slot, f.cursor, 1, effects) == 1);
-  int parts = 0;
-  for (std::string_view rest = effects; !rest.empty(); ++parts) {
-    const size_t size = whole_effects(rest, kCopyPieceBytes);
-    REQUIRE(size <= kCopyPieceBytes + 100);
-    REQUIRE(f.copy.apply(f.slot, rest.substr(0, size)).ok());
-    rest.remove_prefix(size);
+  int turns = 0;
+  for (; !f.cursor.at_end(); ++turns) {
+    std::string effects;
+    (void)f.source.database.copy_out(f.slot, f.cursor, 1, effects);
+    REQUIRE(effects.size() <= kCopyPieceBytes + 100);
+    REQUIRE(whole_effects(effects, kCopyPieceBytes) == effects.size());
+    REQUIRE(f.copy.apply(f.slot, effects).ok());
   }
-  REQUIRE(parts == 4);
+  REQUIRE(turns >= 4);
+  REQUIRE(f.copy.digest(f.slot) == f.source.database.digest(f.slot));
+}
+
+TEST_CASE("copy_effects: a long string that is written to while its pieces are sent arrives whole") {
+  const std::string_view write =
+      GENERATE("append {t}long tail", "setrange {t}long 2 XY", "setrange {t}long 14 XY", "setrange {t}long 30 XY",
+               "set {t}long new", "getdel {t}long", "pexpire {t}long 5000", "rename {t}long {t}other",
+               "copy {t}long {t}other", "flushall");
+  CAPTURE(write);
+  Copying f(1);
+  f.cursor.piece_bytes = 4;
+  f.source.Line("set {t}long 0123456789abcdef");
+  f.walk(1);
+  f.walk(1);
+  REQUIRE(f.cursor.open);
+  f.source.Line(write);
+  std::string told;
+  f.source.database.copy_effects(f.slot, f.cursor, f.source.effects.slots()[0].bytes, told);
+  REQUIRE(f.copy.apply(f.slot, told).ok());
+  while (!f.cursor.at_end()) f.walk(1);
   REQUIRE(f.copy.digest(f.slot) == f.source.database.digest(f.slot));
 }
 

@@ -162,6 +162,23 @@ TEST_CASE("Database.memory_bytes: grows with what is kept and goes back to nothi
   CHECK(session.database.memory_bytes() == 0);
 }
 
+TEST_CASE("Database.free_some: many keys are gone at once, and their memory comes back bit by bit") {
+  Session session;
+  for (int i = 0; i < 1000; ++i) session.Run({"set", "{s}" + std::to_string(i), "a value that is kept beside its key"});
+  const uint64_t full = session.database.memory_bytes();
+  session.database.clear_slot(protocol::slot_of("s"));
+  CHECK(session.Line("dbsize") == ":0\r\n");
+  CHECK(session.database.memory_bytes() > full / 2);
+  session.Run({"set", "{s}new", "value"});
+  int steps = 1;
+  while (session.database.free_some(100)) ++steps;
+  CHECK(steps >= 5);
+  CHECK(steps <= 11);
+  CHECK(session.Line("get {s}new") == "$5\r\nvalue\r\n");
+  session.Line("flushall");
+  CHECK(session.database.memory_bytes() == 0);
+}
+
 TEST_CASE("Database.memory_bytes: what comes and goes leaves the sum as it was") {
   Session session;
   session.Line("set {s}stays v");

@@ -25,7 +25,7 @@ class Log final : public ChainObserver {
     for (const std::string& one : applied[slot]) append_effect(effects, one);
     return 0;
   }
-  void copy_effects(Slot, const engine::CopyCursor&, std::string_view, std::string&) override {}
+  void copy_effects(Slot, engine::CopyCursor&, std::string_view, std::string&) override {}
   // As engine::whole_effects() wants them.
   static void append_effect(std::string& out, std::string_view text) {
     ByteWriter writer(out);
