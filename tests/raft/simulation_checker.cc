@@ -128,15 +128,20 @@ void Checker::check_leader(ServerId id, const Mirror& mirror, const Core& core) 
   if (core.note() < quorum_note_) fail(id, "was elected without the note that a quorum knew");
 }
 
-void Checker::flushing(ServerId id, const Core& core) {
+void Checker::flushing(ServerId id, const Core& core) { note_change(id, core, core.log().last_index()); }
+
+void Checker::turned(ServerId id, const Core& core) {
+  note_change(id, core, core.stable());
+  flushed(id, core);
+}
+
+void Checker::note_change(ServerId id, const Core& core, Index last) {
   Mirror& mirror = mirrors_[id];
   const EntryLog& log = core.log();
-  Change change{log.base(), std::min<Index>(log.last_index(), mirror.terms.size()), core.applied(), {}};
+  Change change{log.base(), std::min<Index>(last, mirror.terms.size()), core.applied(), {}};
   while (change.kept > change.base && mirror.terms[change.kept - 1] != log.at(change.kept).term) --change.kept;
   change.kept = std::max(change.kept, change.base);
-  for (Index i = change.kept + 1; i <= log.last_index(); ++i) {
-    change.entries.push_back(known_entry(log, i));
-  }
+  for (Index i = change.kept + 1; i <= last; ++i) change.entries.push_back(known_entry(log, i));
   if (change.base > committed_.size()) fail(id, "a snapshot of entries that nobody committed");
   mirror.change = std::move(change);
   mirror.flushing = true;

@@ -30,6 +30,8 @@ class Checker {
   // Around a flush; the second only when it succeeded: then what the core held before it is on the server's disk.
   void flushing(ServerId id, const Core& core);
   void flushed(ServerId id, const Core& core);
+  // For who sees a server only between its turns: all that the core has persisted by now is on its disk.
+  void turned(ServerId id, const Core& core);
   // The server is about to crash; its disk holds something between its last flush and `core`.
   void crashing(ServerId id, const Core& core);
 
@@ -86,6 +88,7 @@ class Checker {
     std::vector<Term> core_terms;  // what the core held at the crash
   };
 
+  void note_change(ServerId id, const Core& core, Index last);  // of the log up to `last`
   void check_hard_state(ServerId id, Mirror& mirror, const Core& core);
   void check_leader(ServerId id, const Mirror& mirror, const Core& core);
   void take_change(ServerId id, Mirror& mirror, const Core& core);

@@ -8,10 +8,26 @@ namespace {
 constexpr Micros kDialAgain = 30 * kMicrosPerMilli;
 constexpr size_t kPipelineMost = 5;
 constexpr Micros kLockTtl = 700 * kMicrosPerMilli;
+constexpr Micros kLockHeldForSure = kLockTtl - kLockTtl / 40;  // by true time, however fast the leader's clock runs
+
+constexpr size_t kKeys = 6;
+constexpr size_t kPairs = 2;
 
 using Kind = protocol::ReplyValue::Kind;
 
+// Some keys are counters: they hold numbers only.
+bool is_counter(size_t number) { return number % 3 == 0; }
+std::string key_name(size_t number) { return concat(is_counter(number) ? "count" : "key", number); }
+std::string pair_name(size_t number) { return concat("pair", number); }
+
 }  // namespace
+
+std::vector<std::string> Client::all_keys() {
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < kKeys; ++i) keys.push_back(key_name(i));
+  for (size_t i = 0; i < kPairs; ++i) keys.push_back(pair_name(i));
+  return keys;
+}
 
 Client::Client(Plan plan, Notebook& notebook, const Micros& world_time, Transport& transport, Random& random)
     : plan_(std::move(plan)), notebook_(notebook), world_time_(world_time), transport_(transport), random_(random) {}
@@ -24,7 +40,7 @@ Status Client::start(Now now) {
 void Client::request_stop(Now) { calling_ = false; }
 
 void Client::dial(Now now) {
-  conn_ = transport_.connect(plan_.router);
+  conn_ = transport_.connect(plan_.routers[random_.below(plan_.routers.size())]);
   up_ = false;
   call_at_ = now.mono;
   dial_at_ = kNever;
@@ -84,13 +100,12 @@ void Client::call_some() {
 }
 
 void Client::call_operation() {
-  const size_t key_number = random_.below(plan_.keys);
-  // Some keys are counters: they hold numbers only.
-  const bool counter = key_number % 3 == 0;
+  const size_t key_number = random_.below(kKeys);
+  const bool counter = is_counter(key_number);
   Operation operation;
   operation.client = plan_.id;
   operation.place = notebook_.calls++;
-  operation.key = concat(counter ? "count" : "key", key_number);
+  operation.key = key_name(key_number);
   operation.argument = concat("v", plan_.id, ".", operation.place);
   operation.called = world_time_;
   const uint64_t choice = random_.below(100);
@@ -144,7 +159,7 @@ void Client::call_transaction() {
   Operation operation;
   operation.client = plan_.id;
   operation.place = notebook_.calls++;
-  operation.key = concat("pair", random_.below(2));
+  operation.key = pair_name(random_.below(kPairs));
   operation.called = world_time_;
   operation.kind = random_.percent(60) ? Operation::Kind::incr : Operation::Kind::get;
   const std::string command = operation.kind == Operation::Kind::incr ? "INCR" : "GET";
@@ -173,7 +188,7 @@ void Client::call_lock() {
   wanted.key = key;
   wanted.owner = concat("c", plan_.id, ".", notebook_.calls++);
   wanted.called = world_time_;
-  wanted.ttl = kLockTtl;
+  wanted.ttl = kLockHeldForSure;
   send({"LOCK", "ACQUIRE", key, wanted.owner, "TTL", concat(kLockTtl / kMicrosPerMilli)});
   open_.push_back({Open::What::acquire, 0, world_time_, wanted});
 }

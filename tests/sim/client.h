@@ -29,11 +29,11 @@ class Client final : public Process {
  public:
   struct Plan {
     size_t id = 0;
-    Address router;
-    size_t keys = 6;
+    std::vector<Address> routers;  // it connects to any of them
     size_t locks = 2;
     Micros think_most = 30 * kMicrosPerMilli;
   };
+  [[nodiscard]] static std::vector<std::string> all_keys();  // but for locks, that any client uses
   Client(Plan plan, Notebook& notebook, const Micros& world_time, Transport& transport, Random& random);
 
   [[nodiscard]] Status start(Now now) override;

@@ -3,6 +3,7 @@
 //   cluster_sim --seed S [--verbose]    one seed, with what its processes say
 // Exit status: 0 all held, 1 a violation (its seed is printed), 2 used wrongly.
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -15,6 +16,7 @@
 
 namespace {
 
+using chainring::append_text;
 using chainring::concat;
 using chainring::parse_uint;
 namespace sim = chainring::sim;
@@ -46,6 +48,19 @@ std::optional<Options> parse(int argc, char** argv) {
   return options;
 }
 
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+std::string summary(const sim::RunReport& total, uint64_t seeds) {
+  std::string text =
+      concat(seeds, " seeds: ", total.operations, " operations, ", total.answered, " answered, ", total.errors,
+             " errors, ", total.grants, " locks granted, ", total.unjudged_keys, " keys unjudged, ",
+             std::llround(cpu_seconds() * 1000 / static_cast<double>(seeds)), " ms of CPU each; faults:");
+  for (size_t kind = 0; kind < sim::kFaultKinds; ++kind) {
+    append_text(text, kind == 0 ? " " : ", ", total.faults.of(kind), " ", sim::kFaultNames[kind]);
+  }
+  return text;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -70,17 +85,9 @@ int main(int argc, char** argv) {
     total.errors += report.errors;
     total.grants += report.grants;
     total.unjudged_keys += report.unjudged_keys;
-    total.faults.broken_streams += report.faults.broken_streams;
-    total.faults.kills += report.faults.kills;
-    total.faults.pauses += report.faults.pauses;
-    total.faults.partitions += report.faults.partitions;
+    total.faults.add(report.faults);
     if ((i + 1) % 20 == 0 || i + 1 == options->seeds) {
-      std::printf("%s\n",
-                  concat(i + 1, " seeds: ", total.operations, " operations, ", total.answered, " answered, ",
-                         total.errors, " errors, ", total.grants, " locks granted; ", total.faults.kills, " kills, ",
-                         total.faults.pauses, " pauses, ", total.faults.partitions, " cuts, ",
-                         total.faults.broken_streams, " broken streams; ", total.unjudged_keys, " keys unjudged")
-                      .c_str());
+      std::printf("%s\n", summary(total, i + 1).c_str());
       std::fflush(stdout);
     }
   }

@@ -19,7 +19,7 @@ Status Operator::start(Now now) {
 }
 
 void Operator::dial(Now now) {
-  conn_ = transport_.connect(plan_.router);
+  conn_ = transport_.connect(plan_.routers[random_.below(plan_.routers.size())]);
   up_ = waits_ = false;
   ask_at_ = now.mono;
   dial_at_ = kNever;

@@ -16,7 +16,7 @@ namespace chainring::sim {
 class Operator final : public Process {
  public:
   struct Plan {
-    Address router;
+    std::vector<Address> routers;    // it connects to any of them
     std::vector<std::string> nodes;  // all of them, in the ring or not
     Micros think_most = 1500 * kMicrosPerMilli;
   };

@@ -14,6 +14,10 @@ constexpr Millis kWallBegins = 1'700'000'000'000;
 constexpr Micros kTurnDelayMost = 100;               // a scheduler's wake-up
 constexpr Micros kDialAgain = 50 * kMicrosPerMilli;  // while a cut keeps a stream from coming up
 constexpr Micros kBreakNoticedWithin = 100 * kMicrosPerMilli;
+constexpr Micros kLateLeast = 100 * kMicrosPerMilli;
+constexpr Micros kLateMost = 1500 * kMicrosPerMilli;
+constexpr Micros kTurnTakesLeast = 20;  // where it takes any time
+constexpr Micros kTurnTakesMost = 100;
 
 }  // namespace
 
@@ -118,21 +122,35 @@ HostId World::add_host(std::string name, uint16_t port, Factory factory, int32_t
   host.port = port;
   host.factory = std::move(factory);
   host.clock_ppm = clock_ppm;
+  host.clock_set_at = now_;
+  host.clock_then = now_ + static_cast<Micros>(hosts_.size()) * kMicrosPerMilli;  // no two agree
   return hosts_.size() - 1;
 }
 
-Now World::local_now(HostId host) const {
-  const Micros drift = now_ / 1'000'000 * hosts_[host].clock_ppm;
-  return {now_ + drift + static_cast<Micros>(host) * 1000, kWallBegins + now_ / kMicrosPerMilli};
+Now World::local_now(HostId id) const {
+  const Host& host = hosts_[id];
+  const Micros passed = now_ - host.clock_set_at;
+  return {host.clock_then + passed + passed * host.clock_ppm / 1'000'000,
+          kWallBegins + now_ / kMicrosPerMilli + host.wall_ahead};
 }
+
+void World::set_drift(HostId id, int32_t clock_ppm) {
+  Host& host = hosts_[id];
+  host.clock_then = local_now(id).mono;
+  host.clock_set_at = now_;
+  host.clock_ppm = clock_ppm;
+}
+
+void World::set_wall(HostId host, Millis ahead) { hosts_[host].wall_ahead = ahead; }
 
 void World::start(HostId id) {
   Host& host = hosts_[id];
   CHECK(host.process == nullptr, "a host runs one process at a time");
   sweep();
-  if (host.life > 0) ++counts_.restarts;
   ++host.life;
   host.listening = false;
+  host.paused_until = host.stall = 0;
+  host.turn_scheduled = kNever;
   host.events.clear();
   host.written.clear();
   host.transport = std::make_unique<SimTransport>(*this, id, host.life);
@@ -142,18 +160,18 @@ void World::start(HostId id) {
   say(host.name, "starts");
   const Status started = host.process->start(local_now(id));
   CHECK(started.ok(), "a simulated process starts");
+  if (after_start) after_start(id);
   schedule_turn(id, now_);
 }
 
 void World::kill(HostId id) {
   Host& host = hosts_[id];
   if (host.process == nullptr) return;
-  ++counts_.kills;
   say(host.name, "is killed");
+  if (before_kill) before_kill(id);
   const uint64_t life = host.life;
   host.process.reset();
   host.listening = false;
-  host.paused_until = 0;
   host.events.clear();
   for (auto& [stream, state] : streams_) {
     for (int side = 0; side < 2; ++side) {
@@ -175,18 +193,26 @@ void World::request_stop(HostId id) {
 
 void World::pause(HostId id, Micros length) {
   if (hosts_[id].process == nullptr) return;
-  ++counts_.pauses;
-  say(hosts_[id].name, concat("is paused for ", length / 1000, " ms"));
-  hosts_[id].paused_until = now_ + length;
-  schedule_turn(id, now_ + length);
+  say(hosts_[id].name, concat("is paused for ", length / kMicrosPerMilli, " ms"));
+  hosts_[id].paused_until = std::max(hosts_[id].paused_until, now_ + length);
+  schedule_turn(id, hosts_[id].paused_until);
+}
+
+void World::stall(HostId id, Micros length) {
+  if (hosts_[id].process == nullptr) return;
+  say(hosts_[id].name, concat("stalls for ", length / kMicrosPerMilli, " ms in its next turn"));
+  hosts_[id].stall = length;
+}
+
+void World::slow(HostId id, uint32_t factor) {
+  say(hosts_[id].name, concat("is slowed by ", factor));
+  hosts_[id].slowed = factor;
 }
 
 void World::cut(HostId from, HostId to, bool cut) {
   cuts_[{from, to}] = cut;
-  if (cut) {
-    ++counts_.partitions;
-    return;
-  }
+  if (verbose_) say(hosts_[from].name, concat(cut ? "is cut from " : "is joined again to ", hosts_[to].name));
+  if (cut) return;
   std::vector<uint64_t> ids;
   for (const auto& [stream, state] : streams_) ids.push_back(stream);
   std::sort(ids.begin(), ids.end());
@@ -246,22 +272,28 @@ void World::dial(uint64_t stream, HostId from, uint64_t life, uint16_t port) {
   event(from, {NetEvent::Kind::connected, conn_of(stream, 0)});
 }
 
-void World::send(uint64_t stream, int from_side) {
+void World::send(uint64_t stream, int from_side, Micros leaves) {
   Stream& state = streams_[stream];
   End& from = state.ends[from_side];
   End& to = state.ends[1 - from_side];
   std::string bytes = std::exchange(from.out, {});
   if (bytes.size() > kOutputLowWater) event(from.host, {NetEvent::Kind::drained, conn_of(stream, from_side)});
   if (state.broken) return;
-  if (faults_.breaks_per_100k > 0 && random_.below(100'000) < faults_.breaks_per_100k) return break_stream(stream);
-  to.last_arrival = std::max(to.last_arrival + 1, now_ + delay());
+  if (faults_.breaks_per_100k + faults_.late_per_100k > 0) {
+    const uint64_t chance = random_.below(100'000);
+    if (chance < faults_.breaks_per_100k) return break_stream(stream);
+    if (chance < faults_.breaks_per_100k + faults_.late_per_100k) {
+      return come_late(stream, from_side, std::move(bytes));
+    }
+  }
+  to.last_arrival = std::max(to.last_arrival + 1, leaves + delay());
   const int side = 1 - from_side;
   at(to.last_arrival,
      [this, stream, side, bytes = std::move(bytes)]() mutable { deliver(stream, side, std::move(bytes)); });
 }
 
 void World::break_stream(uint64_t stream) {
-  ++counts_.broken_streams;
+  counts_.add(Fault::stream_broken);
   streams_[stream].broken = true;
   for (int side = 0; side < 2; ++side) {
     at(now_ + static_cast<Micros>(random_.below(kBreakNoticedWithin)), [this, stream, side] {
@@ -271,6 +303,22 @@ void World::break_stream(uint64_t stream) {
       event(state->second.ends[side].host, {NetEvent::Kind::closed, conn_of(stream, side)});
     });
   }
+}
+
+// The sender loses the stream at once and will dial again; the receiver has its bytes, and the end, only later.
+void World::come_late(uint64_t stream, int from_side, std::string bytes) {
+  counts_.add(Fault::stream_late);
+  Stream& state = streams_[stream];
+  End& from = state.ends[from_side];
+  End& to = state.ends[1 - from_side];
+  from.open = false;
+  event(from.host, {NetEvent::Kind::closed, conn_of(stream, from_side)});
+  const Micros late = kLateLeast + static_cast<Micros>(random_.below(kLateMost - kLateLeast));
+  to.last_arrival = std::max(to.last_arrival + 1, now_ + late);
+  const int side = 1 - from_side;
+  at(to.last_arrival,
+     [this, stream, side, bytes = std::move(bytes)]() mutable { deliver(stream, side, std::move(bytes)); });
+  at(to.last_arrival + 1, [this, stream, side] { deliver_end(stream, side); });
 }
 
 void World::deliver(uint64_t stream, int side, std::string bytes) {
@@ -332,7 +380,9 @@ void World::turn(HostId id) {
     return e.kind != NetEvent::Kind::closed && end_of(e.conn, id, host.life) == nullptr;
   });
   host.process->turn(local_now(id), events);
-  send_written(id);
+  const Micros leaves = now_ + cost_of_turn(id);
+  send_written(id, leaves);
+  host.paused_until = std::max(host.paused_until, leaves);
   if (after_turn) after_turn(id);
   if (host.process->finished()) {
     say(host.name, concat("ends: ", host.process->outcome().message()));
@@ -343,7 +393,17 @@ void World::turn(HostId id) {
   schedule_wake(id);
 }
 
-void World::send_written(HostId id) {
+Micros World::cost_of_turn(HostId id) {
+  Host& host = hosts_[id];
+  Micros cost = std::exchange(host.stall, 0);
+  if (host.slowed > 1) {
+    const Micros takes = kTurnTakesLeast + static_cast<Micros>(random_.below(kTurnTakesMost - kTurnTakesLeast));
+    cost += takes * host.slowed;
+  }
+  return turn_cost ? cost + turn_cost(id) : cost;
+}
+
+void World::send_written(HostId id, Micros leaves) {
   Host& host = hosts_[id];
   std::vector<uint64_t> written = std::exchange(host.written, {});
   std::sort(written.begin(), written.end());
@@ -354,10 +414,10 @@ void World::send_written(HostId id) {
       if (state == streams_.end()) break;
       End& end = state->second.ends[side];
       if (end.host != id || end.life != host.life || !end.open) continue;
-      if (!end.out.empty()) send(stream, side);
+      if (!end.out.empty()) send(stream, side, leaves);
       if (!end.flushing) continue;
       end.open = false;
-      at(now_ + delay(), [this, stream, other = 1 - side] { deliver_end(stream, other); });
+      at(leaves + delay(), [this, stream, other = 1 - side] { deliver_end(stream, other); });
     }
   }
 }

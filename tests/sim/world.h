@@ -6,6 +6,9 @@
 // everything behind it lost; both ends learn of it at different times. Duplicates come as they do in life: what was
 // sent on an old stream arrives after it was sent again on a new one.
 //
+// A turn takes no time unless the host is slowed or stalled: then the clock that the turn read is old when its output
+// leaves.
+//
 // Thread-safety: none.
 #pragma once
 
@@ -21,6 +24,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "base/transport.h"
+#include "tests/sim/fault.h"
 
 namespace chainring::sim {
 
@@ -30,10 +34,7 @@ struct NetworkFaults {
   Micros delay_least = 50;
   Micros delay_most = 1500;
   uint32_t breaks_per_100k = 0;  // of messages: the stream breaks there
-};
-
-struct FaultCounts {
-  uint64_t broken_streams = 0, kills = 0, pauses = 0, partitions = 0, restarts = 0;
+  uint32_t late_per_100k = 0;    // of messages: the sender loses the stream there, and its bytes come late
 };
 
 class World;
@@ -80,9 +81,13 @@ class World {
   // A host runs one process at a time; `clock_ppm` is how fast its monotonic clock runs beyond true time.
   HostId add_host(std::string name, uint16_t port, Factory factory, int32_t clock_ppm);
   void start(HostId host);
-  void kill(HostId host);                      // as kill -9: what was sent is still delivered, then the streams end
-  void request_stop(HostId host);              // as SIGTERM
-  void pause(HostId host, Micros length);      // as SIGSTOP and SIGCONT
+  void kill(HostId host);                   // as kill -9: what was sent is still delivered, then the streams end
+  void request_stop(HostId host);           // as SIGTERM
+  void pause(HostId host, Micros length);   // as SIGSTOP and SIGCONT
+  void stall(HostId host, Micros length);   // the next turn takes so long
+  void slow(HostId host, uint32_t factor);  // each turn takes so many times as long; 1: no time at all
+  void set_drift(HostId host, int32_t clock_ppm);
+  void set_wall(HostId host, Millis ahead);    // of true time
   void cut(HostId from, HostId to, bool cut);  // one direction; streams stall, new ones do not come up
   void heal_all();
 
@@ -93,15 +98,18 @@ class World {
 
   // Runs the next thing that happens; false when nothing is left. `after_turn` is called after each turn of a process.
   bool step();
+  [[nodiscard]] Micros next_at() const { return actions_.empty() ? kNever : actions_.top().time; }
   void run_until(Micros time);
   void at(Micros time, std::function<void()> action);
 
   [[nodiscard]] Micros now() const { return now_; }
   [[nodiscard]] Random& random() { return random_; }
   NetworkFaults& faults() { return faults_; }
-  [[nodiscard]] const FaultCounts& counts() const { return counts_; }
+  FaultCounts& counts() { return counts_; }
   std::function<void(HostId)> after_turn;
-  std::function<void(HostId)> on_end;  // a process ended by itself
+  std::function<Micros(HostId)> turn_cost;  // how long its last turn took beyond what the world knows of; may be empty
+  std::function<void(HostId)> on_end;       // a process ended by itself
+  std::function<void(HostId)> after_start, before_kill;
 
   void say(std::string_view who, std::string_view what) const;
 
@@ -131,6 +139,11 @@ class World {
     uint16_t port = 0;
     Factory factory;
     int32_t clock_ppm = 0;
+    Micros clock_set_at = 0;  // true time, and what the clock said then
+    Micros clock_then = 0;
+    Millis wall_ahead = 0;
+    uint32_t slowed = 1;
+    Micros stall = 0;  // of the next turn
     uint64_t life = 0;
     bool listening = false;
     Micros paused_until = 0;
@@ -154,14 +167,16 @@ class World {
   End* end_of(ConnId conn, HostId host, uint64_t life);
   void deliver(uint64_t stream, int side, std::string bytes);
   void deliver_end(uint64_t stream, int side);
-  void send(uint64_t stream, int from_side);
+  void send(uint64_t stream, int from_side, Micros leaves);
   void break_stream(uint64_t stream);
+  void come_late(uint64_t stream, int from_side, std::string bytes);
   void dial(uint64_t stream, HostId from, uint64_t life, uint16_t port);
   void event(HostId host, NetEvent event);
   void schedule_turn(HostId host, Micros time);
   void schedule_wake(HostId host);
   void turn(HostId host);
-  void send_written(HostId host);
+  void send_written(HostId host, Micros leaves);
+  [[nodiscard]] Micros cost_of_turn(HostId host);
   void sweep();  // forgets streams that both ends have left
   [[nodiscard]] Micros delay();
   [[nodiscard]] bool is_cut(HostId from, HostId to) const;

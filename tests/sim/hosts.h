@@ -1,0 +1,70 @@
+// The processes of a simulated cluster: coordinators with their disks, nodes, routers, clients and an operator. Makes
+// their hosts in a world, and finds them there.
+//
+// Thread-safety: none. The world and the notebook are not owned and outlive it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/settings.h"
+#include "coordinator/coordinator.h"
+#include "node/node.h"
+#include "tests/sim/client.h"
+#include "tests/sim/operator.h"
+#include "tests/sim/world.h"
+#include "tests/support/sim_disk.h"
+
+namespace chainring::sim {
+
+struct Shape {
+  size_t nodes = 4;
+  size_t founders = 3;  // nodes that the first table waits for
+  size_t coordinators = 3;
+  size_t routers = 2;
+  size_t clients = 4;
+};
+
+class Hosts {
+ public:
+  Hosts(World& world, const Shape& shape, Notebook& notebook, const Micros& world_time);
+
+  [[nodiscard]] const std::vector<HostId>& coordinators() const { return coordinators_; }
+  [[nodiscard]] const std::vector<HostId>& nodes() const { return nodes_; }
+  [[nodiscard]] const std::vector<HostId>& routers() const { return routers_; }
+  [[nodiscard]] const std::vector<HostId>& clients() const { return clients_; }
+  [[nodiscard]] HostId operator_host() const { return operator_; }
+  [[nodiscard]] HostId end() const { return operator_ + 1; }  // hosts are numbered from 0
+  [[nodiscard]] bool is_node(HostId host) const {
+    return !nodes_.empty() && nodes_[0] <= host && host <= nodes_.back();
+  }
+  [[nodiscard]] bool is_coordinator(HostId host) const { return host <= coordinators_.back(); }
+
+  // What runs there, nullptr while nothing does. REQUIRES: the host is one of that kind.
+  [[nodiscard]] const node::Node* node(HostId host) const;
+  [[nodiscard]] const coordinator::Coordinator* coordinator(HostId host) const;
+  [[nodiscard]] Client* client(HostId host) const;
+  [[nodiscard]] Operator* the_operator() const;
+
+  [[nodiscard]] const node::Node* node_of(MemberId member) const;  // nullptr when it is down
+  [[nodiscard]] const coordinator::Coordinator* leader() const;    // nullptr while nobody leads
+  [[nodiscard]] testing::SimDisk& disk_of(HostId coordinator) const { return *disks_[coordinator]; }
+
+ private:
+  void add_coordinators(const Shape& shape);
+  void add_nodes(const Shape& shape);
+  void add_routers(const Shape& shape);
+  void add_clients(const Shape& shape, Notebook& notebook, const Micros& world_time);
+  void add_operator(const Shape& shape);
+  [[nodiscard]] Settings settings(Role role, const std::string& name, uint16_t port) const;
+  [[nodiscard]] std::vector<Address> router_addresses(const Shape& shape) const;
+
+  World& world_;
+  std::vector<HostId> coordinators_, nodes_, routers_, clients_;  // the coordinators come first of all hosts
+  HostId operator_ = 0;
+  std::vector<std::unique_ptr<testing::SimDisk>> disks_;  // by coordinator
+  std::string coordinator_list_;
+};
+
+}  // namespace chainring::sim

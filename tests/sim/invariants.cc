@@ -1,0 +1,177 @@
+#include "tests/sim/invariants.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "raft/raft.h"
+#include "ring/table.h"
+
+namespace chainring::sim {
+namespace {
+
+constexpr uint64_t kWholeCheckEvery = 16384;  // turns
+
+bool same_view(const node::Chains::View& a, const node::Chains::View& b) {
+  return a.epoch == b.epoch && a.applied == b.applied && a.committed == b.committed && a.active == b.active;
+}
+
+}  // namespace
+
+Invariants::Invariants(const World& world, const Hosts& hosts, std::vector<Slot> watched)
+    : world_(world), hosts_(hosts), watched_(std::move(watched)), seen_(hosts.end()) {
+  std::sort(watched_.begin(), watched_.end());
+  watched_.erase(std::unique(watched_.begin(), watched_.end()), watched_.end());
+}
+
+void Invariants::violate(std::string what) {
+  if (violation_.empty()) violation_ = std::move(what);
+}
+
+void Invariants::after_turn(HostId host) {
+  if (!violation_.empty()) return;
+  if (hosts_.is_coordinator(host)) {
+    check_raft(host);
+    const coordinator::Coordinator* turned = hosts_.coordinator(host);
+    if (turned->leads()) newest_term_ = std::max(newest_term_, turned->replica()->term());
+  }
+  if (hosts_.is_node(host)) check_node(host);
+  if (++turns_ % kWholeCheckEvery == 0) check_all_slots();
+}
+
+bool Invariants::has_lease(HostId host, const node::Node& node) const {
+  return node.lease().valid(world_.local_now(host).mono);
+}
+
+bool Invariants::serves(HostId host, Slot slot) const {
+  const node::Node* node = hosts_.node(host);
+  return node != nullptr && node->store().chains().heads(slot, 0) && has_lease(host, *node);
+}
+
+// Leases are lost by time alone and won in a turn of their own node only, so nothing new can come from another's turn.
+void Invariants::check_node(HostId host) {
+  const node::Node* node = hosts_.node(host);
+  if (!node->table().has_ranges()) return;
+  Seen& seen = seen_[host];
+  const bool new_life = seen.node != node || seen.views.empty();
+  const uint64_t lease = node->lease().number(world_.local_now(host).mono);
+  const bool look_at_all = new_life || seen.lease != lease || seen.table != node->table().version();
+  if (seen.table != node->table().version() || new_life) check_table(node->table().message());
+  if (lease != 0) check_lease(host);
+  seen.node = node;
+  seen.lease = lease;
+  seen.table = node->table().version();
+  seen.views.resize(watched_.size());
+  for (size_t i = 0; i < watched_.size(); ++i) {
+    const node::Chains::View view = node->store().chains().view(watched_[i]);
+    if (!look_at_all && same_view(view, seen.views[i])) continue;
+    seen.views[i] = view;
+    check_slot(host, watched_[i], view);
+  }
+}
+
+void Invariants::check_all_slots() {
+  for (const HostId host : hosts_.nodes()) {
+    const node::Node* node = hosts_.node(host);
+    if (node == nullptr || !node->table().has_ranges()) continue;
+    for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+      check_slot(host, static_cast<Slot>(slot), node->store().chains().view(static_cast<Slot>(slot)));
+    }
+  }
+}
+
+void Invariants::check_slot(HostId host, Slot slot, const node::Chains::View& view) {
+  if (view.committed > view.applied) return violate(concat("slot ", slot, ": committed beyond applied"));
+  if (!view.active) return;
+  for (const HostId other : hosts_.nodes()) {
+    if (other != host && hosts_.node(other) != nullptr) check_pair(host, other, slot, view);
+  }
+}
+
+void Invariants::check_pair(HostId host, HostId other, Slot slot, const node::Chains::View& view) {
+  const node::Node& ours = *hosts_.node(host);
+  const node::Node& theirs = *hosts_.node(other);
+  const node::Chains::View their_view = theirs.store().chains().view(slot);
+  if (!their_view.active) return;
+  if (has_lease(host, ours) && has_lease(other, theirs)) {
+    if (view.head && their_view.head) {
+      return violate(concat("slot ", slot, " is served by ", world_.name(host), " and by ", world_.name(other)));
+    }
+    if (view.epoch != their_view.epoch) {
+      return violate(concat("slot ", slot, " is served by ", world_.name(host), " under epoch ", view.epoch, " and by ",
+                            world_.name(other), " under epoch ", their_view.epoch));
+    }
+  }
+  if (view.epoch != their_view.epoch) return;
+  const std::vector<MemberId>& chain = ours.table().range(slot).chain;
+  const auto place = std::find(chain.begin(), chain.end(), ours.self());
+  const auto their_place = std::find(chain.begin(), chain.end(), theirs.self());
+  const bool first = place < their_place;
+  const node::Chains::View& before = first ? view : their_view;
+  const node::Chains::View& behind = first ? their_view : view;
+  if (before.applied < behind.applied || behind.applied < before.committed) {
+    violate(concat("slot ", slot, " epoch ", view.epoch, ": ", world_.name(first ? host : other), " applied ",
+                   before.applied, " committed ", before.committed, ", behind it ", world_.name(first ? other : host),
+                   " applied ", behind.applied));
+  }
+}
+
+// Epochs of a slot only grow from version to version, so it is enough to compare a table with its neighbours.
+void Invariants::check_table(const protocol::TableMessage& table) {
+  const auto same_chains = [&](const std::vector<protocol::TableRange>& a, const std::vector<protocol::TableRange>& b) {
+    size_t i = 0, j = 0;
+    while (i < a.size() && j < b.size()) {
+      if (a[i].epoch == b[j].epoch && a[i].chain != b[j].chain) {
+        violate(concat("slot ", std::max(a[i].first, b[j].first), " has two chains in epoch ", a[i].epoch));
+      }
+      if (a[i].epoch > b[j].epoch) {
+        violate(concat("the epoch of slot ", std::max(a[i].first, b[j].first), " went back to ", b[j].epoch));
+      }
+      const Slot last = std::min(a[i].last, b[j].last);
+      if (a[i].last == last) ++i;
+      if (b[j].last == last) ++j;
+    }
+  };
+  const auto [at, fresh] = tables_.try_emplace(table.version, table.ranges);
+  if (!fresh) {
+    const bool same = std::equal(
+        at->second.begin(), at->second.end(), table.ranges.begin(), table.ranges.end(),
+        [](const auto& a, const auto& b) { return a.first == b.first && a.last == b.last && ring::same_chains(a, b); });
+    if (!same) violate(concat("two tables have version ", table.version));
+    return;
+  }
+  if (at != tables_.begin()) same_chains(std::prev(at)->second, at->second);
+  if (std::next(at) != tables_.end()) same_chains(at->second, std::next(at)->second);
+}
+
+// The leader counts a lease from when it granted it, the node from when it asked: so the node's is over first. Whoever
+// has been deposed and does not know it yet counts what it likes: it can commit nothing.
+void Invariants::check_lease(HostId host) {
+  const node::Node& node = *hosts_.node(host);
+  for (const HostId at : hosts_.coordinators()) {
+    const coordinator::Coordinator* leader = hosts_.coordinator(at);
+    if (leader == nullptr || !leader->leads() || leader->replica()->term() < newest_term_) continue;
+    if (!leader->leases().lapsed(node.self(), world_.local_now(at).mono)) continue;
+    violate(concat(world_.name(host), " holds a lease that ", world_.name(at), " counts as lapsed"));
+  }
+}
+
+void Invariants::coordinator_started(HostId host) {
+  const coordinator::Coordinator* started = hosts_.coordinator(host);
+  if (started->replica() == nullptr || started->replica()->core() == nullptr) return;
+  raft_.started(started->disk_id(), *started->replica()->core());
+}
+
+void Invariants::coordinator_killed(HostId host) {
+  const coordinator::Coordinator* killed = hosts_.coordinator(host);
+  if (killed->replica() == nullptr || killed->replica()->core() == nullptr) return;
+  raft_.crashing(killed->disk_id(), *killed->replica()->core());
+}
+
+void Invariants::check_raft(HostId host) {
+  const coordinator::Coordinator* turned = hosts_.coordinator(host);
+  if (turned->replica() == nullptr || turned->replica()->core() == nullptr) return;
+  raft_.turned(turned->disk_id(), *turned->replica()->core());
+  if (!raft_.ok()) violate(concat("Raft: ", raft_.violation()));
+}
+
+}  // namespace chainring::sim

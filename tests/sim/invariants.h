@@ -1,0 +1,70 @@
+// What must hold after every turn of every process, as somebody sees it who can look into all of them at once.
+//
+// - prefix: for members i before j of a chain under one epoch, applied(i) >= applied(j) >= committed(i);
+// - one table for each version, and one chain for each slot and epoch;
+// - service: no two heads of a slot hold a lease, nor do members of two epochs of a slot (R15);
+// - lease: nobody holds one whom the coordinators' leader counts as lapsed (R4);
+// - Raft's own, by the checker of tests/raft.
+//
+// After a turn only what that turn can have changed is judged, for the slots that are watched; now and then all slots
+// are.
+//
+// Thread-safety: none. World and hosts are not owned and outlive it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/messages.h"
+#include "tests/raft/simulation_checker.h"
+#include "tests/sim/hosts.h"
+#include "tests/sim/world.h"
+
+namespace chainring::sim {
+
+class Invariants {
+ public:
+  Invariants(const World& world, const Hosts& hosts, std::vector<Slot> watched);
+
+  void after_turn(HostId host);
+  // Around the life of a coordinator.
+  void coordinator_started(HostId host);
+  void coordinator_killed(HostId host);
+  void check_all_slots();
+
+  // The first thing that did not hold; empty when all did.
+  [[nodiscard]] const std::string& violation() const { return violation_; }
+
+  [[nodiscard]] bool serves(HostId host, Slot slot) const;  // as its head, under a lease
+
+ private:
+  // Of one node, as of its last turn.
+  struct Seen {
+    const node::Node* node = nullptr;
+    TableVersion table = 0;
+    uint64_t lease = 0;                     // NodeLease::number()
+    std::vector<node::Chains::View> views;  // of the watched slots
+  };
+
+  void check_node(HostId host);
+  void check_slot(HostId host, Slot slot, const node::Chains::View& view);
+  void check_pair(HostId host, HostId other, Slot slot, const node::Chains::View& view);
+  void check_table(const protocol::TableMessage& table);
+  void check_lease(HostId host);
+  void check_raft(HostId host);
+  [[nodiscard]] bool has_lease(HostId host, const node::Node& node) const;
+  void violate(std::string what);
+
+  const World& world_;
+  const Hosts& hosts_;
+  std::vector<Slot> watched_;
+  std::vector<Seen> seen_;  // by host
+  std::map<TableVersion, std::vector<protocol::TableRange>> tables_;
+  raft::testing::Checker raft_;
+  raft::Term newest_term_ = 0;  // that anybody was seen to lead
+  uint64_t turns_ = 0;
+  std::string violation_;
+};
+
+}  // namespace chainring::sim

@@ -1,0 +1,90 @@
+// Faults at random: what befalls a simulated cluster while it is tried. None of them may cost more than a pause, so no
+// node is killed or ended that is the last healthy member of a chain.
+//
+// Thread-safety: none. World and hosts are not owned and outlive it.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <vector>
+
+#include "base/random.h"
+#include "protocol/messages.h"
+#include "tests/sim/fault.h"
+#include "tests/sim/hosts.h"
+#include "tests/sim/world.h"
+
+namespace chainring::sim {
+
+class Sabotage {
+ public:
+  Sabotage(World& world, const Hosts& hosts);
+
+  void begin();
+  // Everything is mended and runs again; what stalls or is slow ends by itself within a few seconds.
+  void end();
+
+  void note_turn(HostId node);  // after each turn of a node
+  // A process ended by itself; true when it was asked to, and then another life of it follows.
+  [[nodiscard]] bool ended_as_asked(HostId host);
+
+ private:
+  struct Kind {
+    Fault fault;
+    uint32_t weight;
+    bool (Sabotage::*inject)();  // false: it cannot be done now
+  };
+  static const std::vector<Kind>& kinds();
+  // How a node's lease has gone.
+  struct Standing {
+    Micros disturbed_until = 0;  // it may have lapsed until then, or will
+    uint64_t lease = 0;
+    Micros lease_since = 0;
+  };
+
+  void schedule();
+  void inject();
+  [[nodiscard]] bool kill_node();
+  [[nodiscard]] bool end_node();
+  [[nodiscard]] bool pause_node();
+  [[nodiscard]] bool stall_node();
+  [[nodiscard]] bool slow_node();
+  [[nodiscard]] bool kill_coordinator();
+  [[nodiscard]] bool pause_coordinator();
+  [[nodiscard]] bool slow_disk();
+  [[nodiscard]] bool cut_link();
+  [[nodiscard]] bool cut_link_one_way();
+  [[nodiscard]] bool cut_neighbours();
+  [[nodiscard]] bool isolate_host();
+  [[nodiscard]] bool cut_off_coordinators();
+  [[nodiscard]] bool step_wall_clock();
+  [[nodiscard]] bool drift_clock();
+  [[nodiscard]] bool kill_router();
+  [[nodiscard]] bool kill_client();
+
+  [[nodiscard]] bool cut(bool both);
+  void cut_for(HostId from, HostId to, bool both, Micros length);
+  void disturb(HostId host, Micros length);
+  [[nodiscard]] Micros up_to(Micros most);
+  [[nodiscard]] HostId any(const std::vector<HostId>& hosts);
+  void restart_later(HostId host);
+  [[nodiscard]] const node::Node* best_informed() const;  // the node that has the newest table
+  // Whether every chain keeps a healthy member without it; whether nothing is lost when its lease lapses.
+  [[nodiscard]] bool may_lose(HostId node) const;
+  [[nodiscard]] bool may_disturb(HostId node) const;
+  [[nodiscard]] bool may_disturb_all(const std::vector<HostId>& hosts) const;
+  [[nodiscard]] bool holds_in_all_tables(
+      const std::function<bool(const std::vector<protocol::TableRange>&)>& holds) const;
+  [[nodiscard]] bool healthy(HostId node) const;
+  [[nodiscard]] Micros disk_time(HostId coordinator);
+
+  World& world_;
+  const Hosts& hosts_;
+  bool on_ = false;
+  std::set<HostId> asked_to_end_;
+  std::vector<Standing> standings_;  // by host
+  std::vector<uint64_t> syncs_;      // by coordinator: those that its turns have paid for
+  std::vector<Micros> sync_takes_;   // by coordinator
+};
+
+}  // namespace chainring::sim
