@@ -214,6 +214,7 @@ class Chains {
   void obey_slot(Slot slot, const protocol::TableRange& range, MemberId self);
   void activate(Slot slot, SlotState& state, const protocol::TableRange& range, MemberId self);
   void drop(Slot slot, SlotState& state, Epoch in_force);
+  void state_number(Slot slot, std::vector<protocol::Stopped>& statements) const;
   void copy_to_learners(Slot slot, const SlotState& state, const protocol::TableRange& range);
   void learn_from(Slot slot, SlotState& state, MemberId source, Epoch epoch);
   void begin_anew(Slot slot, SlotState& state);

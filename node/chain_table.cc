@@ -113,24 +113,30 @@ void Chains::drop(Slot slot, SlotState& state, Epoch in_force) {
   observer_.dropped(slot, outlived);
 }
 
+// What is promised and not in force is intended by the newest table.
 std::vector<protocol::Stopped> Chains::stopped() const {
   std::vector<protocol::Stopped> statements;
-  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-    const SlotState& state = slots_[slot];
-    if (state.promised == state.epoch) continue;
-    if (state.learning && !state.learning->copied) continue;  // no number says what we hold
-    auto at = std::find_if(statements.begin(), statements.end(),
-                           [&](const protocol::Stopped& s) { return s.epoch == state.promised; });
-    if (at == statements.end()) {
-      at = statements.insert(statements.end(), protocol::Stopped{});
-      at->epoch = state.promised;
-    }
-    if (at->runs.empty() || at->runs.back().first + at->runs.back().applied.size() != slot) {
-      at->runs.push_back({static_cast<Slot>(slot), {}});
-    }
-    at->runs.back().applied.push_back(state.applied);
+  for (const protocol::TableRange& range : ranges_) {
+    if (range.next_epoch == 0) continue;
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) state_number(static_cast<Slot>(slot), statements);
   }
   return statements;
+}
+
+void Chains::state_number(Slot slot, std::vector<protocol::Stopped>& statements) const {
+  const SlotState& state = slots_[slot];
+  if (state.promised == state.epoch) return;
+  if (state.learning && !state.learning->copied) return;  // no number says what we hold
+  auto at = std::find_if(statements.begin(), statements.end(),
+                         [&](const protocol::Stopped& s) { return s.epoch == state.promised; });
+  if (at == statements.end()) {
+    at = statements.insert(statements.end(), protocol::Stopped{});
+    at->epoch = state.promised;
+  }
+  if (at->runs.empty() || at->runs.back().first + at->runs.back().applied.size() != slot) {
+    at->runs.push_back({slot, {}});
+  }
+  at->runs.back().applied.push_back(state.applied);
 }
 
 bool Chains::waits_for(MemberId member) const {
@@ -145,16 +151,13 @@ bool Chains::waits_for(MemberId member) const {
 
 void Chains::refresh_wanted_links() {
   wanted_links_.clear();
-  for (const SlotState& state : slots_) {
-    if (state.member && state.successor != kNoMember &&
-        (wanted_links_.empty() || wanted_links_.back() != state.successor)) {
-      wanted_links_.push_back(state.successor);
-    }
+  for (const protocol::TableRange& range : ranges_) {
+    const auto place = std::find(range.chain.begin(), range.chain.end(), self_);
+    if (place != range.chain.end() && place + 1 != range.chain.end()) wanted_links_.push_back(*(place + 1));
   }
   std::erase_if(level_targets_, [&](const std::pair<MemberId, Epoch>& target) {
-    return std::none_of(slots_.begin(), slots_.end(), [&](const SlotState& state) {
-      return state.promised == target.second && state.promised != state.epoch;
-    });
+    return std::none_of(ranges_.begin(), ranges_.end(),
+                        [&](const protocol::TableRange& range) { return range.next_epoch == target.second; });
   });
   for (const auto& [member, epoch] : level_targets_) wanted_links_.push_back(member);
   for (const MemberId learner : copies_.learners()) wanted_links_.push_back(learner);

@@ -1,7 +1,6 @@
 #include "node/node.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/text.h"
@@ -15,7 +14,6 @@ constexpr size_t kExpiredKeysPerTurnMax = 1000;
 constexpr size_t kCheckedKeysPerTurnMax = 5000;  // by new placement rules
 constexpr size_t kFreedKeysPerTurnMax = 2000;
 constexpr Micros kExpireInterval = 100 * kMicrosPerMilli;
-constexpr std::array kAllSlots = {protocol::SlotRange{0, kSlotCount - 1}};
 
 std::string text_or(std::string_view text, std::string_view otherwise) {
   return std::string(text.empty() ? otherwise : text);
@@ -236,7 +234,7 @@ void Node::expire_keys() {
   expire_at_ = now_.mono + kExpireInterval;
   if (!serving() || !table_.has_ranges()) return;
   store_.note_time(lease_.wall(now_.mono));
-  const std::vector<protocol::SlotRange> headed = store_.chains().headed(kAllSlots);
+  const std::vector<protocol::SlotRange> headed = store_.chains().headed(table_.headed_by(self_));
   if (headed.empty()) return;
   if (store_.expire(headed, lease_.wall(now_.mono), kExpiredKeysPerTurnMax) == kExpiredKeysPerTurnMax) {
     expire_at_ = now_.mono;  // more are due: go on in the next turn

@@ -11,25 +11,25 @@
 namespace chainring::sim {
 
 enum class Fault : uint8_t {
-  stream_broken,         // what was on its way is lost
-  stream_late,           // an old connection's bytes come after the sender has gone on to a new one
-  node_killed,           // kill -9, and another life later
-  node_ended,            // SIGTERM
-  node_paused,           // between two turns
-  node_stalled,          // within a turn: what it says leaves up to three seconds after its clock was read
-  node_slowed,           // each turn takes a hundred times as long
-  coordinator_killed,    // unsynced writes are lost or torn
-  coordinator_paused,    //
-  disk_slowed,           // of a coordinator: each sync takes long
-  link_cut,              // both ways
-  link_cut_one_way,      //
+  stream_broken,       // what was on its way is lost
+  stream_late,         // an old connection's bytes come after the sender has gone on to a new one
+  node_killed,         // kill -9, and another life later
+  node_ended,          // SIGTERM
+  node_paused,         // between two turns
+  node_stalled,        // within a turn: what it says leaves up to three seconds after its clock was read
+  node_slowed,         // each turn takes a hundred times as long
+  coordinator_killed,  // unsynced writes are lost or torn
+  coordinator_paused,
+  disk_slowed,  // of a coordinator: each sync takes long
+  link_cut,     // both ways
+  link_cut_one_way,
   neighbours_cut,        // two members that follow each other in a chain
   host_isolated,         // from everybody
   coordinators_cut_off,  // all nodes from all coordinators, for two seconds
-  wall_clock_stepped,    //
-  clock_drifted,         // a monotonic clock runs at another rate, as far as is allowed
-  router_killed,         //
-  client_killed,         //
+  wall_clock_stepped,
+  clock_drifted,  // a monotonic clock runs at another rate, as far as is allowed
+  router_killed,
+  client_killed,
   count_,
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::count_);
