@@ -173,7 +173,14 @@ void Node::adopt_table(const protocol::TableMessage& message) {
   }
   identity_.cluster_id = message.cluster_id;
   table_ = *std::move(table);
-  self_ = member_of(identity_.incarnation);
+  const MemberId before = std::exchange(self_, member_of(identity_.incarnation));
+  if (before != kNoMember && self_ == kNoMember && drained_by_ == kNever) {
+    // Nobody comes back from being gone (R1); another incarnation may.
+    return end(
+        Status(ErrorCode::unavailable,
+               "this node was away for longer than repair-after-ms, and its place is another's: it ends, and has "
+               "to be started again"));
+  }
   if (Status obeyed = store_.obey(table_, self_, lease_.number(now_.mono)); !obeyed.ok()) return end(std::move(obeyed));
   rules_check_.follow(table_);
   heartbeat_due_ = true;  // says at once which table is obeyed: the lease may depend on it (R4)

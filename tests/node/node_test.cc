@@ -275,6 +275,38 @@ TEST_CASE("Node: accuses a successor that is silent for a lease while it owes an
   CHECK(scene.net.state(again) == FakeTransport::State::open);
 }
 
+TEST_CASE("Node: ends when it has lost its place, so that another incarnation can begin (R1)") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  scene.self_state = protocol::MemberState::absent;
+  scene.table(2, {kOther});
+  CHECK_FALSE(scene.node.finished());
+  scene.self_state = protocol::MemberState::gone;
+  scene.table(3, {kOther});
+  REQUIRE(scene.node.finished());
+  CHECK(scene.node.outcome().code() == ErrorCode::unavailable);
+}
+
+TEST_CASE("Node: waits to be registered") {
+  Scene scene;
+  scene.self_state = protocol::MemberState::gone;  // as good as not listed
+  scene.table(1, {kOther});
+  CHECK_FALSE(scene.node.finished());
+}
+
+TEST_CASE("Node: ends in order when it has lost its place while it was asked to end") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  scene.node.request_stop(scene.now);
+  scene.turn();
+  REQUIRE_FALSE(scene.node.finished());
+  scene.self_state = protocol::MemberState::gone;
+  scene.table(1, {kSelf, kOther});
+  scene.turn();
+  CHECK(scene.node.finished());
+  CHECK(scene.node.outcome().ok());
+}
+
 TEST_CASE("Node: answers a ping at once") {
   Scene scene;
   const ConnId router = scene.router();

@@ -75,6 +75,7 @@ class Scene {
     }
     message.members = {member(kSelf, "n1", own_incarnation_, 7401), member(kOther, "n2", kSuccessor, 7402),
                        member(kThird, "n3", kThirdIncarnation, 7403)};
+    message.members[0].state = self_state;
     message.members[1].state = other_state;
     message.ranges = {{0, kSlotCount - 1, epoch, std::move(chain), next_epoch, std::move(next), {}}};
     send(coordinator, protocol::FrameType::table, message);
@@ -195,6 +196,7 @@ class Scene {
   Now now{kSecond, 1'700'000'000'000};
   node::Node node;
   ConnId coordinator = kNoConn;
+  protocol::MemberState self_state = protocol::MemberState::up;
   protocol::MemberState other_state = protocol::MemberState::up;
   std::vector<std::string> rules;                      // of placement, of later tables
   std::optional<std::vector<std::string>> next_rules;  // when these are about to replace them

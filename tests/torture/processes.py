@@ -18,7 +18,7 @@ REPAIR_AFTER_MS = 4000
 DISK_BYTES = 64 << 20  # of a coordinator
 ANSWER_SECONDS = 2.0
 HEALTHY_EXITS = (0, -signal.SIGKILL)
-DISK_FULL = "No space left on device"  # says a coordinator that ends because it cannot write
+HEALTHY_WORDS = ("No space left on device", "its place is another's")  # a full disk; cut off for REPAIR_AFTER_MS
 
 
 class Member:
@@ -60,7 +60,7 @@ class Member:
         if status is None:
             return None
         self.start_at = time.monotonic() + RESTART_SECONDS
-        if status in HEALTHY_EXITS or DISK_FULL in self.last_words():
+        if status in HEALTHY_EXITS or any(words in self.last_words() for words in HEALTHY_WORDS):
             return None
         return f"{self.name} ended by itself with status {status}: {self.last_words()} ({self.log})"
 

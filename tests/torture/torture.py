@@ -89,12 +89,14 @@ class Torture:
         until = time.monotonic() + self.options.minutes * 60
         told_at = time.monotonic()
         for kind in faults.deck(self.random, self.options.kinds):
-            if time.monotonic() > until or not self.incident(kind):
+            if time.monotonic() > until:
+                self.finish()
+                break
+            if not self.incident(kind):
                 break
             if time.monotonic() - told_at > PROGRESS_SECONDS:
                 told_at = time.monotonic()
                 print(self.board.progress(), flush=True)
-        self.finish()
         self.tell_all()
         return 1 if self.board.violations or self.board.count_errors(single=True) else 0
 
@@ -142,10 +144,11 @@ class Torture:
         if not whole:
             self.board.violate(f"not whole again {WHOLE_SECONDS} s after {kind}: {window.what}: "
                                f"{json.dumps(self.cluster.status())}")
+            return False
         for trouble in (*(text for client in self.clients for text in client.trouble), self.auditor.trouble):
             if trouble:
                 raise RuntimeError(trouble)
-        return whole
+        return True
 
     def wait_until_whole(self):
         """Puts nodes back into the ring that lost their place, as an operator would."""
