@@ -18,4 +18,8 @@ using Epoch = uint64_t;         // of a chain; every intended change takes the n
 using Sequence = uint64_t;      // of a record within its slot; the first record has 1
 using TableVersion = uint64_t;  // grows with every change of the table or the membership
 
+// Bounds of settings that are wishes of an operator, too.
+inline constexpr uint32_t kNodeWeightMax = 10'000;
+inline constexpr uint32_t kCopiesMax = 16;
+
 }  // namespace chainring

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/ids.h"
 #include "base/output_limits.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -61,9 +62,9 @@ constexpr SettingSpec kTable[] = {
      "The failure domain of this node: copies of a slot go to different ones; empty is the announced host."},
     {S::failure_zone, "failure-zone", text, kNode, "", 0, 0, kAtStart, false, "",
      "The wider failure domain of this node; copies go to different zones as far as there are enough."},
-    {S::weight, "weight", integer, kNode, "100", 1, 10000, kAtStart, false, "",
+    {S::weight, "weight", integer, kNode, "100", 1, kNodeWeightMax, kAtStart, false, "",
      "The node's share of the slots, relative to the weights of the others."},
-    {S::copies, "copies", integer, kCoordinator | kUpCommand, "3", 1, 16, kAtStart, false, "",
+    {S::copies, "copies", integer, kCoordinator | kUpCommand, "3", 1, kCopiesMax, kAtStart, false, "",
      "How many members each chain has, as far as there are as many nodes."},
     {S::initial_nodes, "initial-nodes", integer, kCoordinator, "0", 0, 1000, kAtStart, false, "",
      "How many nodes must have registered before the first table is made; 0 waits for the operator's word."},

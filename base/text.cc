@@ -18,6 +18,11 @@ std::optional<Int> parse_strict(std::string_view text) {
 
 }  // namespace
 
+std::string hex(uint64_t value) {
+  char digits[16];
+  return {digits, std::to_chars(digits, digits + sizeof digits, value, 16).ptr};
+}
+
 std::optional<int64_t> parse_int(std::string_view text) { return parse_strict<int64_t>(text); }
 std::optional<uint64_t> parse_uint(std::string_view text) { return parse_strict<uint64_t>(text); }
 

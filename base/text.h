@@ -36,6 +36,9 @@ template <class... Parts>
   return out;
 }
 
+// Lower-case hexadecimal without leading zeros.
+[[nodiscard]] std::string hex(uint64_t value);
+
 // Redis' strict rule for integers: no spaces, no '+', no leading zeros, the whole text. "-0" is refused.
 [[nodiscard]] std::optional<int64_t> parse_int(std::string_view text);
 [[nodiscard]] std::optional<uint64_t> parse_uint(std::string_view text);

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "base/ids.h"
 #include "base/text.h"
 #include "cli/cluster_plan.h"
 #include "cli/config_file.h"
@@ -19,7 +20,6 @@ namespace chainring::cli {
 namespace {
 
 constexpr int kCoordinatorsMax = 7, kRoutersMax = 32;  // of `up`, on one machine
-constexpr int kWeightMax = 10000, kCopiesMax = 16;     // as the settings have it
 
 std::string value_name(const SettingSpec& spec) {
   switch (spec.type) {
@@ -180,11 +180,11 @@ class ReshardParser {
         ->required();
     CLI::App* weight = add(Kind::weight, "weight", "Change how many slots a node has beside the others.");
     weight->add_option("NAME", name_, "Of the node.")->required();
-    weight->add_option("N", number_, "Its weight; 100 is usual.")->required()->check(CLI::Range(1, kWeightMax));
+    weight->add_option("N", number_, "Its weight; 100 is usual.")->required()->check(CLI::Range(1u, kNodeWeightMax));
     add(Kind::copies, "copies", "Change how many copies of each slot there are.")
         ->add_option("N", number_, "The length of a chain.")
         ->required()
-        ->check(CLI::Range(1, kCopiesMax));
+        ->check(CLI::Range(1u, kCopiesMax));
   }
 
   CLI::App* app_;

@@ -64,16 +64,17 @@ class Measured final : public Process {
   Micros refresh_at_ = 0;
 };
 
-std::string hex(uint64_t number) {
+// Sixteen digits.
+std::string random_digits() {
   char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(number));
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(io::read_entropy()));
   return digits;
 }
 
 session::RoleFacts facts_of_this_process(const std::string& config_file, const session::ProcessFigures& figures) {
   session::RoleFacts facts;
   constexpr size_t kRunIdDigits = 40;  // as Redis'
-  facts.run_id = (hex(io::read_entropy()) + hex(io::read_entropy()) + hex(io::read_entropy())).substr(0, kRunIdDigits);
+  facts.run_id = (random_digits() + random_digits() + random_digits()).substr(0, kRunIdDigits);
   facts.pid = ::getpid();
   utsname system{};
   if (::uname(&system) == 0) facts.os = concat(system.sysname, ' ', system.release, ' ', system.machine);

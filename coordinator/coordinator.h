@@ -172,6 +172,9 @@ class Coordinator final : public Process,
   void on_coordinator_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
   void on_heartbeat(ConnId conn, Peer& peer, std::string_view payload);
   void on_subscribe(ConnId conn, Peer& peer, std::string_view payload);
+  template <class Statement>
+  [[nodiscard]] std::optional<Statement> statement_of(const Peer& peer, std::string_view payload) const;
+  void note_table(Peer& peer, TableVersion has);
   void on_stopped(const Peer& peer, std::string_view payload);
   void on_rules_checked(const Peer& peer, std::string_view payload);
   void on_learned(const Peer& peer, std::string_view payload);

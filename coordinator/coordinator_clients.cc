@@ -104,7 +104,7 @@ void Coordinator::answer(const Origin& origin, protocol::ReplyStatus status, std
       case protocol::ReplyStatus::done:
         return clients_.complete(origin.ticket, body);
       case protocol::ReplyStatus::bounced:
-        return clients_.complete(origin.ticket, concat("-", kTooBusy, "\r\n"));
+        return clients_.complete(origin.ticket, protocol::error_reply(kTooBusy));
       case protocol::ReplyStatus::unsettled:
         return outcome_unknown(origin);
       default:
@@ -121,9 +121,9 @@ void Coordinator::answer(const Origin& origin, protocol::ReplyStatus status, std
 
 void Coordinator::outcome_unknown(const Origin& origin) {
   if (origin.link == kNoConn) {
-    return clients_.complete(origin.ticket, concat("-", protocol::errors::kOutcomeUnknown, "\r\n"));
+    return clients_.complete(origin.ticket, protocol::error_reply(protocol::errors::kOutcomeUnknown));
   }
-  answer(origin, protocol::ReplyStatus::done, concat("-", protocol::errors::kOutcomeUnknown, "\r\n"));
+  answer(origin, protocol::ReplyStatus::done, protocol::error_reply(protocol::errors::kOutcomeUnknown));
 }
 
 void Coordinator::info(std::string_view section, session::InfoWriter& out) {

@@ -1,5 +1,6 @@
 // Processes that dialled us: nodes, routers and the other coordinators.
 
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
@@ -12,17 +13,12 @@ namespace {
 constexpr size_t kPeerUnsentBytesMax = size_t{256} << 20;
 constexpr size_t kPeersMax = 16384;
 constexpr size_t kNameBytesMax = 128;  // of names, hosts and zones that a node says
-constexpr uint32_t kWeightMax = 10'000;
-
-protocol::RespVersion resp_of(uint8_t flags) {
-  return (flags & protocol::kRequestResp3) != 0 ? protocol::RespVersion::resp3 : protocol::RespVersion::resp2;
-}
 
 bool sensible(const protocol::Heartbeat& heartbeat) {
   return !heartbeat.name.empty() && heartbeat.name.size() <= kNameBytesMax && heartbeat.incarnation != 0 &&
          !heartbeat.host.empty() && heartbeat.host.size() <= kNameBytesMax && heartbeat.port != 0 &&
          heartbeat.failure_host.size() <= kNameBytesMax && heartbeat.failure_zone.size() <= kNameBytesMax &&
-         heartbeat.weight >= 1 && heartbeat.weight <= kWeightMax;
+         heartbeat.weight >= 1 && heartbeat.weight <= kNodeWeightMax;
 }
 
 }  // namespace
@@ -113,15 +109,20 @@ void Coordinator::on_heartbeat(ConnId conn, Peer& peer, std::string_view payload
   }
   peer.host = heartbeat->host;
   peer.port = heartbeat->port;
-  peer.wants_tables = true;
-  peer.has = heartbeat->obeyed;
-  const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
-  if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;  // what was sent has not arrived
+  note_table(peer, heartbeat->obeyed);
   const Member* const member = state_.ring().find(heartbeat->incarnation);
   if (member == nullptr) return register_member(*heartbeat);
   if (heartbeat->leaving) let_leave(*member);
   gray_due_ |= gray_.accused({false, member->listed.id}, heartbeat->accused, now_.mono);
   pending_grants_.push_back({conn, heartbeat->incarnation, heartbeat->sent_at, heartbeat->obeyed});
+}
+
+// Whoever tells which table it has wants the newer ones.
+void Coordinator::note_table(Peer& peer, TableVersion has) {
+  peer.wants_tables = true;
+  peer.has = has;
+  const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
+  if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;  // what was sent has not arrived
 }
 
 void Coordinator::register_member(const protocol::Heartbeat& heartbeat) {
@@ -159,11 +160,8 @@ void Coordinator::on_subscribe(ConnId conn, Peer& peer, std::string_view payload
   if (!subscribe) return log_.warning(concat("router ", peer.who.id, " sent a malformed frame"));
   peer.host = subscribe->host;
   peer.port = subscribe->port;
-  peer.wants_tables = true;
-  peer.has = subscribe->version;
+  note_table(peer, subscribe->version);
   gray_due_ |= gray_.accused({true, subscribe->incarnation}, subscribe->accused, now_.mono);
-  const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
-  if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;
   // That somebody leads, and is awake: a router has no lease to learn it by.
   if (std::string* out = transport_.output(conn)) {
     protocol::append_frame(*out, protocol::FrameType::grant,
@@ -171,35 +169,40 @@ void Coordinator::on_subscribe(ConnId conn, Peer& peer, std::string_view payload
   }
 }
 
-void Coordinator::on_stopped(const Peer& peer, std::string_view payload) {
-  if (!ready()) return;  // it is said again
-  const auto stopped = decode<protocol::Stopped>(payload);
-  if (!stopped) return log_.warning(concat("node ", peer.who.id, " sent a malformed frame"));
-  // An incarnation speaks for itself alone (R1).
+// What a member of the ring says of itself. Nothing while this coordinator cannot use it: then it is said again;
+// nothing that is another's, since an incarnation speaks for itself alone (R1).
+template <class Statement>
+std::optional<Statement> Coordinator::statement_of(const Peer& peer, std::string_view payload) const {
+  if (!ready()) return std::nullopt;
+  auto statement = decode<Statement>(payload);
+  if (!statement) {
+    log_.warning(concat("node ", peer.who.id, " sent a malformed frame"));
+    return std::nullopt;
+  }
   const Member* member = state_.ring().find(peer.who.incarnation);
-  if (member == nullptr || member->listed.id != stopped->member) return;
-  barrier_.stated(*stopped);
-  barrier_due_ = true;
+  if (member == nullptr || member->listed.id != statement->member) return std::nullopt;
+  return statement;
+}
+
+void Coordinator::on_stopped(const Peer& peer, std::string_view payload) {
+  if (const auto stopped = statement_of<protocol::Stopped>(peer, payload)) {
+    barrier_.stated(*stopped);
+    barrier_due_ = true;
+  }
 }
 
 void Coordinator::on_learned(const Peer& peer, std::string_view payload) {
-  if (!ready()) return;
-  const auto learned = decode<protocol::Learned>(payload);
-  if (!learned) return log_.warning(concat("node ", peer.who.id, " sent a malformed frame"));
-  const Member* member = state_.ring().find(peer.who.incarnation);
-  if (member == nullptr || member->listed.id != learned->member) return;
-  mover_.learned(*learned);
-  plan_due_ = true;
+  if (const auto learned = statement_of<protocol::Learned>(peer, payload)) {
+    mover_.learned(*learned);
+    plan_due_ = true;
+  }
 }
 
 void Coordinator::on_rules_checked(const Peer& peer, std::string_view payload) {
-  if (!ready()) return;
-  const auto statement = decode<protocol::RulesChecked>(payload);
-  if (!statement) return log_.warning(concat("node ", peer.who.id, " sent a malformed frame"));
-  const Member* member = state_.ring().find(peer.who.incarnation);
-  if (member == nullptr || member->listed.id != statement->member) return;
-  rules_check_.stated(*statement);
-  rules_due_ = true;
+  if (const auto checked = statement_of<protocol::RulesChecked>(peer, payload)) {
+    rules_check_.stated(*checked);
+    rules_due_ = true;
+  }
 }
 
 void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view payload) {
@@ -211,7 +214,7 @@ void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view pay
   if (!ready()) return answer(origin, protocol::ReplyStatus::not_leader, {});
   const auto refuse = [&](std::string_view why) {
     std::string body;
-    protocol::ReplyWriter(body, resp_of(header.flags)).error(why);
+    protocol::ReplyWriter(body, protocol::resp_of(header.flags)).error(why);
     answer(origin, protocol::ReplyStatus::done, body);
   };
   const auto of_peer = [&](LockRequest request) {
@@ -219,7 +222,7 @@ void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view pay
     request.number = header.number;
     request.answered_below = header.answered_below;
     request.db = header.db;
-    request.resp = resp_of(header.flags);
+    request.resp = protocol::resp_of(header.flags);
     return request;
   };
   const std::string_view command = reader.rest();

@@ -18,12 +18,6 @@ constexpr size_t kRulesWishesMax = 1024;
 constexpr std::string_view kStillLooking =
     "TRYAGAIN the keys are still being looked through; send the command again to hear the outcome";
 
-std::string error_reply(std::string_view text, protocol::RespVersion resp) {
-  std::string body;
-  ReplyWriter(body, resp).error(text);
-  return body;
-}
-
 std::optional<RulesEntry> parse_wish(std::span<const std::string_view> args) {
   if (args.size() != 2) return std::nullopt;
   if (equals_ignoring_case(args[0], "add")) return RulesEntry{RulesVerb::add, std::string(args[1])};
@@ -82,7 +76,7 @@ void Coordinator::rules_settled(const std::optional<RulesOutcomeEntry>& outcome)
   std::erase_if(rules_wishes_, [&](const RulesWish& wish) {
     if (wish.change != outcome->change) return false;
     answer(wish.request.origin, protocol::ReplyStatus::done,
-           outcome->refusal.empty() ? ":1\r\n" : error_reply(concat("ERR ", outcome->refusal), wish.request.resp));
+           outcome->refusal.empty() ? ":1\r\n" : protocol::error_reply(concat("ERR ", outcome->refusal)));
     return true;
   });
 }
@@ -90,7 +84,7 @@ void Coordinator::rules_settled(const std::optional<RulesOutcomeEntry>& outcome)
 void Coordinator::mind_the_rules() {
   std::erase_if(rules_wishes_, [&](const RulesWish& wish) {
     if (now_.mono < wish.until) return false;
-    answer(wish.request.origin, protocol::ReplyStatus::done, error_reply(kStillLooking, wish.request.resp));
+    answer(wish.request.origin, protocol::ReplyStatus::done, protocol::error_reply(kStillLooking));
     return true;
   });
   if (rules_index_ > replica_->applied()) return;  // judged again when it has been applied

@@ -15,12 +15,6 @@ using protocol::ReplyWriter;
 
 constexpr protocol::SlotRange kAllSlots[] = {{0, kSlotCount - 1}};
 
-std::string error_reply(std::string_view text, protocol::RespVersion version) {
-  std::string out;
-  ReplyWriter(out, version).error(text);
-  return out;
-}
-
 }  // namespace
 
 LockSpace::LockSpace(uint64_t hash_seed, uint64_t generation)
@@ -164,7 +158,7 @@ std::string LockSpace::refuse_growth(const LockCommand& command, uint64_t lock_c
 
 LockReply LockSpace::run(const LockCommand& command, uint64_t lock_count_max) {
   if (std::string refusal = refuse_growth(command, lock_count_max); !refusal.empty()) {
-    return {error_reply(refusal, command.resp), 0, 0};
+    return {protocol::error_reply(refusal), 0, 0};
   }
   switch (command.spec->id) {
     case CommandId::lock_acquire:

@@ -9,9 +9,6 @@
 namespace chainring::coordinator {
 namespace {
 
-constexpr uint32_t kCopiesMax = 16;  // as the setting `copies`
-constexpr uint32_t kWeightMax = 10'000;
-
 std::string text_of(const ReshardEntry& entry) {
   switch (entry.verb) {
     case ReshardVerb::add:
@@ -66,8 +63,8 @@ Status RingState::check(const ReshardEntry& entry) const {
       return {};
     case ReshardVerb::weight:
       if (member == nullptr) return unknown_node(entry.name);
-      if (entry.value < 1 || entry.value > kWeightMax) {
-        return refused(concat("a weight is a number from 1 to ", kWeightMax, "; 100 is the usual one"));
+      if (entry.value < 1 || entry.value > kNodeWeightMax) {
+        return refused(concat("a weight is a number from 1 to ", kNodeWeightMax, "; 100 is the usual one"));
       }
       return {};
     case ReshardVerb::copies:

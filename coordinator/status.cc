@@ -43,12 +43,6 @@ Load load_of(const RingState& ring, MemberId member) {
   return load;
 }
 
-std::string hex(uint64_t value) {
-  char digits[17];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value, 16).ptr;
-  return std::string(digits, end);
-}
-
 std::string name_of(const RingState& ring, MemberId id) {
   const Member* member = ring.member(id);
   return member == nullptr ? concat("#", id) : member->listed.name;

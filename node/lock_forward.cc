@@ -12,8 +12,6 @@ namespace {
 constexpr std::string_view kNotRun =
     "TRYAGAIN the coordinators have no leader within reach; the command was not executed, try again";
 
-std::string error_reply(std::string_view text) { return concat("-", text, "\r\n"); }  // the same in RESP2 and RESP3
-
 }  // namespace
 
 bool LockForward::submit(const Submission& submission) {
@@ -85,7 +83,7 @@ bool LockForward::on_reply(const protocol::Reply& reply, std::string_view body, 
       return true;
     case protocol::ReplyStatus::expired:  // only what was given up is below the mark
       doubtful_ = false;
-      finish(at, error_reply(protocol::errors::kOutcomeUnknown));
+      finish(at, protocol::error_reply(protocol::errors::kOutcomeUnknown));
       return true;
     case protocol::ReplyStatus::unsettled:  // who led has proposed it and leads no more
       request.may_have_run = true;
@@ -113,7 +111,7 @@ void LockForward::tick(Micros now) {
   while (!requests_.empty() && requests_.begin()->second.deadline <= now) {
     const Request& request = requests_.begin()->second;
     const bool unknown = request.number != 0 && (request.out || request.may_have_run);
-    finish(requests_.begin(), error_reply(unknown ? protocol::errors::kOutcomeUnknown : kNotRun));
+    finish(requests_.begin(), protocol::error_reply(unknown ? protocol::errors::kOutcomeUnknown : kNotRun));
   }
 }
 

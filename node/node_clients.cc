@@ -144,7 +144,7 @@ void Node::park(const session::ClientRequest& request, Slot slot) {
 
 void Node::park(ParkedRequest parked) {
   const session::Ticket ticket = parked.ticket;
-  if (!parked_.park(std::move(parked))) return clients_.complete(ticket, concat("-", kBetweenChains, "\r\n"));
+  if (!parked_.park(std::move(parked))) return clients_.complete(ticket, protocol::error_reply(kBetweenChains));
   clients_.hold(ticket.client);
   // It may move back before the end of this turn: a lease that has run out may be granted again.
   if (door_state() != door_state_) door_moved_ = true;
@@ -158,7 +158,7 @@ void Node::tend_parked() {
   if (parked_.count() == 0) return;
   for (const ParkedRequest& late :
        parked_.take([this](const ParkedRequest& parked) { return parked.deadline <= now_.mono; })) {
-    clients_.complete(late.ticket, concat("-", kBetweenChains, "\r\n"));
+    clients_.complete(late.ticket, protocol::error_reply(kBetweenChains));
     clients_.release(late.ticket.client);
   }
   if (!moved_meanwhile && before == door_state_) return;

@@ -16,8 +16,7 @@ void Node::forward(const session::ClientRequest& request) {
   LockForward::Submission submission;
   submission.to = request.ticket;
   submission.db = request.db;
-  if (request.resp == protocol::RespVersion::resp3) submission.flags |= protocol::kRequestResp3;
-  if ((request.command->flags & protocol::kWrite) != 0) submission.flags |= protocol::kRequestWrite;
+  submission.flags = protocol::request_flags(request.resp, (request.command->flags & protocol::kWrite) != 0);
   submission.bytes = request.bytes;
   submission.deadline = request_deadline();
   submit_to_leader(submission);

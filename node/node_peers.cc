@@ -15,10 +15,6 @@ constexpr size_t kCopyBacklogMax = size_t{4} << 20;  // of a copy that may wait 
 constexpr size_t kPeersMax = 4096;                   // links of routers and members that may be open
 constexpr std::string_view kSlotLeft = "TRYAGAIN the slot has left this node before its answer was certain; try again";
 
-protocol::RespVersion resp_of(uint8_t flags) {
-  return (flags & protocol::kRequestResp3) != 0 ? protocol::RespVersion::resp3 : protocol::RespVersion::resp2;
-}
-
 std::vector<protocol::SlotRange> ranges_of(std::vector<Slot> slots) {
   std::sort(slots.begin(), slots.end());
   std::vector<protocol::SlotRange> ranges;
@@ -175,13 +171,13 @@ void Node::bounce(ConnId conn, Peer& peer, const protocol::Request& request) {
 void Node::run_request(ConnId conn, Peer& peer, const protocol::Request& request, std::string_view command) {
   const auto refuse = [&](std::string_view why) {
     std::string body;
-    protocol::ReplyWriter(body, resp_of(request.flags)).error(why);
+    protocol::ReplyWriter(body, protocol::resp_of(request.flags)).error(why);
     answer(conn, request.id, request.slot, protocol::ReplyStatus::done, body);
   };
   Requested requested;
   requested.slot = request.slot;
   requested.db = request.db;
-  requested.resp = resp_of(request.flags);
+  requested.resp = protocol::resp_of(request.flags);
   requested.sender = peer.who.incarnation;
   requested.number = request.number;
   requested.answered_below = request.answered_below;
@@ -229,7 +225,7 @@ void Node::on_slots_request(ConnId conn, std::string_view payload) {
   }
   if (spec != nullptr && spec->id == protocol::CommandId::info) {
     std::string body;
-    protocol::ReplyWriter(body, resp_of(request.flags))
+    protocol::ReplyWriter(body, protocol::resp_of(request.flags))
         .bulk(info_lines(parser_.args().size() > 1 ? parser_.args()[1] : std::string_view("keyspace")));
     return release_all(to, answered, body);
   }
@@ -242,7 +238,7 @@ void Node::on_slots_request(ConnId conn, std::string_view payload) {
   execution.command = spec;
   execution.args = parser_.args();
   execution.db = request.db;
-  execution.resp = resp_of(request.flags);
+  execution.resp = protocol::resp_of(request.flags);
   execution.now = lease_.wall(now_.mono);
   execution.to = to;
   store_.execute_over(served, execution);
@@ -266,7 +262,7 @@ void Node::release(Slot slot, const Destination& to, std::string_view reply) {
 
 void Node::unsettled(Slot slot, const Destination& to) {
   if (to.link != kNoConn) return answer(to.link, to.request, slot, protocol::ReplyStatus::unsettled, {});
-  clients_.complete(to.ticket, concat("-", to.reads ? kSlotLeft : protocol::errors::kOutcomeUnknown, "\r\n"));
+  clients_.complete(to.ticket, protocol::error_reply(to.reads ? kSlotLeft : protocol::errors::kOutcomeUnknown));
 }
 
 void Node::release_all(const Destination& to, const std::vector<Slot>& settled, std::string_view reply) {

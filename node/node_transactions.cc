@@ -19,7 +19,7 @@ session::Placement Node::placement(const protocol::CommandSpec& command, std::sp
 
 void Node::transaction(const session::ClientTransaction& transaction) {
   if (transaction.place == kLocks) return forward(transaction);
-  const auto refuse = [&](std::string_view why) { clients_.complete(transaction.ticket, concat("-", why, "\r\n")); };
+  const auto refuse = [&](std::string_view why) { clients_.complete(transaction.ticket, protocol::error_reply(why)); };
   const auto slot = static_cast<Slot>(transaction.place);
   switch (door(slot, false)) {
     case Door::head:
@@ -62,9 +62,7 @@ void Node::forward(const session::ClientTransaction& transaction) {
   LockForward::Submission submission;
   submission.to = transaction.ticket;
   submission.db = transaction.db;
-  submission.flags = protocol::kRequestTransaction;
-  if (transaction.resp == protocol::RespVersion::resp3) submission.flags |= protocol::kRequestResp3;
-  if (transaction.writes) submission.flags |= protocol::kRequestWrite;
+  submission.flags = protocol::request_flags(transaction.resp, transaction.writes) | protocol::kRequestTransaction;
   submission.bytes = transaction.payload;
   submission.deadline = request_deadline();
   submit_to_leader(submission);

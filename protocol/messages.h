@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "protocol/resp.h"
 
 namespace chainring::protocol {
 
@@ -233,6 +234,12 @@ enum RequestFlag : uint8_t {
   kRequestWrite = 1u << 1,
   kRequestTransaction = 1u << 2,
 };
+[[nodiscard]] constexpr uint8_t request_flags(RespVersion resp, bool writes) {
+  return static_cast<uint8_t>((resp == RespVersion::resp3 ? kRequestResp3 : 0) | (writes ? kRequestWrite : 0));
+}
+[[nodiscard]] constexpr RespVersion resp_of(uint8_t flags) {
+  return (flags & kRequestResp3) != 0 ? RespVersion::resp3 : RespVersion::resp2;
+}
 
 // Behind the header: the command's own bytes, one RESP request; of a transaction, what protocol/transaction.h says.
 struct Request {

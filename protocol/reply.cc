@@ -186,4 +186,10 @@ std::string unknown_subcommand(std::string_view container, std::string_view name
 
 }  // namespace errors
 
+std::string error_reply(std::string_view text) {
+  std::string reply;
+  ReplyWriter(reply, RespVersion::resp2).error(text);
+  return reply;
+}
+
 }  // namespace chainring::protocol

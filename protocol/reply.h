@@ -69,4 +69,7 @@ inline constexpr std::string_view kClusterDown =
 [[nodiscard]] std::string unknown_subcommand(std::string_view container, std::string_view name);
 }  // namespace errors
 
+// An error as a reply, which is the same in both versions.
+[[nodiscard]] std::string error_reply(std::string_view text);
+
 }  // namespace chainring::protocol

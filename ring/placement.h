@@ -26,7 +26,7 @@ struct Candidate {
 };
 
 inline constexpr uint32_t kVirtualNodesPerWeight100 = 256;
-inline constexpr uint32_t kWeightMax = 10'000;  // a greater weight has no more virtual nodes than this one
+inline constexpr uint32_t kWeightMax = kNodeWeightMax;  // a greater weight has no more virtual nodes than this one
 inline constexpr uint32_t kSlotsPerGroup = 16;  // neighbouring slots share a point; ring/groups.h may join groups
 inline constexpr uint32_t kGroupCount = kSlotCount / kSlotsPerGroup;
 

@@ -11,12 +11,6 @@ namespace {
 // A request's storage that is kept for the next one.
 constexpr size_t kReusedBytesMax = 4096;
 
-std::string error_reply(std::string_view text) {
-  std::string reply;
-  protocol::ReplyWriter(reply, protocol::RespVersion::resp2).error(text);  // errors look the same in both
-  return reply;
-}
-
 }  // namespace
 
 Dispatcher::Dispatcher(Links& links, Receiver& receiver)
@@ -24,8 +18,8 @@ Dispatcher::Dispatcher(Links& links, Receiver& receiver)
       receiver_(receiver),
       queues_(kPlaceCount),
       parking_(kPlaceCount),
-      not_run_reply_(error_reply(protocol::errors::kClusterDown)),
-      unknown_reply_(error_reply(protocol::errors::kOutcomeUnknown)) {}
+      not_run_reply_(protocol::error_reply(protocol::errors::kClusterDown)),
+      unknown_reply_(protocol::error_reply(protocol::errors::kOutcomeUnknown)) {}
 
 Outstanding& Dispatcher::keep(const Submission& submission) {
   if (free_.empty()) free_.push_back(&slab_.emplace_back());

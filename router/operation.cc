@@ -51,11 +51,7 @@ void Operation::answer_error(std::string_view text) {
   answer(reply);
 }
 
-uint8_t Operation::flags(bool write) const {
-  uint8_t flags = write ? protocol::kRequestWrite : 0;
-  if (resp_ == protocol::RespVersion::resp3) flags |= protocol::kRequestResp3;
-  return flags;
-}
+uint8_t Operation::flags(bool write) const { return protocol::request_flags(resp_, write); }
 
 void Operation::submit_leg(uint32_t leg, Place place, bool write, std::string_view bytes, Micros now) {
   ++open_legs_;

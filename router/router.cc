@@ -142,13 +142,11 @@ void Router::carry_out(const session::ClientRequest& request) {
 }
 
 void Router::forward(const session::ClientRequest& request) {
-  const uint8_t flags = (request.command->flags & protocol::kWrite) != 0 ? protocol::kRequestWrite : 0;
-  submit(request.ticket, plan_.place, request.db, flags, request.bytes, request.resp);
+  const uint8_t flags = protocol::request_flags(request.resp, (request.command->flags & protocol::kWrite) != 0);
+  submit(request.ticket, plan_.place, request.db, flags, request.bytes);
 }
 
-void Router::submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes,
-                    protocol::RespVersion resp) {
-  if (resp == protocol::RespVersion::resp3) flags |= protocol::kRequestResp3;
+void Router::submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes) {
   dispatcher_.submit({place, db, flags, bytes, Recipient{ticket}, deadline()}, now_.mono);
 }
 
@@ -166,10 +164,8 @@ session::Placement Router::placement(const protocol::CommandSpec& command,
 
 void Router::transaction(const session::ClientTransaction& transaction) {
   const size_t parked_before = dispatcher_.parked_bytes();
-  uint8_t flags = protocol::kRequestTransaction;
-  if (transaction.writes) flags |= protocol::kRequestWrite;
-  submit(transaction.ticket, static_cast<Place>(transaction.place), transaction.db, flags, transaction.payload,
-         transaction.resp);
+  const uint8_t flags = protocol::request_flags(transaction.resp, transaction.writes) | protocol::kRequestTransaction;
+  submit(transaction.ticket, static_cast<Place>(transaction.place), transaction.db, flags, transaction.payload);
   hold_back(transaction.ticket.client, parked_before);
 }
 

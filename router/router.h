@@ -95,8 +95,7 @@ class Router final : public Process, private session::Backend, private Links::Ha
   void on_event(const NetEvent& event);
   void carry_out(const session::ClientRequest& request);
   void forward(const session::ClientRequest& request);
-  void submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes,
-              protocol::RespVersion resp);
+  void submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes);
   void begin(std::unique_ptr<Operation> operation, bool wide);
   void retire_if_finished(Operation& operation);
   void hold_back(session::ClientId client, size_t parked_before);

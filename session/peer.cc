@@ -25,12 +25,6 @@ constexpr std::string_view kPeerCommand = "PEER";
 
 constexpr std::array kRoles = {PeerRole::node, PeerRole::router, PeerRole::coordinator};
 
-std::string hex(uint64_t value) {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
-  return std::string(digits.data(), end);
-}
-
 std::optional<uint64_t> parse_hex(std::string_view text) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);

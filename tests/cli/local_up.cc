@@ -1,6 +1,12 @@
 #include "tests/cli/local_up.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <stdexcept>
 
 #include "base/settings.h"
 #include "cli/system.h"
@@ -16,14 +22,34 @@ bool all_free(uint16_t port) {
   return true;
 }
 
-// Below the ports that the system gives to clients, which come and go; spread by process, as tests run side by side.
+namespace {
+
+// Whether the block of ports around `port` is this process's from now on. tests/cluster/harness.py does the same.
+bool reserve(int port) {
+  const int holder = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);  // its name is held until the process ends
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = "chainring-test-ports-" + std::to_string(port);
+  std::copy(name.begin(), name.end(), address.sun_path + 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  if (holder >= 0 && ::bind(holder, reinterpret_cast<const sockaddr*>(&address), size) == 0) return true;
+  if (holder >= 0) ::close(holder);
+  return false;
+}
+
+}  // namespace
+
+// Tests run side by side, and ports that are free now may be another's in a moment. So blocks are reserved: of 125
+// ports around a router's and those of their HTTP, 1000 above; below the ports that the system gives to clients.
 std::string free_port() {
-  constexpr int kFirst = 11'000, kStep = 100, kSteps = 190;
+  constexpr int kFirst = 11'100, kBlocks = 80;
   static int next = ::getpid();
-  for (;;) {
-    const auto port = static_cast<uint16_t>(kFirst + kStep * (next++ % kSteps));
-    if (all_free(port)) return std::to_string(port);
+  for (const int last = next + kBlocks; next < last; ++next) {
+    const int block = next % kBlocks;
+    const int port = kFirst + 2'000 * (block / 8) + 125 * (block % 8);
+    if (all_free(static_cast<uint16_t>(port)) && reserve(port)) return std::to_string(port);
   }
+  throw std::runtime_error("no free ports for a local cluster");
 }
 
 std::vector<std::string> up_arguments(const TempDirectory& directory, const std::string& port) {

@@ -4,7 +4,6 @@ Nothing here sleeps for a fixed time: everything waits for a condition, with a d
 started here are ended, by pid.
 """
 
-import contextlib
 import os
 import re
 import shutil
@@ -30,20 +29,27 @@ def wait_for(what, condition, seconds=30.0, every=0.02):
         threading.Event().wait(every)
 
 
+_reserved = []  # held until the process ends
+
+
 def free_base_port():
     """A port P such that the ports of a cluster around it are free now: P - 78 (coordinators), P, P + 22 (nodes), and
-    those of their HTTP, 1000 above."""
-    for base in range(21000 + os.getpid() % 7000, 60000, 211):
-        with contextlib.ExitStack() as stack:
-            try:
-                own = [*range(base - 78, base - 70), *range(base - 7, base + 1), *range(base + 22, base + 32)]
-                for port in [*own, *(port + 1000 for port in own)]:
-                    probe = stack.enter_context(socket.socket())
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind(("127.0.0.1", port))
-                return base
-            except OSError:
-                continue
+    those of their HTTP, 1000 above. Tests run side by side: the block is reserved by the name of a socket, as
+    tests/cli/local_up.cc does it."""
+    for number in range(os.getpid(), os.getpid() + 80):
+        block = number % 80
+        base = 11100 + 2000 * (block // 8) + 125 * (block % 8)
+        own = [*range(base - 78, base - 70), *range(base - 7, base + 1), *range(base + 22, base + 32)]
+        if not all(port_is_free(port) and port_is_free(port + 1000) for port in own):
+            continue
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0chainring-test-ports-{base}")
+        except OSError:
+            holder.close()
+            continue
+        _reserved.append(holder)
+        return base
     raise AssertionError("no free ports")
 
 
