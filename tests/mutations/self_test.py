@@ -65,6 +65,45 @@ class All(unittest.TestCase):
             self.assertTrue(known or any(re.fullmatch(name, mutation.test) for name in made), mutation.test)
 
 
+class Guarantees(unittest.TestCase):
+    """Tables of promises and rules name tests and mutations that there are, in every row."""
+
+    PAGES = ("README.md", "docs/consistency.md")
+
+    def test_name_their_tests_and_mutations(self):
+        tests = list(test_names())
+        mutations = {mutation.name for mutation in run.load_all()}
+        for page in self.PAGES:
+            rows = list(guarantees(run.read(os.path.join(run.ROOT, page))))
+            self.assertTrue(rows, page)
+            for what, checks, breaks in rows:
+                with self.subTest(what):
+                    self.assertTrue(checks and breaks)
+                    for check in checks:
+                        begin = check.removesuffix("...").rstrip()
+                        self.assertTrue(any(is_test(begin, name) for name in tests), check)
+                    self.assertEqual(set(breaks) - mutations, set())
+
+
+def guarantees(text):
+    """(promise, names of tests, names of mutations) of each row of the tables that have such columns."""
+    in_table = False
+    for line in text.splitlines():
+        if re.match(r"\| (guarantee|rule) \| checked by \| broken by \|", line):
+            in_table = True
+        elif not line.startswith("|"):
+            in_table = False
+        elif in_table and not line.startswith("| ---"):
+            what, checks, breaks = (cell.strip() for cell in line.strip("|").split(" | "))
+            yield what, re.findall(r"`([^`]+)`", checks), re.findall(r"`([^`]+)`", breaks)
+
+
+def is_test(begin, name):
+    """Whether a test's name begins so. Of a name that CMake puts together, the variable part may be anything."""
+    pattern = re.sub(r"\\\$\\{\w+\\}", ".+", re.escape(name))
+    return name.startswith(begin) or re.fullmatch(pattern, begin) is not None
+
+
 def test_names():
     """Of Catch2's test cases, the programs that hold them, and other tests that the build files add."""
     for folder, _, files in os.walk(os.path.join(run.ROOT, "tests")):
