@@ -30,7 +30,6 @@ NODE_ANSWER_SECONDS = 1.0
 LOCK_TTL_MS = 1500
 SLOW_MICROS = 50_000
 TELL_SECONDS = 0.25
-REFUSALS = ("CLUSTERDOWN", "TRYAGAIN", "MOVED")
 UNKNOWN = ("TIMEOUT",)
 
 
@@ -63,7 +62,7 @@ class Plan:
     origin: float    # time.monotonic() at which times begin
     directory: str   # of the histories
     routers: list    # [host, port] of each client
-    nodes: list      # [host, port] of each node, for one client that reads there
+    nodes: list      # [host, port] of each node, for one client that goes there itself
     lockers: int = 1  # how many of the routers' clients lock, instead of reading and writing
 
 
@@ -140,6 +139,8 @@ class Call:
 class Caller(threading.Thread):
     """A connection that is made again when it is lost."""
 
+    refusals = ("CLUSTERDOWN", "TRYAGAIN")  # errors that say that the command was not executed
+
     def __init__(self, plan, number, recorder, teller):
         super().__init__(daemon=True)
         self.plan, self.recorder, self.teller = plan, recorder, teller
@@ -150,6 +151,7 @@ class Caller(threading.Thread):
         self.place = 0
         self.generation = 0
         self.trouble = None
+        self.seen = {}  # key -> a value that it had lately
 
     def now(self):
         return micros(self.plan.origin)
@@ -187,75 +189,15 @@ class Caller(threading.Thread):
     def turn(self):
         raise NotImplementedError
 
-
-class RouterCaller(Caller):
-    def __init__(self, plan, number, recorder, teller):
-        super().__init__(plan, number, recorder, teller)
-        self.address = plan.routers[number]
-        self.waits_since = None  # since its connection was lost
-
-    def exchange(self, calls):
-        """Sends them in one pipeline. Returns whether all were answered."""
-        called = self.now()
-        waiting = collections.deque(calls)
-        try:
-            self.connection.send(b"".join(Client.encode(words) for call in calls for words in call.commands))
-            while waiting:
-                replies = [self.connection.read() for _ in waiting[0].commands]
-                returned = self.now()
-                call = waiting.popleft()
-                call.answered(called, returned, replies)
-                self.teller.note(called if self.waits_since is None else self.waits_since, returned, replies)
-                self.waits_since = None
-        except OSError as error:
-            if isinstance(error, TimeoutError):
-                self.complain(f"no answer from the router within {ANSWER_SECONDS} s")
-            for call in waiting:
-                call.lost(called)
-            self.teller.note_lost(called, self.now())
-            self.waits_since = called if self.waits_since is None else self.waits_since
-            self.drop()
-            return False
-        return True
-
     def outcome(self, reply):
         if not isinstance(reply, RedisError):
             return "returned"
-        if not str(reply).startswith(REFUSALS + UNKNOWN):
+        if not str(reply).startswith(self.refusals + UNKNOWN):
             self.complain(f"an error that no client should see: {reply}")
-        return "refused" if str(reply).startswith(REFUSALS) else "unknown"
+        return "refused" if str(reply).startswith(self.refusals) else "unknown"
 
-
-class Worker(RouterCaller):
-    """Reads and writes in pipelines."""
-
-    def __init__(self, plan, number, recorder, teller):
-        super().__init__(plan, number, recorder, teller)
-        self.seen = {}  # key -> a value that it had lately
-        self.ledger = {"client": self.id, "written": 0, "unknown": [], "refused": [], "counted": 0, "count_unknown": 0}
-
-    def turn(self):
-        if not self.connected(self.address, ANSWER_SECONDS):
-            self.stopping.wait(THINK_SECONDS_MOST)
-            return
-        count = 1 if self.random.random() < 0.5 else self.random.randint(2, PIPELINE_MOST)
-        self.exchange([self.draw() for _ in range(count)])
-        self.stopping.wait(self.random.uniform(0, THINK_SECONDS_MOST))
-
-    def draw(self):
-        choice = self.random.random()
-        if choice < 0.12:
-            return self.write_ledger()
-        if choice < 0.24:
-            return self.count_ledger()
-        if choice < 0.36:
-            return self.transaction()
-        if choice < 0.60:
-            key = f"g{self.generation}:count:{self.skewed(COUNTERS)}"
-            return self.operation(self.random.choices(("incr", "get", "getdel"), (6, 3, 1))[0], key)
-        key = f"g{self.generation}:value:{self.skewed(VALUES)}"
-        kinds = ("set", "get", "set_nx", "set_ifeq", "getdel", "del")
-        return self.operation(self.random.choices(kinds, (30, 35, 10, 12, 8, 5))[0], key)
+    def some_value(self):
+        return f"g{self.generation}:value:{self.skewed(VALUES)}"
 
     def skewed(self, count):
         """Low numbers more often: keys with much traffic, and keys with little."""
@@ -294,6 +236,67 @@ class Worker(RouterCaller):
         self.seen[key] = value
         if len(self.seen) > 4 * VALUES:
             self.seen.clear()
+
+
+class RouterCaller(Caller):
+    def __init__(self, plan, number, recorder, teller):
+        super().__init__(plan, number, recorder, teller)
+        self.address = plan.routers[number]
+        self.waits_since = None  # since its connection was lost
+
+    def exchange(self, calls):
+        """Sends them in one pipeline. Returns whether all were answered."""
+        called = self.now()
+        waiting = collections.deque(calls)
+        try:
+            self.connection.send(b"".join(Client.encode(words) for call in calls for words in call.commands))
+            while waiting:
+                replies = [self.connection.read() for _ in waiting[0].commands]
+                returned = self.now()
+                call = waiting.popleft()
+                call.answered(called, returned, replies)
+                self.teller.note(called if self.waits_since is None else self.waits_since, returned, replies)
+                self.waits_since = None
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                self.complain(f"no answer from the router within {ANSWER_SECONDS} s")
+            for call in waiting:
+                call.lost(called)
+            self.teller.note_lost(called, self.now())
+            self.waits_since = called if self.waits_since is None else self.waits_since
+            self.drop()
+            return False
+        return True
+
+
+class Worker(RouterCaller):
+    """Reads and writes in pipelines."""
+
+    def __init__(self, plan, number, recorder, teller):
+        super().__init__(plan, number, recorder, teller)
+        self.ledger = {"client": self.id, "written": 0, "unknown": [], "refused": [], "counted": 0, "count_unknown": 0}
+
+    def turn(self):
+        if not self.connected(self.address, ANSWER_SECONDS):
+            self.stopping.wait(THINK_SECONDS_MOST)
+            return
+        count = 1 if self.random.random() < 0.5 else self.random.randint(2, PIPELINE_MOST)
+        self.exchange([self.draw() for _ in range(count)])
+        self.stopping.wait(self.random.uniform(0, THINK_SECONDS_MOST))
+
+    def draw(self):
+        choice = self.random.random()
+        if choice < 0.12:
+            return self.write_ledger()
+        if choice < 0.24:
+            return self.count_ledger()
+        if choice < 0.36:
+            return self.transaction()
+        if choice < 0.60:
+            key = f"g{self.generation}:count:{self.skewed(COUNTERS)}"
+            return self.operation(self.random.choices(("incr", "get", "getdel"), (6, 3, 1))[0], key)
+        kinds = ("set", "get", "set_nx", "set_ifeq", "getdel", "del")
+        return self.operation(self.random.choices(kinds, (30, 35, 10, 12, 8, 5))[0], self.some_value())
 
     def transaction(self):
         """Both halves of a pair, counted or read in one EXEC: to the judge one counter, and halves may never differ."""
@@ -369,31 +372,35 @@ class Locker(RouterCaller):
                             f"grant {lock} {owner} {token} {called} {returned} {LOCK_TTL_MS * 1000} {given_back}")
 
 
-class NodeReader(Caller):
-    """Reads at any node, as clients of a cluster do with replicas. What a node does not answer says nothing."""
+class NodeClient(Caller):
+    """Reads at any node, as clients of a cluster do with replicas, and writes where it is sent to."""
+
+    refusals = (*Caller.refusals, "MOVED")
 
     def turn(self):
         if self.connection is None or self.random.random() < 0.05:
             self.drop()
             self.connected(self.random.choice(self.plan.nodes), NODE_ANSWER_SECONDS)
         if self.connection is not None:
-            self.read(f"g{self.generation}:value:{int(VALUES * self.random.random() * self.random.random())}")
+            kinds = ("get", "set", "set_ifeq", "getdel")
+            self.ask(self.operation(self.random.choices(kinds, (70, 15, 10, 5))[0], self.some_value()))
         self.stopping.wait(self.random.uniform(0, THINK_SECONDS_MOST))
 
-    def read(self, key):
-        place, called = self.next_place(), self.now()
+    def ask(self, call):
+        called = self.now()
+        words, = call.commands
         try:
-            reply = self.connection.call("GET", key)
-        except RedisError as error:
-            if not str(error).startswith(REFUSALS + UNKNOWN):
-                self.complain(f"an error that no client of a node should see: {error}")
-            return
+            reply, = self.connection.pipeline([words])
+            if str(reply).startswith("MOVED"):
+                host, port = str(reply).split()[2].rsplit(":", 1)
+                self.drop()
+                if self.connected((host, int(port)), NODE_ANSWER_SECONDS):
+                    reply, = self.connection.pipeline([words])
         except OSError:
+            call.lost(called)
             self.drop()
             return
-        result = None if reply is None else text_of(reply)
-        self.recorder.write(self.generation, operation_line(self.id, place, "get", key, called, self.now(), "returned",
-                                                            result=result))
+        call.answered(called, self.now(), [reply])
 
 
 def main():
@@ -401,7 +408,7 @@ def main():
     recorder, teller = Recorder(plan), Teller()
     kinds = [Locker] * plan.lockers + [Worker] * (len(plan.routers) - plan.lockers)
     clients = [kind(plan, number, recorder, teller) for number, kind in enumerate(kinds)]
-    clients.append(NodeReader(plan, len(clients), recorder, teller))
+    clients.append(NodeClient(plan, len(clients), recorder, teller))
     for client in clients:
         client.start()
 

@@ -161,7 +161,7 @@ def cut_link(world):
 def break_connections(world):
     a, b = world.random.sample(world.hosts[:3], 2)
     world.between(a, b, Wire(reset=True))
-    return Incident(f"connections of {a.name} and {b.name} broken", 0.2, world.network.heal)
+    return Incident(f"connections of {a.name} and {b.name} broken", 0.05, world.network.heal)
 
 
 def lose_packets(world):

@@ -27,7 +27,7 @@ from processes import Cluster
 
 HOSTS = 4
 CLIENT_PROCESSES = 3
-CLIENTS_EACH = 4  # on routers; one more reads at nodes
+CLIENTS_EACH = 4  # on routers; one more goes to nodes itself
 WHOLE_SECONDS = 90
 PROGRESS_SECONDS = 60
 TEND_SECONDS = 0.05
