@@ -13,7 +13,7 @@ from network import Wire
 
 BASE_NODES = ("n1", "n2", "n3")  # always to be in the ring
 SPARE = "n4"
-DRAIN_SECONDS_MOST = 40
+STOP_SECONDS_MOST = 40
 
 
 @dataclasses.dataclass
@@ -86,6 +86,17 @@ def kill_coordinator(world):
     return Incident(f"kill {coordinator.name}")
 
 
+def stop_coordinator(world):
+    """In order: one that leads hands over first."""
+    return stop(world.some_coordinator())
+
+
+def stop(member):
+    life = member.process
+    member.signal(signal.SIGTERM)
+    return Incident(f"stop {member.name}", undo=lambda: life.wait(STOP_SECONDS_MOST))
+
+
 def kill_router(world):
     router = world.random.choice(world.cluster.role("router"))
     router.kill(0.5)
@@ -93,10 +104,7 @@ def kill_router(world):
 
 
 def drain_node(world):
-    node = world.some_node()
-    life = node.process
-    node.signal(signal.SIGTERM)
-    return Incident(f"drain {node.name}", undo=lambda: life.wait(DRAIN_SECONDS_MOST))
+    return stop(world.some_node())
 
 
 def kill_host(world):
@@ -213,6 +221,20 @@ def reshard_and_kill(world):
     return Incident(f"{' '.join(change).lower()}: {answer}, kill {victim.name}")
 
 
+def reshard_and_cancel(world):
+    """Paused when some has moved, and taken back or gone on with."""
+    change = draw_change(world)
+    answer = world.cluster.ask("RING", *change)
+    threading.Event().wait(world.seconds(0, 0.3))
+    world.cluster.ask("RING", "PAUSE")
+    end = world.random.choice(("RESUME", "CANCEL"))
+
+    def go_on():
+        world.cluster.ask("RING", end)
+        world.cluster.ask("RING", "RESUME")
+    return Incident(f"{' '.join(change).lower()}: {answer}, pause, {end.lower()}", world.seconds(0.1, 0.5), go_on)
+
+
 def draw_change(world):
     copies = (world.cluster.status() or {}).get("copies", 3)
     if copies != 3:
@@ -227,6 +249,7 @@ def draw_change(world):
 
 SINGLE = {"kill node": kill_node, "freeze node": freeze_node, "drain node": drain_node, "lose node": lose_node,
           "kill coordinator": kill_coordinator, "freeze coordinator": freeze_coordinator, "full disk": fill_disk,
+          "stop coordinator": stop_coordinator, "reshard and cancel": reshard_and_cancel,
           "kill host": kill_host, "cut host": cut_host, "cut link": cut_link, "broken connections": break_connections,
           "packet loss": lose_packets, "packet delay": delay_packets, "reshard": reshard,
           "reshard and kill": reshard_and_kill}

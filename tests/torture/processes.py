@@ -17,6 +17,7 @@ RESTART_SECONDS = 1.0
 REPAIR_AFTER_MS = 4000
 DISK_BYTES = 64 << 20  # of a coordinator
 ANSWER_SECONDS = 2.0
+HEARD_MS = 150  # of a coordinator that is there
 HEALTHY_EXITS = (0, -signal.SIGKILL)
 HEALTHY_WORDS = ("No space left on device", "its place is another's")  # a full disk; cut off for REPAIR_AFTER_MS
 
@@ -32,6 +33,7 @@ class Member:
         self.command = host.inside(BINARY, role, "--name", name, "--bind", host.address, "--port", str(self.port),
                                    "--dir", self.directory, *options)
         self.process = None
+        self.lives = 0
         self.start_at = None  # when it is to be started again
         os.makedirs(self.directory, exist_ok=True)
 
@@ -39,6 +41,10 @@ class Member:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env={**os.environ, **SECRETS})
         self.start_at = None
+        self.lives += 1
+
+    def is_running(self):
+        return self.start_at is None and self.process is not None and self.process.poll() is None
 
     def signal(self, number):
         if self.process.poll() is None:
@@ -112,6 +118,7 @@ class Cluster:
         common = ["--coordinators", coordinators, "--http-port", "none"]
         group = ["--copies", "3", "--initial-nodes", "3", "--repair-after-ms", str(REPAIR_AFTER_MS)]
         self.members, self.disks = {}, {}
+        self.seen = {}  # name of a node -> (which of its lives, its incarnation)
 
         def add(name, role, host, *options):
             self.members[name] = Member(name, role, host, directory, [*common, *options])
@@ -156,16 +163,27 @@ class Cluster:
 
     def is_whole(self):
         """Its status when everything is as it should be, else None."""
-        if any(member.start_at is not None for member in self.members.values()):
+        if not all(member.is_running() for member in self.members.values()):
             return None
+        lives = {node.name: node.lives for node in self.role("node")}
         status = self.status()
         if not status or status["reshard"]["state"] != "idle":
             return None
-        slots = status["slots"]
-        coordinators = [one["state"] for one in status["coordinators"]]
-        nodes = {one["name"] for one in status["members"] if one["state"] in ("up", "joining")}
+        slots, coordinators = status["slots"], status["coordinators"]
         whole = (slots["served"] == 16384 and slots["short"] == 0 and
-                 sorted(coordinators) == ["follower", "follower", "leader"] and
-                 nodes >= {node.name for node in self.role("node")} and
-                 all(one["placed"] == (one["slots"] > 0) for one in status["members"]))
+                 sorted(one["state"] for one in coordinators) == ["follower", "follower", "leader"] and
+                 all(0 <= one["last_heard_ms"] < HEARD_MS for one in coordinators) and
+                 all(one["placed"] == (one["slots"] > 0) for one in status["members"]) and
+                 self.are_new(status, lives))
         return status if whole else None
+
+    def are_new(self, status, lives):
+        """Whether it names each node once, and none by an incarnation of an earlier life."""
+        living = {one["name"]: (lives[one["name"]], one["incarnation"]) for one in status["members"]
+                  if one["state"] in ("up", "joining")}
+        stale = [name for name, (life, incarnation) in living.items()
+                 if self.seen.get(name, (life,))[0] != life and self.seen[name][1] == incarnation]
+        if stale or len(living) != len(lives) or len(status["members"]) != len(lives):
+            return False
+        self.seen = living
+        return True

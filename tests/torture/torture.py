@@ -105,8 +105,7 @@ class Torture:
         print(self.board.progress(), flush=True)
 
     def start(self):
-        names = list(self.cluster.members)
-        self.cluster.start(name for name in names if name != faults.SPARE)
+        self.cluster.start(name for name in self.cluster.members if name != faults.SPARE)
         self.tender.start()
         wait_for("a table", lambda: (self.cluster.status() or {"slots": {}})["slots"].get("served") == 16384,
                  WHOLE_SECONDS)

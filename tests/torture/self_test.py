@@ -1,0 +1,193 @@
+"""The checks of ./dev torture are themselves checked: what is wrong is found, what is right is not complained of."""
+
+import contextlib
+import io
+import os
+import struct
+import tempfile
+import time
+import unittest
+
+import delay
+from audit import Auditor, base_keys
+from board import Board
+from clients import counter_key, keys_of, ledger_key, operation_line
+from harness import RedisError
+
+SECOND = 1_000_000
+
+
+class Connection:
+    """One end of a cluster that is a dictionary."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def pipeline(self, commands):
+        return [self.data.get(key, None) for _, key in commands]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+class Member:
+    def __init__(self, name, data):
+        self.name, self.data = name, data
+
+    def client(self, timeout):
+        del timeout
+        return Connection(self.data)
+
+
+class Cluster:
+    """What routers say, and what each of three nodes holds."""
+
+    def __init__(self, data):
+        self.data = data
+        self.nodes = [Member(f"n{i}", dict(data)) for i in (1, 2, 3)]
+        self.size = len(data)
+
+    def role(self, role):
+        return self.nodes if role == "node" else [Member("r1", self.data)]
+
+    def status(self):
+        return {"locks": {"count": 0}, "copies": 3}
+
+    def ask(self, *words):
+        assert words == ("DBSIZE",)
+        return self.size
+
+
+class Fixture(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="chainring-torture-test-")
+        self.board = Board(time.monotonic())
+        self.said = io.StringIO()
+
+    def tearDown(self):
+        for name in os.listdir(self.directory):
+            os.unlink(os.path.join(self.directory, name))
+        os.rmdir(self.directory)
+
+
+class Ledger(Fixture):
+    """Client 7 wrote 1 to 4: 3 with unknown outcome, 4 was refused; it counted twice, and once perhaps."""
+    LEDGER = {"client": 7, "written": 4, "unknown": [3], "refused": [4], "counted": 2, "count_unknown": 1}
+
+    def data(self, **more):
+        return {ledger_key(7, 1): b"1", ledger_key(7, 2): b"2", counter_key(7): b"2", **base_keys(2), **more}
+
+    def audit(self, data, spoil=lambda cluster: None):
+        cluster = Cluster({key: value for key, value in data.items() if value is not None})
+        spoil(cluster)
+        auditor = Auditor(cluster, self.board, self.directory, lambda: 0)
+        with contextlib.redirect_stdout(self.said):
+            auditor.check_everything([self.LEDGER], 2)
+        return " ".join(self.board.violations)
+
+    def test_what_was_acknowledged_is_there(self):
+        self.assertEqual(self.audit(self.data()), "")
+
+    def test_what_is_unknown_may_be_there(self):
+        self.assertEqual(self.audit(self.data(**{ledger_key(7, 3): b"3", counter_key(7): b"3"})), "")
+
+    def test_a_lost_write_is_found(self):
+        self.assertIn("ledger:7:2 is None", self.audit(self.data(**{ledger_key(7, 2): None})))
+        self.assertEqual(self.board.lost_writes, 1)
+
+    def test_a_lost_key_of_the_beginning_is_found(self):
+        self.assertIn("base:1 was", self.audit(self.data(**{"base:1": None})))
+        self.assertEqual(self.board.lost_writes, 1)
+
+    def test_a_refused_write_that_happened_is_found(self):
+        self.assertIn("was refused and written", self.audit(self.data(**{ledger_key(7, 4): b"4"})))
+
+    def test_a_lost_increment_is_found(self):
+        self.assertIn("2 were acknowledged", self.audit(self.data(**{counter_key(7): b"1"})))
+        self.assertEqual(self.board.lost_writes, 1)
+
+    def test_an_increment_that_ran_twice_is_found(self):
+        self.assertIn("1 are unknown", self.audit(self.data(**{counter_key(7): b"4"})))
+
+    def test_a_key_too_many_is_found(self):
+        self.assertIn("DBSIZE", self.audit(self.data(), lambda cluster: setattr(cluster, "size", cluster.size + 1)))
+
+    def test_a_copy_that_differs_is_found(self):
+        found = self.audit(self.data(), lambda cluster: cluster.nodes[1].data.update({"base:0": b"other"}))
+        self.assertIn("base:0 is b'other' at n2", found)
+
+    def test_a_missing_copy_is_found(self):
+        def move_away(cluster):
+            cluster.nodes[2].data["base:0"] = RedisError("MOVED 1 10.77.0.1:7401")
+        self.assertIn("1 keys are not at 3 nodes", self.audit(self.data(), move_away))
+
+
+class Generations(Fixture):
+    def judge(self, lines, values):
+        """A generation of one client, whose keys are now `values`."""
+        with open(os.path.join(self.directory, "0.0"), "w", encoding="ascii") as file:
+            file.write("".join(line + "\n" for line in lines))
+        auditor = Auditor(Cluster(values), self.board, self.directory, lambda: 1)
+        with contextlib.redirect_stdout(self.said):
+            self.assertTrue(auditor.judge_next())
+            self.assertFalse(auditor.judge_next())
+        return auditor
+
+    def test_what_holds_is_judged_and_thrown_away(self):
+        key = keys_of(0)[0]
+        auditor = self.judge([operation_line(1, 1, "set", key, 10, 20, "returned", argument="a")], {key: b"a"})
+        self.assertEqual(self.board.violations, [])
+        self.assertEqual(auditor.settled[key], b"a")
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_a_lost_write_is_a_violation_and_its_history_is_kept(self):
+        self.judge([operation_line(1, 1, "set", keys_of(0)[0], 10, 20, "returned", argument="a")], {})
+        self.assertIn("is not linearizable", self.board.violations[0])
+        self.assertEqual(sorted(os.listdir(self.directory)), ["0.0", "0.audit"])
+
+    def test_a_key_that_may_yet_change_is_not_compared_at_the_end(self):
+        key = keys_of(0)[0]
+        auditor = self.judge([operation_line(1, 1, "set", key, 10, argument="a")], {})
+        self.assertEqual(self.board.violations, [])
+        self.assertIn(key, auditor.unsettled)
+        self.assertNotIn(key, auditor.settled)
+
+    def test_a_complaint_of_a_client_is_a_violation(self):
+        self.judge(["complaint client 1: no answer"], {})
+        self.assertIn("no answer", self.board.violations[0])
+
+
+class Windows(Fixture):
+    def setUp(self):
+        super().setUp()
+        for kind, begun in (("kill node", 10), ("kill router", 20), ("reshard", 30)):
+            self.board.open(kind, kind, begun * SECOND)
+
+    def test_an_error_belongs_to_the_incident_in_which_its_call_waited_longest(self):
+        self.board.errors += [[18 * SECOND, 21 * SECOND, "TIMEOUT"], [19 * SECOND, 22 * SECOND, "TIMEOUT"]]
+        self.assertEqual([len(errors) for errors in self.board.errors_by_window()], [0, 1, 1, 0])
+        self.assertEqual((self.board.count_errors(single=True), self.board.count_errors(single=False)), (1, 1))
+
+    def test_a_closed_connection_is_an_error_unless_the_router_died(self):
+        self.board.lost += [[11 * SECOND, 12 * SECOND], [21 * SECOND, 22 * SECOND]]
+        self.assertEqual([len(errors) for errors in self.board.errors_by_window()], [0, 1, 0, 0])
+
+    def test_the_longest_wait_is_told_for_each_kind(self):
+        self.board.slow += [[11 * SECOND, 11 * SECOND + 200_000], [12 * SECOND, 12 * SECOND + 300_000]]
+        self.assertEqual(self.board.longest_waits_ms(), [0, 300, 0, 0])
+        self.assertRegex(self.board.table(), r"kill node +1 +300 +300")
+
+
+class Netlink(unittest.TestCase):
+    def test_the_number_of_a_packet_is_found_behind_other_attributes(self):
+        header = delay.attribute(delay.ATTRIBUTE_PACKET_HEADER, struct.pack("!IHB", 77, 0x0800, 1))
+        sent = delay.message(delay.MESSAGE_PACKET, 1, delay.attribute(9, b"abc") + header)
+        received = list(delay.messages(sent + sent))
+        self.assertEqual([(kind, delay.packet_id(body)) for kind, body in received], [(delay.MESSAGE_PACKET, 77)] * 2)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
