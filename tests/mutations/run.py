@@ -11,9 +11,12 @@ Each *.txt here holds mutations, with empty lines between them:
     |  if (range.first < expected_first) {
     target: ring_test              what has to be built
     test: Table.from_message       tests whose name matches have to fail, or
-    run: tests/sim/cluster_sim --seeds 50   a command in the build folder has to
+    run: tests/raft/raft_sim --seeds 2000   a command in the build folder has to, or
+    sim: 200                       each of five searches of the cluster simulator has to find it within so many seeds;
+                                   the table says how many it took in the middle
 
-Text blocks are the lines behind the bars; `before` has to occur once in the file. All work is done on a copy below
+Text blocks are the lines behind the bars; `before` has to occur once in the file. A second change of the same file
+stands under `before2` and `after2`. All work is done on a copy below
 build/mutate, and each test is first seen to pass on the code as it is. Exits 1 when a mutation survives.
 """
 
@@ -21,7 +24,9 @@ import argparse
 import dataclasses
 import os
 import shlex
+import re
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -30,6 +35,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 NOT_COPIED = {".git", "build", "chainring-data", "node_modules", "__pycache__"}
 TEST_SECONDS_MAX = 900  # a mutant that hangs is noticed as well
+SIMULATOR = "tests/sim/cluster_sim"
+SEARCHES = 5
+SEARCH_SEEDS_APART = 10_000
 
 
 @dataclasses.dataclass
@@ -39,11 +47,16 @@ class Mutation:
     file: str = ""
     before: str = ""
     after: str = ""
+    before2: str = ""
+    after2: str = ""
     target: str = ""
     test: str = ""
     run: str = ""
+    sim: str = ""
 
     def command(self, build):
+        if self.sim:
+            return [SIMULATOR, "--seeds", "3"]
         if self.run:
             return shlex.split(self.run)
         return ["ctest", "--test-dir", build, "--no-tests=error", "--stop-on-failure", "-R", self.test]
@@ -74,7 +87,7 @@ def parse(text, source):
             if not colon or key not in Mutation.__dataclass_fields__:
                 raise BadMutation(f"{where}: '{key}' is none of {', '.join(Mutation.__dataclass_fields__)}")
             current = current or Mutation()
-            block = key if key in ("before", "after") else None
+            block = key if key in ("before", "after", "before2", "after2") else None
             if block is None:
                 setattr(current, key, value.strip())
     return mutations
@@ -84,16 +97,20 @@ def require_whole(mutation, where):
     for key in ("name", "file", "before", "target"):
         if not getattr(mutation, key):
             raise BadMutation(f"{where}: a mutation without '{key}:' ends here")
-    if bool(mutation.test) == bool(mutation.run):
-        raise BadMutation(f"{where}: {mutation.name} needs either 'test:' or 'run:'")
+    if bool(mutation.test) + bool(mutation.run) + bool(mutation.sim) != 1:
+        raise BadMutation(f"{where}: {mutation.name} needs one of 'test:', 'run:' and 'sim:'")
 
 
 def mutate(text, mutation):
     """The text with the mutation. Raises BadMutation when it does not fit."""
-    count = text.count(mutation.before)
-    if count != 1:
-        raise BadMutation(f"{mutation.name}: 'before' occurs {count} times in {mutation.file}, not once")
-    return text.replace(mutation.before, mutation.after)
+    for before, after in ((mutation.before, mutation.after), (mutation.before2, mutation.after2)):
+        if not before:
+            continue
+        count = text.count(before)
+        if count != 1:
+            raise BadMutation(f"{mutation.name}: '{before}' occurs {count} times in {mutation.file}, not once")
+        text = text.replace(before, after)
+    return text
 
 
 def read(path):
@@ -170,6 +187,21 @@ class Workshop:
             return None
         return run.returncode == 0
 
+    def search(self, mutation):
+        """How many seeds of the simulator it takes to find a violation."""
+        taken = []
+        for first in range(1, SEARCHES * SEARCH_SEEDS_APART, SEARCH_SEEDS_APART):
+            command = [SIMULATOR, "--seeds", mutation.sim, "--first", str(first)]
+            run = subprocess.run(command, cwd=self.build_folder, capture_output=True, text=True,
+                                 timeout=TEST_SECONDS_MAX, check=False)
+            if run.returncode == 0:
+                return "SURVIVED"
+            found = re.search(r"SEED=(\d+)", run.stdout)
+            if found is None:
+                return "DOES NOT RUN"
+            taken.append(int(found[1]) - first + 1)
+        return f"caught, seed {statistics.median(taken)}"
+
     def judge(self, mutation):
         """Tries one mutation and puts the file back. Says how it went."""
         path = os.path.join(self.tree, mutation.file)
@@ -178,6 +210,8 @@ class Workshop:
         try:
             if self.build(mutation.target.split()).returncode != 0:
                 return "DOES NOT BUILD"
+            if mutation.sim:
+                return self.search(mutation)
             passed = self.test(mutation)
             return {True: "SURVIVED", False: "caught", None: "caught (hangs)"}[passed]
         finally:

@@ -52,6 +52,11 @@ class Mutate(unittest.TestCase):
         self.assertRaises(run.BadMutation, run.mutate, mutation.before * 2, mutation)
 
 
+    def test_makes_a_second_change(self):
+        (mutation,) = run.parse(GOOD.replace("target", "before2:\n|b\nafter2:\n|c\ntarget"), "x.txt")
+        self.assertEqual(run.mutate("a\n  if (x)\n    y();\nb\n", mutation), "a\n  y();\nc\n")
+
+
 class All(unittest.TestCase):
     def test_fit_the_code(self):
         for mutation in run.load_all():
