@@ -1,5 +1,7 @@
 #include "tests/sim/client.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace chainring::sim {
@@ -7,30 +9,25 @@ namespace {
 
 constexpr Micros kDialAgain = 30 * kMicrosPerMilli;
 constexpr size_t kPipelineMost = 5;
+constexpr size_t kManyMost = 4;
 constexpr Micros kLockTtl = 700 * kMicrosPerMilli;
 constexpr Micros kLockHeldForSure = kLockTtl - kLockTtl / 40;  // by true time, however fast the leader's clock runs
-
-constexpr size_t kKeys = 6;
-constexpr size_t kPairs = 2;
+// The default of request-timeout-ms, less what a router's clock may be fast by.
+constexpr Micros kGivenUpAfter = 2950 * kMicrosPerMilli;
 
 using Kind = protocol::ReplyValue::Kind;
 
-// Some keys are counters: they hold numbers only.
-bool is_counter(size_t number) { return number % 3 == 0; }
-std::string key_name(size_t number) { return concat(is_counter(number) ? "count" : "key", number); }
-std::string pair_name(size_t number) { return concat("pair", number); }
+bool is_ruled(const std::string& key) { return key.starts_with("bull:"); }
 
 }  // namespace
 
-std::vector<std::string> Client::all_keys() {
-  std::vector<std::string> keys;
-  for (size_t i = 0; i < kKeys; ++i) keys.push_back(key_name(i));
-  for (size_t i = 0; i < kPairs; ++i) keys.push_back(pair_name(i));
-  return keys;
-}
-
 Client::Client(Plan plan, Notebook& notebook, const Micros& world_time, Transport& transport, Random& random)
-    : plan_(std::move(plan)), notebook_(notebook), world_time_(world_time), transport_(transport), random_(random) {}
+    : plan_(std::move(plan)),
+      notebook_(notebook),
+      world_time_(world_time),
+      transport_(transport),
+      random_(random),
+      calls_(plan_.id, notebook, world_time, random) {}
 
 Status Client::start(Now now) {
   dial(now);
@@ -48,7 +45,7 @@ void Client::dial(Now now) {
 
 Micros Client::next_wake() const {
   if (conn_ == kNoConn) return dial_at_;
-  return up_ && calling_ && open_.empty() ? call_at_ : kNever;
+  return up_ && (calling_ || reads_all_) && open_.empty() ? call_at_ : kNever;
 }
 
 void Client::turn(Now now, std::span<const NetEvent> events) {
@@ -72,126 +69,129 @@ void Client::turn(Now now, std::span<const NetEvent> events) {
     transport_.consume(conn_, extent.size);
     if (open_.empty()) return complain("a reply that nobody asked for", reply);
     answered(reply);
-    if (open_.empty())
-      call_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.think_most)));
+    if (!open_.empty()) continue;
+    if (watching_) end_swap();
+    call_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.think_most)));
   }
-  if (up_ && calling_ && open_.empty() && now.mono >= call_at_) call_some();
+  if (!up_ || !open_.empty() || now.mono < call_at_) return;
+  if (calling_) {
+    call_some();
+  } else if (std::exchange(reads_all_, false)) {
+    for (const std::string& key : data_keys()) call(calls_.make(Operation::Kind::get, key));
+  }
 }
 
 // The connection is gone: whatever is open may have happened or not.
-void Client::lost() { open_.clear(); }
+void Client::lost() {
+  open_.clear();
+  watching_.reset();
+}
 
 void Client::send(const std::vector<std::string>& words) {
   const std::vector<std::string_view> views(words.begin(), words.end());
   if (std::string* out = transport_.output(conn_)) protocol::append_request(*out, views);
 }
 
+// ---- calling -------------------------------------------------------------------------------------------------------
+
 void Client::call_some() {
+  if (random_.percent(10)) return begin_swap();
   const size_t count = random_.percent(60) ? 1 : 1 + random_.below(kPipelineMost);
   for (size_t i = 0; i < count; ++i) {
-    if (plan_.locks > 0 && random_.percent(15)) {
+    const uint64_t choice = random_.below(100);
+    if (choice < 12 && plan_.locks > 0) {
       call_lock();
-    } else if (random_.percent(15)) {
+    } else if (choice < 24) {
       call_transaction();
+    } else if (choice < 34) {
+      call_many();
     } else {
-      call_operation();
+      call(count == 1 ? calls_.draw() : calls_.draw_data());
     }
   }
 }
 
-void Client::call_operation() {
-  const size_t key_number = random_.below(kKeys);
-  const bool counter = is_counter(key_number);
-  Operation operation;
-  operation.client = plan_.id;
-  operation.place = notebook_.calls++;
-  operation.key = key_name(key_number);
-  operation.argument = concat("v", plan_.id, ".", operation.place);
-  operation.called = world_time_;
-  const uint64_t choice = random_.below(100);
-  if (counter) {
-    operation.kind = choice < 60 ? Operation::Kind::incr : choice < 90 ? Operation::Kind::get : Operation::Kind::getdel;
-  } else {
-    operation.kind = choice < 35   ? Operation::Kind::set
-                     : choice < 65 ? Operation::Kind::get
-                     : choice < 75 ? Operation::Kind::set_nx
-                     : choice < 85 ? Operation::Kind::set_ifeq
-                     : choice < 95 ? Operation::Kind::getdel
-                                   : Operation::Kind::del;
+void Client::call(Operation operation) {
+  send(Calls::words(operation));
+  open_.push_back({Open::What::operation, calls_.note(std::move(operation)), world_time_});
+}
+
+void Client::call_many() {
+  std::vector<std::string> keys = string_keys();
+  const size_t count = 2 + random_.below(std::min(kManyMost, keys.size()) - 1);
+  for (size_t i = 0; i < count; ++i) std::swap(keys[i], keys[i + random_.below(keys.size() - i)]);
+  const auto kind = random_.percent(50) ? Operation::Kind::set : Operation::Kind::get;
+  std::vector<std::string> words = {kind == Operation::Kind::set ? "MSET" : "MGET"};
+  const size_t first = notebook_.operations.size();
+  for (size_t i = 0; i < count; ++i) {
+    Operation leg = calls_.make(kind, keys[i]);
+    words.push_back(leg.key);
+    if (kind == Operation::Kind::set) words.push_back(leg.argument);
+    calls_.note(std::move(leg));
   }
-  switch (operation.kind) {
-    case Operation::Kind::set:
-      send({"SET", operation.key, operation.argument});
-      break;
-    case Operation::Kind::get:
-      send({"GET", operation.key});
-      break;
-    case Operation::Kind::incr:
-      send({"INCR", operation.key});
-      break;
-    case Operation::Kind::getdel:
-      send({"GETDEL", operation.key});
-      break;
-    case Operation::Kind::del:
-      send({"DEL", operation.key});
-      break;
-    case Operation::Kind::set_nx:
-      send({"SET", operation.key, operation.argument, "NX"});
-      break;
-    case Operation::Kind::set_ifeq: {
-      operation.compare = "nothing";
-      if (!notebook_.operations.empty()) {  // something that somebody wrote lately, perhaps to this key
-        const size_t last = notebook_.operations.size();
-        for (size_t back = 1; back <= 20 && back <= last; ++back) {
-          const Operation& other = notebook_.operations[last - back];
-          if (other.key == operation.key && other.kind == Operation::Kind::set) operation.compare = other.argument;
-        }
-      }
-      send({"SET", operation.key, operation.argument, "IFEQ", operation.compare});
-      break;
-    }
-  }
-  notebook_.operations.push_back(std::move(operation));
-  open_.push_back({Open::What::operation, notebook_.operations.size() - 1, world_time_, {}});
+  send(words);
+  open_.push_back({Open::What::legs, first, world_time_, count});
 }
 
 void Client::call_transaction() {
-  Operation operation;
-  operation.client = plan_.id;
-  operation.place = notebook_.calls++;
-  operation.key = pair_name(random_.below(kPairs));
-  operation.called = world_time_;
-  operation.kind = random_.percent(60) ? Operation::Kind::incr : Operation::Kind::get;
-  const std::string command = operation.kind == Operation::Kind::incr ? "INCR" : "GET";
+  const auto kind = random_.percent(60) ? Operation::Kind::incr : Operation::Kind::get;
+  Operation operation = calls_.make(kind, draw_pair(random_));
   send({"MULTI"});
-  for (const std::string_view half : {"left", "right"}) send({command, concat("{", operation.key, "}", half)});
-  send({"EXEC"});
-  for (int answers_before = 0; answers_before < 3; ++answers_before) {
-    open_.push_back({Open::What::queued, 0, world_time_, {}});
+  for (const std::string_view half : {"left", "right"}) {
+    send({kind == Operation::Kind::incr ? "INCR" : "GET", concat("{", operation.key, "}", half)});
   }
-  notebook_.operations.push_back(std::move(operation));
-  open_.push_back({Open::What::transaction, notebook_.operations.size() - 1, world_time_, {}});
+  send({"EXEC"});
+  open_.insert(open_.end(), 3, Open{Open::What::plain});
+  open_.push_back({Open::What::transaction, calls_.note(std::move(operation)), world_time_});
+}
+
+void Client::begin_swap() {
+  const std::vector<std::string> keys = string_keys();
+  Operation read = calls_.make(Operation::Kind::get, keys[random_.below(keys.size())]);
+  send({"WATCH", read.key});
+  open_.push_back({Open::What::plain, 0, world_time_});
+  call(std::move(read));
+  watching_ = notebook_.operations.size() - 1;
+}
+
+void Client::end_swap() {
+  const Operation read = notebook_.operations[*std::exchange(watching_, std::nullopt)];
+  if (read.outcome != Operation::Outcome::returned) {
+    send({"UNWATCH"});
+    open_.push_back({Open::What::plain});
+    return;
+  }
+  const auto kind = read.result ? Operation::Kind::set_ifeq : Operation::Kind::set_nx;
+  Operation swap = calls_.make(kind, read.key);
+  swap.compare = read.result.value_or("");
+  send({"MULTI"});
+  send({"SET", swap.key, swap.argument});
+  send({"EXEC"});
+  open_.insert(open_.end(), 2, Open{Open::What::plain});
+  open_.push_back({Open::What::swap, calls_.note(std::move(swap)), world_time_});
 }
 
 void Client::call_lock() {
   const std::string key = concat("lock:", random_.below(plan_.locks));
-  for (size_t i = 0; i < notebook_.grants.size(); ++i) {
-    Grant& held = notebook_.grants[i];
-    const bool ours = held.key == key && held.owner.starts_with(concat("c", plan_.id, "."));
+  const std::string our_prefix = concat("c", plan_.id, ".");
+  for (Grant& held : notebook_.grants) {
+    const bool ours = held.key == key && held.owner.starts_with(our_prefix);
     if (!ours || held.given_back != kNever || held.called + held.ttl < world_time_) continue;
     held.given_back = world_time_;
     send({"LOCK", "RELEASE", key, held.owner});
-    open_.push_back({Open::What::release, i, world_time_, {}});
+    open_.push_back({Open::What::release, 0, world_time_});
     return;
   }
   Grant wanted;
   wanted.key = key;
-  wanted.owner = concat("c", plan_.id, ".", notebook_.calls++);
+  wanted.owner = concat(our_prefix, notebook_.calls++);
   wanted.called = world_time_;
   wanted.ttl = kLockHeldForSure;
   send({"LOCK", "ACQUIRE", key, wanted.owner, "TTL", concat(kLockTtl / kMicrosPerMilli)});
-  open_.push_back({Open::What::acquire, 0, world_time_, wanted});
+  open_.push_back({Open::What::acquire, 0, world_time_, 1, wanted});
 }
+
+// ---- replies -------------------------------------------------------------------------------------------------------
 
 void Client::answered(const protocol::ReplyValue& reply) {
   const Open open = open_.front();
@@ -200,68 +200,61 @@ void Client::answered(const protocol::ReplyValue& reply) {
   if (reply.kind == Kind::error) ++notebook_.errors;
   switch (open.what) {
     case Open::What::operation:
-      return answered_operation(notebook_.operations[open.index], reply);
-    case Open::What::acquire:
-      return answered_acquire(open, reply);
-    case Open::What::queued:
-      if (reply.kind != Kind::simple) complain("MULTI", reply);
+      if (!calls_.take(notebook_.operations[open.index], reply)) failed(open, reply);
+      return;
+    case Open::What::legs:
+      return answered_legs(open, reply);
+    case Open::What::plain:
+      // WATCH alone asks somebody else.
+      if (reply.kind != Kind::simple && !(open.called != 0 && is_known_error(open, reply))) complain("OK", reply);
       return;
     case Open::What::transaction:
-      return answered_transaction(notebook_.operations[open.index], reply);
+      return answered_transaction(open, reply);
+    case Open::What::swap:
+      return answered_swap(open, reply);
+    case Open::What::acquire:
+      return answered_acquire(open, reply);
     case Open::What::release:
-      if (reply.kind != Kind::integer && reply.kind != Kind::error) complain("LOCK RELEASE", reply);
+      if (reply.kind != Kind::integer && !is_known_error(open, reply)) complain("LOCK RELEASE", reply);
       return;
   }
 }
 
-void Client::answered_operation(Operation& operation, const protocol::ReplyValue& reply) {
-  if (reply.kind == Kind::error) {
-    if (reply.text.starts_with("CLUSTERDOWN")) {
-      operation.outcome = Operation::Outcome::refused;
-    } else if (!reply.text.starts_with("TIMEOUT")) {
-      complain(operation.key, reply);
-    }
-    return;
-  }
-  operation.outcome = Operation::Outcome::returned;
-  operation.returned = world_time_;
-  const bool null = reply.kind == Kind::null;
-  switch (operation.kind) {
-    case Operation::Kind::get:
-    case Operation::Kind::getdel:
-      if (!null) operation.result = reply.text;
-      break;
-    case Operation::Kind::incr:
-    case Operation::Kind::del:
-      operation.result = concat(reply.integer);
-      break;
-    case Operation::Kind::set_nx:
-    case Operation::Kind::set_ifeq:
-      operation.result = null ? "0" : "1";
-      break;
-    case Operation::Kind::set:
-      break;
+void Client::answered_legs(const Open& open, const protocol::ReplyValue& reply) {
+  if (reply.kind == Kind::error) return failed(open, reply);
+  const bool reads = notebook_.operations[open.index].kind == Operation::Kind::get;
+  if (reads && reply.items.size() != open.count) return complain("MGET", reply);
+  for (size_t i = 0; i < open.count; ++i) {
+    Operation& leg = notebook_.operations[open.index + i];
+    if (!calls_.take(leg, reads ? reply.items[i] : reply)) complain(leg.key, reply);
   }
 }
 
-void Client::answered_transaction(Operation& operation, const protocol::ReplyValue& reply) {
-  if (reply.kind == Kind::error) return answered_operation(operation, reply);
+void Client::answered_transaction(const Open& open, const protocol::ReplyValue& reply) {
+  if (reply.kind == Kind::error) return failed(open, reply);
   if (reply.kind != Kind::array || reply.items.size() != 2) return complain("EXEC", reply);
   const protocol::ReplyValue& left = reply.items[0];
   const protocol::ReplyValue& right = reply.items[1];
   if (left.kind != right.kind || left.text != right.text || left.integer != right.integer) {
     complain("half of a transaction was seen", right);
   }
-  answered_operation(operation, left);
+  if (!calls_.take(notebook_.operations[open.index], left)) complain("EXEC", left);
+}
+
+// Null may be in vain, and always means that nothing was done.
+void Client::answered_swap(const Open& open, const protocol::ReplyValue& reply) {
+  Operation& swap = notebook_.operations[open.index];
+  if (reply.kind == Kind::error) return failed(open, reply);
+  if (reply.kind == Kind::null) {
+    swap.outcome = Operation::Outcome::refused;
+    return;
+  }
+  if (reply.kind != Kind::array || reply.items.size() != 1) return complain("EXEC", reply);
+  if (!calls_.take(swap, reply.items[0])) complain("EXEC", reply.items[0]);
 }
 
 void Client::answered_acquire(const Open& open, const protocol::ReplyValue& reply) {
-  if (reply.kind == Kind::null) return;  // held by another
-  if (reply.kind == Kind::error) {
-    const bool known = reply.text.starts_with("CLUSTERDOWN") || reply.text.starts_with("TIMEOUT");
-    if (!known) complain("LOCK ACQUIRE", reply);
-    return;
-  }
+  if (reply.kind == Kind::null || is_known_error(open, reply)) return;  // held by another, or nobody can tell
   if (reply.kind != Kind::array || reply.items.size() != 2) return complain("LOCK ACQUIRE", reply);
   Grant grant = open.wanted;
   grant.returned = world_time_;
@@ -269,9 +262,27 @@ void Client::answered_acquire(const Open& open, const protocol::ReplyValue& repl
   notebook_.grants.push_back(std::move(grant));
 }
 
+void Client::failed(const Open& open, const protocol::ReplyValue& reply) {
+  const Operation& first = notebook_.operations[open.index];
+  // Its slot may have become another one on the way.
+  const bool moved_by_rule = is_ruled(first.key) && reply.text.starts_with("TRYAGAIN");
+  if (!moved_by_rule && !is_known_error(open, reply)) return complain(first.key, reply);
+  if (reply.text.starts_with("TIMEOUT")) return;
+  for (size_t i = 0; i < open.count; ++i) {
+    notebook_.operations[open.index + i].outcome = Operation::Outcome::refused;
+  }
+}
+
+// "Not run" and "outcome unknown", and neither before the time of a request is over.
+bool Client::is_known_error(const Open& open, const protocol::ReplyValue& reply) {
+  if (reply.kind != Kind::error) return false;
+  const bool known = reply.text.starts_with("CLUSTERDOWN") || reply.text.starts_with("TIMEOUT");
+  return known && world_time_ - open.called >= kGivenUpAfter;
+}
+
 void Client::complain(std::string_view about, const protocol::ReplyValue& reply) {
-  notebook_.complaints.push_back(
-      concat("client ", plan_.id, ": ", about, ": ", reply.text.empty() ? "(no text)" : reply.text));
+  notebook_.complaints.push_back(concat("client ", plan_.id, " at ", world_time_, ": ", about, ": ",
+                                        reply.text.empty() ? "(no text)" : reply.text));
 }
 
 }  // namespace chainring::sim

@@ -1,29 +1,21 @@
-// A simulated client: sends pipelines of commands through a router, as any Redis client would, and writes down what it
-// called and what it got.
+// A simulated client of a router: sends pipelines of commands, transactions and lock requests, as any Redis client
+// would, and writes down what it called and what it got. A router answers everything within its request timeout, and
+// says nothing else than the answer before that: any other error is a complaint.
 //
 // Thread-safety: none.
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/process.h"
 #include "base/random.h"
 #include "protocol/resp.h"
-#include "tests/sim/history.h"
+#include "tests/sim/calls.h"
 
 namespace chainring::sim {
-
-// What all clients of a world write to. Times are the world's, not a process's.
-struct Notebook {
-  std::vector<Operation> operations;
-  std::vector<Grant> grants;
-  std::vector<std::string> complaints;  // replies that no client should ever see
-  uint64_t calls = 0;                   // numbers them all, so that no two write the same value, in no life of a client
-  uint64_t answered = 0;
-  uint64_t errors = 0;
-};
 
 class Client final : public Process {
  public:
@@ -33,7 +25,6 @@ class Client final : public Process {
     size_t locks = 2;
     Micros think_most = 30 * kMicrosPerMilli;
   };
-  [[nodiscard]] static std::vector<std::string> all_keys();  // but for locks, that any client uses
   Client(Plan plan, Notebook& notebook, const Micros& world_time, Transport& transport, Random& random);
 
   [[nodiscard]] Status start(Now now) override;
@@ -43,29 +34,47 @@ class Client final : public Process {
   [[nodiscard]] bool finished() const override { return false; }
   [[nodiscard]] Status outcome() const override { return {}; }
 
-  // No new calls from now on; answered() once nothing is open.
+  // No new calls from now on; quiet() once nothing is open.
   void stop_calling() { calling_ = false; }
-  [[nodiscard]] bool quiet() const { return open_.empty(); }
-  [[nodiscard]] Micros waiting_since() const { return open_.empty() ? kNever : open_.front().called; }
+  // At the end it reads all keys once more, in its next turn.
+  void read_all() { reads_all_ = true; }
+  [[nodiscard]] bool quiet() const { return open_.empty() && !watching_ && !reads_all_; }
 
  private:
   struct Open {
-    enum class What { operation, acquire, release, queued, transaction } what;
-    size_t index;  // in the notebook's operations, or grants for release
-    Micros called;
-    Grant wanted;  // of acquire
+    enum class What {
+      operation,    // the reply of one
+      legs,         // of an MGET or MSET: of `count` operations from `index` on
+      plain,        // OK or QUEUED
+      transaction,  // EXEC of a pair
+      swap,         // EXEC of a watched key's change
+      acquire,
+      release,
+    } what;
+    size_t index = 0;  // in the notebook's operations
+    Micros called = 0;
+    size_t count = 1;
+    Grant wanted = {};  // of acquire
   };
   void dial(Now now);
   void lost();
   void call_some();
-  void call_operation();
+  void call(Operation operation);
+  void call_many();  // MGET, MSET: each key for itself
   // Both keys of a pair, counted or read in one transaction: to the judge, one counter.
   void call_transaction();
   void call_lock();
+  // WATCH and GET; when that is answered, MULTI, SET, EXEC: to the judge, a compare-and-set.
+  void begin_swap();
+  void end_swap();
   void answered(const protocol::ReplyValue& reply);
-  void answered_operation(Operation& operation, const protocol::ReplyValue& reply);
-  void answered_transaction(Operation& operation, const protocol::ReplyValue& reply);
+  void answered_legs(const Open& open, const protocol::ReplyValue& reply);
+  void answered_transaction(const Open& open, const protocol::ReplyValue& reply);
+  void answered_swap(const Open& open, const protocol::ReplyValue& reply);
   void answered_acquire(const Open& open, const protocol::ReplyValue& reply);
+  // What an error says of the operations from `open.index` on.
+  void failed(const Open& open, const protocol::ReplyValue& reply);
+  [[nodiscard]] bool is_known_error(const Open& open, const protocol::ReplyValue& reply);
   void send(const std::vector<std::string>& words);
   void complain(std::string_view about, const protocol::ReplyValue& reply);
 
@@ -74,13 +83,15 @@ class Client final : public Process {
   const Micros& world_time_;
   Transport& transport_;
   Random& random_;
+  Calls calls_;
   ConnId conn_ = kNoConn;
   bool up_ = false;
   bool calling_ = true;
+  bool reads_all_ = false;
   Micros dial_at_ = 0;
   Micros call_at_ = 0;
   std::deque<Open> open_;
-  std::vector<std::pair<std::string, std::string>> written_;  // key, value: what compare-and-set tries
+  std::optional<size_t> watching_;  // the GET of a swap that is not ended
 };
 
 }  // namespace chainring::sim

@@ -4,7 +4,6 @@
 #include <map>
 
 #include "base/text.h"
-#include "protocol/slot.h"
 
 namespace chainring::sim {
 namespace {
@@ -16,19 +15,13 @@ constexpr Micros kAnsweredWithin = 10 * kMicrosPerSecond;
 constexpr Micros kLookEvery = 10 * kMicrosPerMilli;
 constexpr size_t kJudgeStatesMax = 200'000;
 
-std::vector<Slot> watched_slots() {
-  std::vector<Slot> slots;
-  for (const std::string& key : Client::all_keys()) slots.push_back(protocol::slot_of(key));
-  return slots;
-}
-
 }  // namespace
 
 Cluster::Cluster(const ClusterPlan& plan)
     : plan_(plan),
       world_(plan.seed, plan.verbose),
       hosts_(world_, plan.shape, notebook_, world_time_),
-      invariants_(world_, hosts_, watched_slots()),
+      invariants_(world_, hosts_, slots_in_use()),
       sabotage_(world_, hosts_) {
   world_.after_turn = [this](HostId host) {
     if (hosts_.is_node(host)) sabotage_.note_turn(host);
@@ -76,6 +69,7 @@ RunReport Cluster::run() {
   for (const HostId host : hosts_.routers()) world_.start(host);
   wait(kFoundedWithin, "the cluster did not come up", [this] { return all_served(); });
   for (const HostId host : hosts_.clients()) world_.start(host);
+  for (const HostId host : hosts_.node_clients()) world_.start(host);
   world_.start(hosts_.operator_host());
   sabotage_.begin();
   run_for(plan_.faults_for);
@@ -89,7 +83,11 @@ RunReport Cluster::run() {
   wait(kInPlaceWithin, "faults stopped, and the slots do not come to where they belong",
        [this] { return all_in_place(); });
   for (const HostId host : hosts_.clients()) hosts_.client(host)->stop_calling();
+  for (const HostId host : hosts_.node_clients()) hosts_.node_client(host)->stop_calling();
   wait(kAnsweredWithin, "faults stopped, and a client still waits for a reply", [this] { return all_answered(); });
+  hosts_.client(hosts_.clients().front())->read_all();
+  world_.wake(hosts_.clients().front());
+  wait(kAnsweredWithin, "all is quiet, and a client waits for a reply", [this] { return all_answered(); });
   wait(kAnsweredWithin, "all is quiet, and copies differ", [this] { return all_in_place() && difference().empty(); });
   if (!violation_.empty() && !all_in_place()) append_text(violation_, "; ", misplaced());
   if (!violation_.empty()) append_text(violation_, "; ", difference());
@@ -103,6 +101,7 @@ RunReport Cluster::run() {
   report.answered = notebook_.answered;
   report.errors = notebook_.errors;
   report.grants = notebook_.grants.size();
+  report.ring_changes = hosts_.the_operator()->granted();
   report.faults = world_.counts();
   return report;
 }
@@ -130,7 +129,9 @@ bool Cluster::all_in_place() const {
 
 bool Cluster::all_answered() const {
   return std::all_of(hosts_.clients().begin(), hosts_.clients().end(),
-                     [&](HostId host) { return hosts_.client(host) == nullptr || hosts_.client(host)->quiet(); });
+                     [&](HostId host) { return hosts_.client(host)->quiet(); }) &&
+         std::all_of(hosts_.node_clients().begin(), hosts_.node_clients().end(),
+                     [&](HostId host) { return hosts_.node_client(host)->quiet(); });
 }
 
 std::string Cluster::misplaced() const {
@@ -196,6 +197,11 @@ std::string Cluster::difference() const {
 void Cluster::judge_histories(RunReport& report) {
   std::map<std::string, std::vector<Operation>> by_key;
   for (const Operation& operation : notebook_.operations) by_key[operation.key].push_back(operation);
+  for (const std::string& key : total_keys()) {
+    // The last that happened was to read it.
+    const int64_t total = parse_int(by_key[key].back().result.value_or("0")).value_or(0);
+    if (const auto wrong = judge_total(by_key[key], total)) return violate(*wrong);
+  }
   for (auto& [key, operations] : by_key) {
     const Verdict verdict = judge(std::move(operations), kJudgeStatesMax);
     if (verdict.gave_up) ++report.unjudged_keys;

@@ -29,6 +29,7 @@ struct RunReport {
   uint64_t answered = 0;
   uint64_t errors = 0;
   uint64_t grants = 0;
+  Operator::Granted ring_changes;
   uint64_t unjudged_keys = 0;  // the search for a linearization was cut off
   FaultCounts faults;
   Micros served_after = 0;  // from the end of the faults until every slot was served again

@@ -53,7 +53,8 @@ double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC
 std::string summary(const sim::RunReport& total, uint64_t seeds) {
   std::string text =
       concat(seeds, " seeds: ", total.operations, " operations, ", total.answered, " answered, ", total.errors,
-             " errors, ", total.grants, " locks granted, ", total.unjudged_keys, " keys unjudged, ",
+             " errors, ", total.grants, " locks granted, ", total.ring_changes.of_the_ring, " changes of the ring, ",
+             total.ring_changes.of_placement_rules, " of placement rules, ", total.unjudged_keys, " keys unjudged, ",
              std::llround(cpu_seconds() * 1000 / static_cast<double>(seeds)), " ms of CPU each; faults:");
   for (size_t kind = 0; kind < sim::kFaultKinds; ++kind) {
     append_text(text, kind == 0 ? " " : ", ", total.faults.of(kind), " ", sim::kFaultNames[kind]);
@@ -84,6 +85,8 @@ int main(int argc, char** argv) {
     total.answered += report.answered;
     total.errors += report.errors;
     total.grants += report.grants;
+    total.ring_changes.of_the_ring += report.ring_changes.of_the_ring;
+    total.ring_changes.of_placement_rules += report.ring_changes.of_placement_rules;
     total.unjudged_keys += report.unjudged_keys;
     total.faults.add(report.faults);
     if ((i + 1) % 20 == 0 || i + 1 == options->seeds) {

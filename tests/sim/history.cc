@@ -11,43 +11,66 @@
 namespace chainring::sim {
 namespace {
 
-using State = std::optional<std::string>;
+using Value = std::optional<std::string>;
+
+struct State {
+  Value value;
+  // When its time is over, by the clock of whoever judges that.
+  Micros ends_least = kNever;
+  Micros ends_most = kNever;
+
+  void set(Value to) { *this = State{std::move(to)}; }
+};
+
+Micros later(Micros time, Micros by) { return time == kNever ? kNever : time + by; }
+
+void end_after(const Operation& op, State& state) {
+  state.ends_least = op.called + op.ttl_least;
+  state.ends_most = later(op.returned, op.ttl_most);
+}
 
 // Runs the operation on one copy of the key; false when the client cannot have got its result from this state.
 bool run(const Operation& op, State& state) {
-  const auto matches = [&](const State& expected) {
+  const auto matches = [&](const Value& expected) {
     return op.outcome == Operation::Outcome::unknown || op.result == expected;
   };
   switch (op.kind) {
     case Operation::Kind::set:
-      state = op.argument;
+      state.set(op.argument);
       return true;
+    case Operation::Kind::set_px:
+      state.set(op.argument);
+      end_after(op, state);
+      return true;
+    case Operation::Kind::pexpire:
+      if (state.value) end_after(op, state);
+      return matches(state.value ? "1" : "0");
     case Operation::Kind::get:
-      return matches(state);
+      return matches(state.value);
     case Operation::Kind::getdel: {
-      const bool fits = matches(state);
-      state.reset();
+      const bool fits = matches(state.value);
+      state.set(std::nullopt);
       return fits;
     }
     case Operation::Kind::del: {
-      const bool fits = matches(state ? "1" : "0");
-      state.reset();
+      const bool fits = matches(state.value ? "1" : "0");
+      state.set(std::nullopt);
       return fits;
     }
     case Operation::Kind::incr: {
-      const int64_t next = (state ? parse_int(*state).value_or(0) : 0) + 1;
-      state = concat(next);
-      return matches(state);
+      const int64_t next = (state.value ? parse_int(*state.value).value_or(0) : 0) + 1;
+      state.value = concat(next);
+      return matches(state.value);
     }
     case Operation::Kind::set_nx: {
-      const bool fits = matches(state ? "0" : "1");
-      if (!state) state = op.argument;
+      const bool fits = matches(state.value ? "0" : "1");
+      if (!state.value) state.set(op.argument);
       return fits;
     }
     case Operation::Kind::set_ifeq: {
-      const bool equal = state && *state == op.compare;
+      const bool equal = state.value && *state.value == op.compare;
       const bool fits = matches(equal ? "1" : "0");
-      if (equal) state = op.argument;
+      if (equal) state.set(op.argument);
       return fits;
     }
   }
@@ -75,19 +98,24 @@ class Search {
     if (!open) return true;
     for (size_t i = 0; i < ops_.size(); ++i) {
       if (done_[i] || ops_[i].called > bound || !is_first_of_client(i)) continue;
-      State before = state_;
-      if (run(ops_[i], state_)) {
-        done_[i] = true;
-        if (go()) return true;
-        done_[i] = false;
-      }
-      state_ = std::move(before);
+      // The key's time may have come before it: a delete at no moment that is known better.
+      if (state_.ends_least <= ops_[i].returned && go_on_with(i, State())) return true;
+      if (state_.ends_most >= ops_[i].called && go_on_with(i, state_)) return true;
     }
     return false;
   }
   [[nodiscard]] bool gave_up() const { return gave_up_; }
 
  private:
+  bool go_on_with(size_t i, State state) {
+    if (!run(ops_[i], state)) return false;
+    std::swap(state, state_);
+    done_[i] = true;
+    if (go()) return true;
+    done_[i] = false;
+    state_ = std::move(state);
+    return false;
+  }
   // A client's pipelined operations on a key happen in its order.
   [[nodiscard]] bool is_first_of_client(size_t i) const {
     for (size_t j = 0; j < ops_.size(); ++j) {
@@ -101,7 +129,8 @@ class Search {
   [[nodiscard]] std::string signature() const {
     std::string text;
     for (const bool done : done_) text.push_back(done ? '1' : '0');
-    text.append(state_ ? *state_ : "(none)");
+    text.append(state_.value ? *state_.value : "(none)");
+    if (state_.ends_least != kNever) append_text(text, " ", state_.ends_least, " ", state_.ends_most);
     return text;
   }
 
@@ -114,7 +143,8 @@ class Search {
 };
 
 std::string describe(const Operation& op) {
-  static constexpr std::string_view kNames[] = {"SET", "GET", "INCR", "GETDEL", "SET NX", "SET IFEQ", "DEL"};
+  static constexpr std::string_view kNames[] = {"SET",      "GET", "INCR",   "GETDEL", "SET NX",
+                                                "SET IFEQ", "DEL", "SET PX", "PEXPIRE"};
   std::string text = concat("  client ", op.client, " #", op.place, " ", kNames[static_cast<size_t>(op.kind)], " ",
                             op.argument, op.compare.empty() ? "" : " if ", op.compare, " [", op.called, " .. ");
   if (op.outcome == Operation::Outcome::returned) {
@@ -194,6 +224,18 @@ std::optional<std::string> find_two_holders(std::vector<Grant> grants) {
 }
 
 }  // namespace
+
+std::optional<std::string> judge_total(const std::vector<Operation>& operations, int64_t total) {
+  int64_t acknowledged = 0, unknown = 0;
+  for (const Operation& op : operations) {
+    if (op.kind != Operation::Kind::incr) continue;
+    if (op.outcome == Operation::Outcome::returned) ++acknowledged;
+    if (op.outcome == Operation::Outcome::unknown) ++unknown;
+  }
+  if (acknowledged <= total && total <= acknowledged + unknown) return std::nullopt;
+  return concat(operations[0].key, " has come to ", total, " by ", acknowledged, " acknowledged increments and ",
+                unknown, " of unknown outcome");
+}
 
 std::optional<std::string> judge_grants(std::vector<Grant> grants) {
   std::sort(grants.begin(), grants.end(), [](const Grant& a, const Grant& b) { return a.called < b.called; });

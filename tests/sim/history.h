@@ -15,7 +15,7 @@
 namespace chainring::sim {
 
 struct Operation {
-  enum class Kind { set, get, incr, getdel, set_nx, set_ifeq, del };
+  enum class Kind { set, get, incr, getdel, set_nx, set_ifeq, del, set_px, pexpire };
   enum class Outcome {
     returned,  // `result` is what the client got
     unknown,   // may have happened, at any time after the call
@@ -26,11 +26,14 @@ struct Operation {
   std::string key;
   Kind kind = Kind::get;
   std::string argument;
-  std::string compare;  // of set_ifeq
+  std::string compare;   // of set_ifeq
+  Micros ttl_least = 0;  // of set_px and pexpire: not before so long after it has happened the key may be gone,
+  Micros ttl_most = 0;   // and after so long it must be
   Micros called = 0;
   Micros returned = kNever;
   Outcome outcome = Outcome::unknown;
-  std::optional<std::string> result;  // the value for get and getdel; "1"/"0" for nx, ifeq, del; the number for incr
+  std::optional<std::string>
+      result;  // the value for get and getdel; "1"/"0" for nx, ifeq, del, pexpire; the number for incr
 };
 
 // A lock that a client was told it has.
@@ -51,6 +54,10 @@ struct Verdict {
   std::string explanation;
 };
 [[nodiscard]] Verdict judge(std::vector<Operation> operations, size_t states_max);
+
+// Whether a key that is only ever counted up by one, and has come to `total`, was counted once for each increment that
+// was acknowledged, and at most once for each of unknown outcome. The text says how it was not.
+[[nodiscard]] std::optional<std::string> judge_total(const std::vector<Operation>& operations, int64_t total);
 
 // What is wrong with the grants of all locks, or nothing: a lock that two owners held at once, a token that was granted
 // twice, or one that is not above that of a grant which was known before it was asked for.

@@ -20,6 +20,12 @@ uint16_t port_from(uint16_t first, size_t i) { return static_cast<uint16_t>(firs
 
 int32_t usual_drift(Random& random) { return static_cast<int32_t>(random.below(2 * kUsualDriftPpm)) - kUsualDriftPpm; }
 
+std::vector<Address> addresses_from(uint16_t first_port, size_t count) {
+  std::vector<Address> addresses;
+  for (size_t i = 0; i < count; ++i) addresses.push_back({"127.0.0.1", port_from(first_port, i)});
+  return addresses;
+}
+
 }  // namespace
 
 Hosts::Hosts(World& world, const Shape& shape, Notebook& notebook, const Micros& world_time) : world_(world) {
@@ -30,6 +36,7 @@ Hosts::Hosts(World& world, const Shape& shape, Notebook& notebook, const Micros&
   add_nodes(shape);
   add_routers(shape);
   add_clients(shape, notebook, world_time);
+  add_node_clients(shape, notebook, world_time);
   add_operator(shape);
 }
 
@@ -80,17 +87,11 @@ void Hosts::add_routers(const Shape& shape) {
   }
 }
 
-std::vector<Address> Hosts::router_addresses(const Shape& shape) const {
-  std::vector<Address> addresses;
-  for (size_t i = 0; i < shape.routers; ++i) addresses.push_back({"127.0.0.1", port_from(kRouterPorts, i)});
-  return addresses;
-}
-
 void Hosts::add_clients(const Shape& shape, Notebook& notebook, const Micros& world_time) {
   for (size_t i = 0; i < shape.clients; ++i) {
     Client::Plan plan;
     plan.id = i + 1;
-    plan.routers = router_addresses(shape);
+    plan.routers = addresses_from(kRouterPorts, shape.routers);
     clients_.push_back(world_.add_host(
         concat("client", i + 1), port_from(kClientPorts, i),
         [plan, &notebook, &world_time](Transport& transport, Random& random, Log&) {
@@ -100,9 +101,23 @@ void Hosts::add_clients(const Shape& shape, Notebook& notebook, const Micros& wo
   }
 }
 
+void Hosts::add_node_clients(const Shape& shape, Notebook& notebook, const Micros& world_time) {
+  for (size_t i = 0; i < shape.node_clients; ++i) {
+    NodeClient::Plan plan;
+    plan.id = shape.clients + i + 1;
+    plan.nodes = addresses_from(kNodePorts, shape.nodes);
+    node_clients_.push_back(world_.add_host(
+        concat("client", plan.id), port_from(kClientPorts, shape.clients + i),
+        [plan, &notebook, &world_time](Transport& transport, Random& random, Log&) {
+          return std::make_unique<NodeClient>(plan, notebook, world_time, transport, random);
+        },
+        0));
+  }
+}
+
 void Hosts::add_operator(const Shape& shape) {
   Operator::Plan plan;
-  plan.routers = router_addresses(shape);
+  plan.routers = addresses_from(kRouterPorts, shape.routers);
   for (const HostId host : nodes_) plan.nodes.push_back(world_.name(host));
   operator_ = world_.add_host(
       "operator", kOperatorPort,
@@ -120,6 +135,8 @@ const coordinator::Coordinator* Hosts::coordinator(HostId host) const {
 }
 
 Client* Hosts::client(HostId host) const { return static_cast<Client*>(world_.process(host)); }
+
+NodeClient* Hosts::node_client(HostId host) const { return static_cast<NodeClient*>(world_.process(host)); }
 
 Operator* Hosts::the_operator() const { return static_cast<Operator*>(world_.process(operator_)); }
 

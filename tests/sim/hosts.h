@@ -12,6 +12,7 @@
 #include "coordinator/coordinator.h"
 #include "node/node.h"
 #include "tests/sim/client.h"
+#include "tests/sim/node_client.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/world.h"
 #include "tests/support/sim_disk.h"
@@ -24,6 +25,7 @@ struct Shape {
   size_t coordinators = 3;
   size_t routers = 2;
   size_t clients = 4;
+  size_t node_clients = 2;  // that are connected to nodes
 };
 
 class Hosts {
@@ -34,6 +36,7 @@ class Hosts {
   [[nodiscard]] const std::vector<HostId>& nodes() const { return nodes_; }
   [[nodiscard]] const std::vector<HostId>& routers() const { return routers_; }
   [[nodiscard]] const std::vector<HostId>& clients() const { return clients_; }
+  [[nodiscard]] const std::vector<HostId>& node_clients() const { return node_clients_; }
   [[nodiscard]] HostId operator_host() const { return operator_; }
   [[nodiscard]] HostId end() const { return operator_ + 1; }  // hosts are numbered from 0
   [[nodiscard]] bool is_node(HostId host) const {
@@ -45,6 +48,7 @@ class Hosts {
   [[nodiscard]] const node::Node* node(HostId host) const;
   [[nodiscard]] const coordinator::Coordinator* coordinator(HostId host) const;
   [[nodiscard]] Client* client(HostId host) const;
+  [[nodiscard]] NodeClient* node_client(HostId host) const;
   [[nodiscard]] Operator* the_operator() const;
 
   [[nodiscard]] const node::Node* node_of(MemberId member) const;  // nullptr when it is down
@@ -56,12 +60,13 @@ class Hosts {
   void add_nodes(const Shape& shape);
   void add_routers(const Shape& shape);
   void add_clients(const Shape& shape, Notebook& notebook, const Micros& world_time);
+  void add_node_clients(const Shape& shape, Notebook& notebook, const Micros& world_time);
   void add_operator(const Shape& shape);
   [[nodiscard]] Settings settings(Role role, const std::string& name, uint16_t port) const;
-  [[nodiscard]] std::vector<Address> router_addresses(const Shape& shape) const;
 
   World& world_;
-  std::vector<HostId> coordinators_, nodes_, routers_, clients_;  // the coordinators come first of all hosts
+  std::vector<HostId> coordinators_, nodes_, routers_, clients_,
+      node_clients_;  // the coordinators come first of all hosts
   HostId operator_ = 0;
   std::vector<std::unique_ptr<testing::SimDisk>> disks_;  // by coordinator
   std::string coordinator_list_;

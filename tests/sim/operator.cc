@@ -1,7 +1,7 @@
 #include "tests/sim/operator.h"
 
 #include "base/text.h"
-#include "protocol/resp.h"
+#include "tests/sim/calls.h"
 
 namespace chainring::sim {
 namespace {
@@ -48,17 +48,24 @@ void Operator::turn(Now now, std::span<const NetEvent> events) {
     const protocol::ReplyExtent extent = protocol::parse_reply(transport_.input(conn_), reply);
     if (extent.state != protocol::ReplyExtent::State::ready) break;
     transport_.consume(conn_, extent.size);
+    take(reply);
     waits_ = false;
     ask_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.think_most)));
   }
   if (up_ && !waits_ && now.mono >= ask_at_) ask();
 }
 
+void Operator::take(const protocol::ReplyValue& reply) {
+  if (reply.kind == protocol::ReplyValue::Kind::error || retired_) return;
+  ++(wishes_a_rule_ ? granted_.of_placement_rules : granted_.of_the_ring);
+}
+
 // Refusals are part of the game: "in the ring already", "no change is under way".
 std::vector<std::string> Operator::draw_wish() {
   if (retired_) return {"RING", "RESUME"};
   const std::string& node = plan_.nodes[random_.below(plan_.nodes.size())];
-  const uint64_t choice = random_.below(100);
+  const uint64_t choice = random_.below(120);
+  if (choice >= 100) return {"RING", "RULES", random_.percent(50) ? "ADD" : "REMOVE", std::string(kPlacementRule)};
   if (choice < 35) return {"RING", "ADD", node};
   if (choice < 55) return {"RING", "REMOVE", node};
   if (choice < 70) return {"RING", "WEIGHT", node, concat(50 + 50 * random_.below(5))};
@@ -70,6 +77,7 @@ std::vector<std::string> Operator::draw_wish() {
 
 void Operator::ask() {
   const std::vector<std::string> words = draw_wish();
+  wishes_a_rule_ = words[1] == "RULES";
   const std::vector<std::string_view> views(words.begin(), words.end());
   if (std::string* out = transport_.output(conn_)) protocol::append_request(*out, views);
   waits_ = true;

@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "base/random.h"
 #include "base/transport.h"
+#include "protocol/resp.h"
 
 namespace chainring::sim {
 
@@ -29,6 +30,13 @@ class Operator final : public Process {
   [[nodiscard]] bool finished() const override { return false; }
   [[nodiscard]] Status outcome() const override { return {}; }
 
+  // The wishes that were granted.
+  struct Granted {
+    uint64_t of_the_ring = 0;
+    uint64_t of_placement_rules = 0;
+  };
+  [[nodiscard]] const Granted& granted() const { return granted_; }
+
   // From now on it asks for nothing but that paused moves go on.
   void retire() { retired_ = true; }
 
@@ -36,6 +44,7 @@ class Operator final : public Process {
   void dial(Now now);
   void ask();
   [[nodiscard]] std::vector<std::string> draw_wish();
+  void take(const protocol::ReplyValue& reply);
 
   Plan plan_;
   Transport& transport_;
@@ -44,6 +53,8 @@ class Operator final : public Process {
   bool up_ = false;
   bool waits_ = false;
   bool retired_ = false;
+  bool wishes_a_rule_ = false;  // what it asks for now
+  Granted granted_;
   Micros dial_at_ = 0;
   Micros ask_at_ = 0;
 };

@@ -191,6 +191,8 @@ void World::request_stop(HostId id) {
   schedule_turn(id, now_);
 }
 
+void World::wake(HostId id) { schedule_turn(id, now_); }
+
 void World::pause(HostId id, Micros length) {
   if (hosts_[id].process == nullptr) return;
   say(hosts_[id].name, concat("is paused for ", length / kMicrosPerMilli, " ms"));

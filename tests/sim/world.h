@@ -83,6 +83,7 @@ class World {
   void start(HostId host);
   void kill(HostId host);                   // as kill -9: what was sent is still delivered, then the streams end
   void request_stop(HostId host);           // as SIGTERM
+  void wake(HostId host);                   // it has a turn soon
   void pause(HostId host, Micros length);   // as SIGSTOP and SIGCONT
   void stall(HostId host, Micros length);   // the next turn takes so long
   void slow(HostId host, uint32_t factor);  // each turn takes so many times as long; 1: no time at all

@@ -1,0 +1,73 @@
+// What simulated clients call, whatever they are connected to: commands on a few keys that all share, the notes of what
+// was called and what came back, and what a reply means.
+//
+// Keys are of kinds, so that each command is used where its answer can be judged: strings, counters (which hold numbers
+// only), totals (which are only ever counted up), keys whose time runs out, keys that a placement rule would move, and
+// keys in the lock keyspace.
+//
+// Thread-safety: none.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "protocol/resp.h"
+#include "tests/sim/history.h"
+
+namespace chainring::sim {
+
+// A rule that operators add and remove, and the tag that it gives to the keys that match.
+inline constexpr std::string_view kPlacementRule = "bull:(*):**";
+inline constexpr std::string_view kPlacementTag = "queue";
+
+// By how much the end of a key may be off by true time: wall clocks are stepped by 250 ms to either side, and a node
+// hears of the leader's now and then only.
+inline constexpr Micros kExpirySkew = 600 * kMicrosPerMilli;
+
+// What all clients of a world write to. Times are the world's, not a process's.
+struct Notebook {
+  std::vector<Operation> operations;
+  std::vector<Grant> grants;
+  std::vector<std::string> complaints;  // replies that no client should ever see
+  uint64_t calls = 0;                   // numbers them all, so that no two write the same value, in no life of a client
+  uint64_t answered = 0;
+  uint64_t errors = 0;
+};
+
+[[nodiscard]] std::vector<std::string> data_keys();    // but for pairs
+[[nodiscard]] std::vector<std::string> string_keys();  // plain strings
+[[nodiscard]] std::vector<std::string> total_keys();
+[[nodiscard]] std::string draw_pair(Random& random);
+[[nodiscard]] std::vector<Slot> slots_in_use();
+
+class Calls {
+ public:
+  Calls(size_t client, Notebook& notebook, const Micros& world_time, Random& random);
+
+  // An operation on one key, on any key or on this one. It is not noted yet.
+  [[nodiscard]] Operation draw();
+  [[nodiscard]] Operation draw_data();  // on a key that is no lock
+  [[nodiscard]] Operation draw_for(const std::string& key);
+  [[nodiscard]] Operation make(Operation::Kind kind, std::string key);
+  [[nodiscard]] static std::vector<std::string> words(const Operation& operation);
+  // Its index in the notebook.
+  size_t note(Operation operation);
+
+  // What the reply says of the operation; false for an error, which is not judged here.
+  bool take(Operation& operation, const protocol::ReplyValue& reply);
+
+ private:
+  [[nodiscard]] Operation::Kind draw_kind(const std::string& key);
+  [[nodiscard]] std::string lately_written(const std::string& key) const;
+
+  size_t client_;
+  Notebook& notebook_;
+  const Micros& world_time_;
+  Random& random_;
+};
+
+}  // namespace chainring::sim
