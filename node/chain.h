@@ -220,6 +220,8 @@ class Chains {
   void begin_anew(Slot slot, SlotState& state);
   void stop_learning(SlotState& state);
   void send_asking();
+  template <class Visit>
+  void for_each_learned_slot(Visit&& visit) const;
   void accept_as_learner(MemberId from, SlotState& state, const protocol::RecordHead& head, std::string_view body,
                          const protocol::Record& record);
   template <class Message>

@@ -29,20 +29,27 @@ void Chains::learn_from(Slot slot, SlotState& state, MemberId source, Epoch epoc
   copies_due_ = true;
 }
 
+// Calls visit(slot, state) for the slots of which the newest table makes us a learner.
+template <class Visit>
+void Chains::for_each_learned_slot(Visit&& visit) const {
+  for (const protocol::TableRange& range : ranges_) {
+    if (!ring::contains(range.goal, self_) && !ring::contains(range.next_chain, self_)) continue;
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) visit(static_cast<Slot>(slot), slots_[slot]);
+  }
+}
+
 // For all slots, those too of which a copy has come: the source may have begun to think anew of what it has to send, by
 // a table that we have not seen.
 void Chains::send_asking() {
   if (!std::exchange(copies_due_, false)) return;
   std::vector<std::pair<MemberId, protocol::Learn>> asking;
-  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-    const SlotState& state = slots_[slot];
-    if (!state.follows()) continue;
+  for_each_learned_slot([&](Slot slot, const SlotState& state) {
+    if (!state.follows()) return;
     const Learning& learning = *state.learning;
     auto at = std::find_if(asking.begin(), asking.end(), [&](const auto& one) { return one.first == learning.source; });
     if (at == asking.end()) at = asking.insert(at, {learning.source, {}});
-    protocol::append_run(at->second.runs, protocol::LearnRun{static_cast<Slot>(slot), static_cast<Slot>(slot),
-                                                             learning.epoch, learning.since});
-  }
+    protocol::append_run(at->second.runs, protocol::LearnRun{slot, slot, learning.epoch, learning.since});
+  });
   for (const auto& [source, learn] : asking) {
     messages_.push_back({source, ChainMessage::Way::accepted, protocol::FrameType::learn, encode(learn)});
   }
@@ -134,12 +141,10 @@ protocol::Learned Chains::learned() const {
   protocol::Learned learned;
   learned.keys = learned_keys_;
   learned.bytes = learned_bytes_;
-  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
-    const SlotState& state = slots_[slot];
-    if (!state.learning || !state.learning->copied) continue;
-    protocol::append_run(learned.runs,
-                         protocol::LearnedRun{static_cast<Slot>(slot), static_cast<Slot>(slot), state.learning->epoch});
-  }
+  for_each_learned_slot([&](Slot slot, const SlotState& state) {
+    if (!state.learning || !state.learning->copied) return;
+    protocol::append_run(learned.runs, protocol::LearnedRun{slot, slot, state.learning->epoch});
+  });
   return learned;
 }
 

@@ -3,6 +3,7 @@
 //   cluster_sim --seed S [--verbose]    one seed, with what its processes say
 // Exit status: 0 all held, 1 a violation (its seed is printed), 2 used wrongly.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
 #include "tests/sim/cluster.h"
@@ -48,16 +50,42 @@ std::optional<Options> parse(int argc, char** argv) {
   return options;
 }
 
-double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+double cpu_millis() { return static_cast<double>(std::clock()) * 1000 / CLOCKS_PER_SEC; }
 
-std::string summary(const sim::RunReport& total, uint64_t seeds) {
-  std::string text =
-      concat(seeds, " seeds: ", total.operations, " operations, ", total.answered, " answered, ", total.errors,
-             " errors, ", total.grants, " locks granted, ", total.ring_changes.of_the_ring, " changes of the ring, ",
-             total.ring_changes.of_placement_rules, " of placement rules, ", total.unjudged_keys, " keys unjudged, ",
-             std::llround(cpu_seconds() * 1000 / static_cast<double>(seeds)), " ms of CPU each; faults:");
+// What all seeds so far came to.
+struct Total {
+  sim::RunReport runs;
+  std::vector<double> cpu;                      // milliseconds of each seed
+  std::vector<chainring::Micros> served_after;  // of each seed
+
+  void add(const sim::RunReport& run, double millis) {
+    runs.operations += run.operations;
+    runs.answered += run.answered;
+    runs.errors += run.errors;
+    runs.grants += run.grants;
+    runs.ring_changes.of_the_ring += run.ring_changes.of_the_ring;
+    runs.ring_changes.of_placement_rules += run.ring_changes.of_placement_rules;
+    runs.unjudged_keys += run.unjudged_keys;
+    runs.faults.add(run.faults);
+    cpu.push_back(millis);
+    served_after.push_back(run.served_after);
+    std::sort(cpu.begin(), cpu.end());
+    std::sort(served_after.begin(), served_after.end());
+  }
+};
+
+std::string summary(const Total& total) {
+  const sim::RunReport& runs = total.runs;
+  const size_t middle = total.cpu.size() / 2;
+  std::string text = concat(total.cpu.size(), " seeds: ", runs.operations, " operations, ", runs.answered, " answers, ",
+                            runs.errors, " errors, ", runs.grants, " locks granted, ", runs.ring_changes.of_the_ring,
+                            " changes of the ring, ", runs.ring_changes.of_placement_rules, " of placement rules, ",
+                            runs.unjudged_keys, " keys unjudged; milliseconds of CPU: median ",
+                            std::llround(total.cpu[middle]), ", most ", std::llround(total.cpu.back()),
+                            "; served again after: median ", total.served_after[middle] / chainring::kMicrosPerMilli,
+                            " ms, most ", total.served_after.back() / chainring::kMicrosPerMilli, " ms; faults:");
   for (size_t kind = 0; kind < sim::kFaultKinds; ++kind) {
-    append_text(text, kind == 0 ? " " : ", ", total.faults.of(kind), " ", sim::kFaultNames[kind]);
+    append_text(text, kind == 0 ? " " : ", ", runs.faults.of(kind), " ", sim::kFaultNames[kind]);
   }
   return text;
 }
@@ -70,27 +98,21 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: cluster_sim --seeds N [--first S] | --seed S [--verbose]\n");
     return 2;
   }
-  sim::RunReport total;
+  Total total;
   for (uint64_t i = 0; i < options->seeds; ++i) {
     sim::ClusterPlan plan;
     plan.seed = options->first + i;
     plan.verbose = options->verbose;
+    const double begun = cpu_millis();
     const sim::RunReport report = sim::Cluster(plan).run();
     if (!report.violation.empty()) {
       std::printf("%s\nSEED=%llu  run again: cluster_sim --seed %llu --verbose\n", report.violation.c_str(),
                   static_cast<unsigned long long>(plan.seed), static_cast<unsigned long long>(plan.seed));
       return 1;
     }
-    total.operations += report.operations;
-    total.answered += report.answered;
-    total.errors += report.errors;
-    total.grants += report.grants;
-    total.ring_changes.of_the_ring += report.ring_changes.of_the_ring;
-    total.ring_changes.of_placement_rules += report.ring_changes.of_placement_rules;
-    total.unjudged_keys += report.unjudged_keys;
-    total.faults.add(report.faults);
-    if ((i + 1) % 20 == 0 || i + 1 == options->seeds) {
-      std::printf("%s\n", summary(total, i + 1).c_str());
+    total.add(report, cpu_millis() - begun);
+    if ((i + 1) % 100 == 0 || i + 1 == options->seeds) {
+      std::printf("%s\n", summary(total).c_str());
       std::fflush(stdout);
     }
   }

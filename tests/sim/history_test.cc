@@ -25,6 +25,13 @@ Operation op(size_t client, Kind kind, Micros called, Micros returned, std::stri
   return operation;
 }
 
+// A SET or PEXPIRE whose key is gone between 80 and 120 after it has happened.
+Operation expiring(Operation operation) {
+  operation.ttl_least = 80;
+  operation.ttl_most = 120;
+  return operation;
+}
+
 Operation unknown(Operation operation) {
   operation.outcome = Operation::Outcome::unknown;
   operation.returned = kNever;
@@ -110,4 +117,44 @@ TEST_CASE("judge_grants: tokens that repeat or go back are found") {
   CHECK(judge_grants({grant("x", 7, 10, 20, 30), grant("y", 7, 40, 50, 60)}));
   CHECK(judge_grants({grant("x", 8, 10, 20, 30), grant("y", 7, 40, 50, 60)}));
   CHECK_FALSE(judge_grants({grant("x", 8, 10, 30, 30), grant("y", 7, 20, 35, 35)}));
+}
+
+TEST_CASE("judge: a key may be gone when its time may be over, and has to be when it is") {
+  const auto written = expiring(op(1, Kind::set_px, 10, 20, "a"));
+  CHECK(fine({written, op(2, Kind::get, 80, 85, "", "a")}));
+  CHECK(fine({written, op(2, Kind::get, 80, 95, "", std::nullopt)}));
+  CHECK_FALSE(fine({written, op(2, Kind::get, 80, 85, "", std::nullopt)}));
+  CHECK(fine({written, op(2, Kind::get, 139, 150, "", "a")}));
+  CHECK_FALSE(fine({written, op(2, Kind::get, 141, 150, "", "a")}));
+  CHECK_FALSE(fine({written, op(2, Kind::get, 95, 100, "", std::nullopt), op(2, Kind::get, 101, 110, "", "a")}));
+}
+
+TEST_CASE("judge: what is written anew without a time stays") {
+  const auto written = expiring(op(1, Kind::set_px, 10, 20, "a"));
+  CHECK(fine({written, op(1, Kind::set, 30, 40, "b"), op(2, Kind::get, 500, 510, "", "b")}));
+  CHECK_FALSE(fine({written, op(1, Kind::set, 30, 40, "b"), op(2, Kind::get, 500, 510, "", std::nullopt)}));
+}
+
+TEST_CASE("judge: PEXPIRE gives a key that is there a time, and tells whether it was there") {
+  const auto expire = expiring(op(1, Kind::pexpire, 30, 40, "", "1"));
+  CHECK(fine({op(1, Kind::set, 10, 20, "a"), expire, op(2, Kind::get, 120, 130, "", std::nullopt)}));
+  CHECK_FALSE(fine({op(1, Kind::set, 10, 20, "a"), expire, op(2, Kind::get, 90, 100, "", std::nullopt)}));
+  CHECK_FALSE(fine({expire}));
+}
+
+TEST_CASE("judge: a key whose SET is of unknown outcome may last for ever") {
+  CHECK(fine({unknown(expiring(op(1, Kind::set_px, 10, 20, "a"))), op(2, Kind::get, 900, 910, "", "a")}));
+}
+
+TEST_CASE("judge_total: an increment is counted once when acknowledged, at most once when unknown, else not at all") {
+  const auto refused = [](Operation operation) {
+    operation.outcome = Operation::Outcome::refused;
+    return operation;
+  };
+  const std::vector<Operation> history = {op(1, Kind::incr, 1, 2, "", "1"), unknown(op(1, Kind::incr, 3, 4, "")),
+                                          refused(op(2, Kind::incr, 5, 6, "")), op(2, Kind::get, 7, 8, "", "1")};
+  CHECK_FALSE(judge_total(history, 1));
+  CHECK_FALSE(judge_total(history, 2));
+  CHECK(judge_total(history, 0));
+  CHECK(judge_total(history, 3));
 }
