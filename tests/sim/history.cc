@@ -208,7 +208,8 @@ std::optional<std::string> find_wrong_token(const std::vector<Grant>& by_call) {
 std::optional<std::string> find_two_holders(std::vector<Grant> grants) {
   // Held for sure: from when its owner learned of it until its time, counted from the call, less clock drift.
   const auto until = [](const Grant& grant) {
-    return std::min(grant.called + grant.ttl - kMicrosPerMilli, grant.given_back);
+    const Micros drift = grant.ttl / 1'000'000 * kDriftPpmMost + grant.ttl % 1'000'000 * kDriftPpmMost / 1'000'000;
+    return std::min(grant.called + grant.ttl - drift - kMicrosPerMilli, grant.given_back);
   };
   std::erase_if(grants, [&](const Grant& grant) { return until(grant) <= grant.returned; });
   std::sort(grants.begin(), grants.end(),

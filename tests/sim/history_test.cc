@@ -106,10 +106,13 @@ TEST_CASE("judge_grants: locks that are held one after another are fine") {
   CHECK_FALSE(judge_grants({grant("x", 7, 10, 20, 30), grant("y", 8, 25, 40, kNever)}));
   // The second owner was told after the first one's time was up.
   CHECK_FALSE(judge_grants({grant("x", 7, 0, 20, kNever), grant("y", 8, 99'000, 101'000, kNever)}));
+  // By the leader's clock, which was fast.
+  CHECK_FALSE(judge_grants({grant("x", 7, 0, 20, kNever), grant("y", 8, 97'000, 98'500, kNever)}));
 }
 
 TEST_CASE("judge_grants: a lock with two holders is found") {
   CHECK(judge_grants({grant("x", 7, 10, 20, 50), grant("y", 8, 15, 40, kNever)}));
+  CHECK(judge_grants({grant("x", 7, 0, 20, kNever), grant("y", 8, 90'000, 96'000, kNever)}));
   CHECK(judge_grants({grant("x", 7, 10, 20, kNever), grant("y", 8, 15, 40, 45), grant("z", 9, 50, 60, kNever)}));
 }
 

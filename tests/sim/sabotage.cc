@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "tests/sim/history.h"
 
 namespace chainring::sim {
 namespace {
@@ -20,8 +21,6 @@ constexpr uint32_t kSlowedBy = 100;
 constexpr Micros kSyncTakes = 200;  // microseconds
 constexpr Micros kSlowSyncTakes = 60 * kMicrosPerMilli;
 constexpr Millis kWallStepMost = 250;
-// Two clocks that run apart by twice this drift by 18 ms during a lease of 450 ms; 20 ms are allowed.
-constexpr int32_t kDriftPpmMost = 20'000;
 
 using Ranges = std::vector<protocol::TableRange>;
 
