@@ -59,7 +59,7 @@ class Host:
 class Wire:
     """What happens to packets from one host to another."""
     cut: bool = False
-    reset: bool = False  # connections are broken as soon as something comes
+    reset: bool = False  # connections are broken as soon as something comes on them; new ones can be made
     loss: float = 0.0  # the share of packets that are lost
     delay_ms: int = 0
     jitter_ms: int = 0  # more delay, at most, drawn for each packet
@@ -69,7 +69,7 @@ class Wire:
         if self.cut:
             yield f"{match} -j DROP"
         if self.reset:
-            yield f"{match} -p tcp -j REJECT --reject-with tcp-reset"
+            yield f"{match} -p tcp --tcp-flags SYN NONE -j REJECT --reject-with tcp-reset"
         if self.loss:
             yield f"{match} -m statistic --mode random --probability {self.loss} -j DROP"
         if self.delay_ms:
