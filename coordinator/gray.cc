@@ -10,7 +10,8 @@ namespace {
 
 using Accuser = GrayBook::Accuser;
 
-constexpr Micros kForgivenAfterWaits = 10;  // so many waits after the last one without a new verdict
+constexpr Micros kSettledAfterPatience = 3;  // of a member that has come, or come back
+constexpr Micros kForgivenAfterWaits = 10;   // so many waits after the last one without a new verdict
 
 // Slots that both hold, or are about to: only then one can owe the other an acknowledgement.
 bool share_a_chain(const RingState& ring, MemberId a, MemberId b) {
@@ -37,10 +38,12 @@ bool GrayBook::accused(Accuser by, std::vector<MemberId> whom, Micros now) {
   return true;
 }
 
-// The accused links whose ends are both in their places.
+// The accused links whose ends are both in their places, and have been for long enough to be dialled by everybody.
 std::vector<GrayBook::Link> GrayBook::links(const RingState& ring, const LeaseBook& leases, Micros now) {
   std::erase_if(accusations_, [&](const auto& entry) { return now - entry.second.said_at >= patience_us_; });
-  const auto counts = [&](MemberId id) { return !leases.lapsed(id, now) && !leases.set_aside(id, now); };
+  const auto counts = [&](MemberId id) {
+    return leases.held_for(id, now) >= kSettledAfterPatience * patience_us_ && !leases.set_aside(id, now);
+  };
   std::vector<Link> links;
   for (const auto& [by, accusation] : accusations_) {
     const auto accuser = static_cast<MemberId>(by.id);

@@ -10,18 +10,27 @@ bool may_be_granted(const RingState& ring, const Member& member, TableVersion ob
 
 void LeaseBook::begin(const std::vector<Member>& members, Micros now) {
   ends_.clear();
+  held_since_.clear();
   aside_until_.clear();
   for (const Member& member : members) {
-    if (!member.gone()) ends_[member.listed.id] = now + 2 * lease_us_ + margin_us_;
+    if (member.gone()) continue;
+    ends_[member.listed.id] = now + 2 * lease_us_ + margin_us_;
+    held_since_[member.listed.id] = now;
   }
 }
 
 void LeaseBook::grant(MemberId member, Micros now) {
+  if (lapsed(member, now)) held_since_[member] = now;
   Micros& end = ends_[member];
   end = std::max(end, now + lease_us_ + margin_us_);
 }
 
 bool LeaseBook::lapsed(MemberId member, Micros now) const { return now >= ends(member); }
+
+Micros LeaseBook::held_for(MemberId member, Micros now) const {
+  const auto since = held_since_.find(member);
+  return since == held_since_.end() || lapsed(member, now) ? 0 : now - since->second;
+}
 
 Micros LeaseBook::ends(MemberId member) const {
   const auto at = ends_.find(member);

@@ -36,6 +36,8 @@ class LeaseBook {
 
   // Whether nothing that was granted to the member can still be valid. True for a member that never was granted one.
   [[nodiscard]] bool lapsed(MemberId member, Micros now) const;
+  // For how long it has had leases without a gap; 0 when it has none.
+  [[nodiscard]] Micros held_for(MemberId member, Micros now) const;
   // When it lapses, or has lapsed; 0 when it was never granted a lease.
   [[nodiscard]] Micros ends(MemberId member) const;
   // Whether chains are to do without it, as far as others can serve.
@@ -47,6 +49,7 @@ class LeaseBook {
   Micros lease_us_;
   Micros margin_us_;
   std::unordered_map<MemberId, Micros> ends_;
+  std::unordered_map<MemberId, Micros> held_since_;
   std::unordered_map<MemberId, Micros> aside_until_;
 };
 

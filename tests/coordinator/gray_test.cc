@@ -16,6 +16,7 @@ struct GrayFixture : RingFixture {
       leases.grant(static_cast<MemberId>(id), now);
     }
     place(all);
+    pass(3 * kLease);
   }
   void accuse(MemberId by, std::vector<MemberId> whom) { gray.accused({false, by}, std::move(whom), now); }
   void accuse_by_router(uint64_t incarnation, std::vector<MemberId> whom) {
@@ -29,10 +30,12 @@ struct GrayFixture : RingFixture {
     wait = verdict->until - now;
     return verdict->member;
   }
-  // Time passes, and all leases are renewed.
+  // Time passes, and all leases are renewed in it.
   void pass(Micros time) {
-    now += time;
-    for (const Member& member : ring.members()) leases.grant(member.listed.id, now);
+    for (const Micros end = now + time; now < end;) {
+      now = std::min(end, now + kLease / 3);
+      for (const Member& member : ring.members()) leases.grant(member.listed.id, now);
+    }
   }
 
   GrayBook gray{kLease};
@@ -93,6 +96,17 @@ TEST_CASE("GrayBook.judge: what has lapsed, what shares no chain and what is not
   f.leases.grant(1, f.now);
   f.accuse(1, {2});
   CHECK(f.judge() == kNoMember);
+}
+
+TEST_CASE("GrayBook.judge: those who have just come back are given time to be dialled again") {
+  GrayFixture f(3);
+  f.let_leases_end();
+  f.pass(2 * RingFixture::kLease);
+  f.accuse(1, {2});
+  CHECK(f.judge() == kNoMember);
+  f.pass(2 * RingFixture::kLease);
+  f.accuse(1, {2});
+  CHECK(f.judge() == 2);
 }
 
 TEST_CASE("GrayBook.judge: a router's word counts, unless it is the router that reaches nobody") {

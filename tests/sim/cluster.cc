@@ -88,7 +88,7 @@ RunReport Cluster::run() {
   hosts_.client(hosts_.clients().front())->read_all();
   world_.wake(hosts_.clients().front());
   wait(kAnsweredWithin, "all is quiet, and a client waits for a reply", [this] { return all_answered(); });
-  wait(kAnsweredWithin, "all is quiet, and copies differ", [this] { return all_in_place() && difference().empty(); });
+  wait(kInPlaceWithin, "all is quiet, and copies differ", [this] { return all_in_place() && difference().empty(); });
   if (!violation_.empty() && !all_in_place()) append_text(violation_, "; ", misplaced());
   if (!violation_.empty()) append_text(violation_, "; ", difference());
   if (violation_.empty()) invariants_.check_all_slots();
