@@ -19,6 +19,7 @@ constexpr std::string_view kAbsent = "nothing";
 const std::vector<std::string> kStrings = {"key1", "key2", "key4", "key5"};
 const std::vector<std::string> kCounters = {"count0", "count3"};
 const std::vector<std::string> kTotals = {"total"};
+const std::vector<std::string> kOrdered = {"{order}first", "{order}second"};
 const std::vector<std::string> kTransient = {"brief0", "brief1"};
 const std::vector<std::string> kRuled = {"bull:queue:a", "bull:queue:b"};
 const std::vector<std::string> kLockStrings = {"lock:plain"};
@@ -45,6 +46,7 @@ Kind draw_of(Random& random, std::initializer_list<Chance> chances) {
 
 std::vector<std::string> string_keys() { return kStrings; }
 std::vector<std::string> total_keys() { return kTotals; }
+std::vector<std::string> ordered_keys() { return kOrdered; }
 std::string draw_pair(Random& random) { return concat("pair", random.below(kPairs)); }
 
 std::vector<std::string> data_keys() {
@@ -59,6 +61,7 @@ std::vector<Slot> slots_in_use() {
   std::vector<Slot> slots;
   for (const std::string& key : data_keys()) slots.push_back(protocol::slot_of(key));
   for (size_t i = 0; i < kPairs; ++i) slots.push_back(protocol::slot_of(concat("pair", i)));
+  slots.push_back(protocol::slot_of(kOrdered.front()));
   slots.push_back(protocol::slot_of_tag(kPlacementTag));
   return slots;
 }

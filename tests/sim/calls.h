@@ -32,6 +32,7 @@ inline constexpr Micros kExpirySkew = 600 * kMicrosPerMilli;
 struct Notebook {
   std::vector<Operation> operations;
   std::vector<Grant> grants;
+  std::vector<OrderedRead> ordered_reads;
   std::vector<std::string> complaints;  // replies that no client should ever see
   uint64_t calls = 0;                   // numbers them all, so that no two write the same value, in no life of a client
   uint64_t answered = 0;
@@ -41,6 +42,7 @@ struct Notebook {
 [[nodiscard]] std::vector<std::string> data_keys();    // but for pairs
 [[nodiscard]] std::vector<std::string> string_keys();  // plain strings
 [[nodiscard]] std::vector<std::string> total_keys();
+[[nodiscard]] std::vector<std::string> ordered_keys();  // two of one slot: clients count up the first, then the second
 [[nodiscard]] std::string draw_pair(Random& random);
 [[nodiscard]] std::vector<Slot> slots_in_use();
 

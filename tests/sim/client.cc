@@ -11,11 +11,14 @@ constexpr Micros kDialAgain = 30 * kMicrosPerMilli;
 constexpr size_t kPipelineMost = 5;
 constexpr size_t kManyMost = 4;
 constexpr Micros kLockTtl = 700 * kMicrosPerMilli;
-constexpr Micros kLockHeldForSure = kLockTtl - kLockTtl / 40;  // by true time, however fast the leader's clock runs
 // The default of request-timeout-ms, less what a router's clock may be fast by.
 constexpr Micros kGivenUpAfter = 2950 * kMicrosPerMilli;
 
 using Kind = protocol::ReplyValue::Kind;
+
+int64_t number(const protocol::ReplyValue& reply, size_t item) {
+  return item < reply.items.size() ? parse_int(reply.items[item].text).value_or(0) : 0;
+}
 
 bool is_ruled(const std::string& key) { return key.starts_with("bull:"); }
 
@@ -105,6 +108,8 @@ void Client::call_some() {
       call_transaction();
     } else if (choice < 34) {
       call_many();
+    } else if (choice < 40) {
+      call_in_order();
     } else {
       call(count == 1 ? calls_.draw() : calls_.draw_data());
     }
@@ -131,6 +136,21 @@ void Client::call_many() {
   }
   send(words);
   open_.push_back({Open::What::legs, first, world_time_, count});
+}
+
+void Client::call_in_order() {
+  if (random_.percent(50)) {
+    for (const std::string& key : ordered_keys()) call(calls_.make(Operation::Kind::incr, key));
+    return;
+  }
+  std::vector<std::string> words = {"MGET"};
+  const size_t first = notebook_.operations.size();
+  for (const std::string& key : ordered_keys()) {
+    words.push_back(key);
+    calls_.note(calls_.make(Operation::Kind::get, key));
+  }
+  send(words);
+  open_.push_back({Open::What::ordered, first, world_time_, words.size() - 1});
 }
 
 void Client::call_transaction() {
@@ -186,7 +206,7 @@ void Client::call_lock() {
   wanted.key = key;
   wanted.owner = concat(our_prefix, notebook_.calls++);
   wanted.called = world_time_;
-  wanted.ttl = kLockHeldForSure;
+  wanted.ttl = kLockTtl;
   send({"LOCK", "ACQUIRE", key, wanted.owner, "TTL", concat(kLockTtl / kMicrosPerMilli)});
   open_.push_back({Open::What::acquire, 0, world_time_, 1, wanted});
 }
@@ -204,6 +224,10 @@ void Client::answered(const protocol::ReplyValue& reply) {
       return;
     case Open::What::legs:
       return answered_legs(open, reply);
+    case Open::What::ordered:
+      answered_legs(open, reply);
+      if (reply.kind == Kind::array) notebook_.ordered_reads.push_back({number(reply, 0), number(reply, 1)});
+      return;
     case Open::What::plain:
       // WATCH alone asks somebody else.
       if (reply.kind != Kind::simple && !(open.called != 0 && is_known_error(open, reply))) complain("OK", reply);

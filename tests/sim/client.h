@@ -45,6 +45,7 @@ class Client final : public Process {
     enum class What {
       operation,    // the reply of one
       legs,         // of an MGET or MSET: of `count` operations from `index` on
+      ordered,      // of an MGET of the keys that are counted up in order
       plain,        // OK or QUEUED
       transaction,  // EXEC of a pair
       swap,         // EXEC of a watched key's change
@@ -61,6 +62,8 @@ class Client final : public Process {
   void call_some();
   void call(Operation operation);
   void call_many();  // MGET, MSET: each key for itself
+  // Counts up two keys of one slot, one behind the other, or looks at both at once.
+  void call_in_order();
   // Both keys of a pair, counted or read in one transaction: to the judge, one counter.
   void call_transaction();
   void call_lock();

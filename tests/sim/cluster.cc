@@ -15,12 +15,22 @@ constexpr Micros kAnsweredWithin = 10 * kMicrosPerSecond;
 constexpr Micros kLookEvery = 10 * kMicrosPerMilli;
 constexpr size_t kJudgeStatesMax = 200'000;
 
+// Mostly the smallest that can lose a node and a coordinator.
+Shape draw_shape(Random& random) {
+  Shape shape;
+  if (random.percent(25)) shape.nodes = 3 + random.below(3);
+  if (random.percent(10)) shape.coordinators = 5;
+  if (random.percent(5)) shape.coordinators = 1;
+  if (random.percent(20)) shape.routers = 1 + random.below(3);
+  return shape;
+}
+
 }  // namespace
 
 Cluster::Cluster(const ClusterPlan& plan)
     : plan_(plan),
       world_(plan.seed, plan.verbose),
-      hosts_(world_, plan.shape, notebook_, world_time_),
+      hosts_(world_, draw_shape(world_.random()), notebook_, world_time_),
       invariants_(world_, hosts_, slots_in_use()),
       sabotage_(world_, hosts_) {
   world_.after_turn = [this](HostId host) {
@@ -202,6 +212,7 @@ void Cluster::judge_histories(RunReport& report) {
     const int64_t total = parse_int(by_key[key].back().result.value_or("0")).value_or(0);
     if (const auto wrong = judge_total(by_key[key], total)) return violate(*wrong);
   }
+  if (const auto wrong = judge_order(notebook_.ordered_reads, by_key[ordered_keys().front()])) return violate(*wrong);
   for (auto& [key, operations] : by_key) {
     const Verdict verdict = judge(std::move(operations), kJudgeStatesMax);
     if (verdict.gave_up) ++report.unjudged_keys;

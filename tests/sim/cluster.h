@@ -17,7 +17,6 @@ namespace chainring::sim {
 
 struct ClusterPlan {
   uint64_t seed = 1;
-  Shape shape;
   Micros faults_for = 6 * kMicrosPerSecond;
   bool verbose = false;
 };

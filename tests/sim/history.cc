@@ -238,6 +238,17 @@ std::optional<std::string> judge_total(const std::vector<Operation>& operations,
                 unknown, " of unknown outcome");
 }
 
+std::optional<std::string> judge_order(const std::vector<OrderedRead>& reads, const std::vector<Operation>& of_first) {
+  const auto refused = std::count_if(of_first.begin(), of_first.end(), [](const Operation& op) {
+    return op.kind == Operation::Kind::incr && op.outcome == Operation::Outcome::refused;
+  });
+  for (const OrderedRead& read : reads) {
+    if (read.second <= read.first + refused) continue;
+    return concat("what was sent first had happened ", read.first, " times, what was sent behind it ", read.second);
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> judge_grants(std::vector<Grant> grants) {
   std::sort(grants.begin(), grants.end(), [](const Grant& a, const Grant& b) { return a.called < b.called; });
   if (auto wrong = find_wrong_token(grants)) return wrong;

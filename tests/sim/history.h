@@ -59,6 +59,16 @@ struct Verdict {
 // was acknowledged, and at most once for each of unknown outcome. The text says how it was not.
 [[nodiscard]] std::optional<std::string> judge_total(const std::vector<Operation>& operations, int64_t total);
 
+// What one read found of two counters of one slot of which every client counts up the first before the second.
+struct OrderedRead {
+  int64_t first = 0;
+  int64_t second = 0;
+};
+// What is wrong with the order of pipelined requests, or nothing: the second counter was ahead of the first by more
+// than the increments of the first that were refused.
+[[nodiscard]] std::optional<std::string> judge_order(const std::vector<OrderedRead>& reads,
+                                                     const std::vector<Operation>& of_first);
+
 // How far a monotonic clock may be off, in millionths. Two clocks that run apart by twice as much do so by 18 ms during
 // a lease of 450 ms; 20 ms are allowed.
 inline constexpr int32_t kDriftPpmMost = 20'000;

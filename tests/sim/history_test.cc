@@ -161,3 +161,13 @@ TEST_CASE("judge_total: an increment is counted once when acknowledged, at most 
   CHECK(judge_total(history, 0));
   CHECK(judge_total(history, 3));
 }
+
+TEST_CASE("judge_order: what was sent behind may not have happened before what was sent first") {
+  const std::vector<Operation> answered = {op(1, Kind::incr, 1, 2, "", "1"), op(1, Kind::incr, 3, 4, "", "2")};
+  CHECK_FALSE(judge_order({{1, 1}, {2, 1}, {2, 2}}, answered));
+  CHECK(judge_order({{1, 1}, {1, 2}, {2, 2}}, answered));
+  auto refused = answered;
+  refused[1].outcome = Operation::Outcome::refused;
+  CHECK_FALSE(judge_order({{1, 2}}, refused));
+  CHECK(judge_order({{1, 3}}, refused));
+}

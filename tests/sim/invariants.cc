@@ -155,22 +155,28 @@ void Invariants::check_lease(HostId host) {
   }
 }
 
+const raft::Core* Invariants::core_at(HostId host) const {
+  const raft::Replica* replica = hosts_.coordinator(host)->replica();
+  return replica == nullptr ? nullptr : replica->core();
+}
+
+// A group is founded in a turn, or at a start when a crash came in between.
 void Invariants::coordinator_started(HostId host) {
-  const coordinator::Coordinator* started = hosts_.coordinator(host);
-  if (started->replica() == nullptr || started->replica()->core() == nullptr) return;
-  raft_.started(started->disk_id(), *started->replica()->core());
+  const raft::Core* core = core_at(host);
+  if (core == nullptr) return;
+  if (!founded_.contains(host)) return check_raft(host);
+  raft_.started(hosts_.coordinator(host)->disk_id(), *core);
 }
 
 void Invariants::coordinator_killed(HostId host) {
-  const coordinator::Coordinator* killed = hosts_.coordinator(host);
-  if (killed->replica() == nullptr || killed->replica()->core() == nullptr) return;
-  raft_.crashing(killed->disk_id(), *killed->replica()->core());
+  if (const raft::Core* core = core_at(host)) raft_.crashing(hosts_.coordinator(host)->disk_id(), *core);
 }
 
 void Invariants::check_raft(HostId host) {
-  const coordinator::Coordinator* turned = hosts_.coordinator(host);
-  if (turned->replica() == nullptr || turned->replica()->core() == nullptr) return;
-  raft_.turned(turned->disk_id(), *turned->replica()->core());
+  const raft::Core* core = core_at(host);
+  if (core == nullptr) return;
+  founded_.insert(host);
+  raft_.turned(hosts_.coordinator(host)->disk_id(), *core);
   if (!raft_.ok()) violate(concat("Raft: ", raft_.violation()));
 }
 

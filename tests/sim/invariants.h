@@ -13,6 +13,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,7 @@ class Invariants {
   void check_table(const protocol::TableMessage& table);
   void check_lease(HostId host);
   void check_raft(HostId host);
+  [[nodiscard]] const raft::Core* core_at(HostId host) const;  // nullptr before its group is founded
   [[nodiscard]] bool has_lease(HostId host, const node::Node& node) const;
   void violate(std::string what);
 
@@ -62,6 +64,7 @@ class Invariants {
   std::vector<Seen> seen_;  // by host
   std::map<TableVersion, std::vector<protocol::TableRange>> tables_;
   raft::testing::Checker raft_;
+  std::set<HostId> founded_;    // coordinators that were seen with a group
   raft::Term newest_term_ = 0;  // that anybody was seen to lead
   uint64_t turns_ = 0;
   std::string violation_;
