@@ -106,6 +106,7 @@ void CoordinatorLink::suspect(Micros now) { lost(now); }
 
 void CoordinatorLink::redirect(const Address& leader, Micros now) {
   leads_ = false;
+  if (leader == link_.address() && !link_.up()) return;  // it is on its way there already
   const bool failed_lately = leader == avoided_ && now < avoided_until_;
   if (leader.host.empty() || leader == link_.address() || failed_lately) return leader_unknown(now);
   const auto place = std::find(coordinators_.begin(), coordinators_.end(), leader);

@@ -197,6 +197,16 @@ TEST_CASE("CoordinatorLink.redirect: by the owner's word, to a listed or an unli
   CHECK(group.leads());
 }
 
+TEST_CASE("CoordinatorLink.redirect: said twice, the leader is still waited for as long as a dial may take") {
+  Group group;
+  group.run(10 * kMicrosPerMilli);
+  group.silent = {kThird};
+  group.link.redirect(kThird, group.now);
+  group.link.redirect(kThird, group.now);
+  group.run(900 * kMicrosPerMilli);
+  CHECK(group.at() == kThird);
+}
+
 TEST_CASE("CoordinatorLink.follow: keeps a link that is listed or leads, leaves one that is neither") {
   Group group;
   group.leader = group.named = kThird;
