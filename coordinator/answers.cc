@@ -51,6 +51,24 @@ void Answers::record(Incarnation sender, uint64_t number, uint64_t answered_belo
   }
 }
 
+const std::map<uint64_t, LockReply>& Answers::of(Incarnation sender) const {
+  static const std::map<uint64_t, LockReply> kNone;
+  const auto known = senders_.find(sender);
+  return known == senders_.end() ? kNone : known->second.answers;
+}
+
+uint64_t Answers::answered_below(Incarnation sender) const {
+  const auto known = senders_.find(sender);
+  return known == senders_.end() ? 0 : known->second.answered_below;
+}
+
+void Answers::forget_answers(Incarnation sender) {
+  const auto known = senders_.find(sender);
+  if (known == senders_.end()) return;
+  known->second.answers.clear();
+  known->second.bytes = 0;
+}
+
 void Answers::write(ByteWriter& out) const {
   out.varint(senders_.size());
   for (const auto& [id, sender] : senders_) {

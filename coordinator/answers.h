@@ -1,6 +1,7 @@
 // What the lock keyspace remembers of its writers, so that a write sent twice runs once (R20, R29).
 //
-// Part of the replicated state: deterministic, bounded, and in every snapshot.
+// Part of the replicated state: deterministic, bounded, and in every snapshot. The leader's desk keeps another one, of
+// answers that no log entry has told the others yet.
 // Thread-safety: none; one owner. Ownership: owns the replies.
 #pragma once
 
@@ -34,7 +35,7 @@ struct LockReply {
 class Answers {
  public:
   static constexpr size_t kSendersMax = 1024;         // whoever wrote longest ago is forgotten first
-  static constexpr size_t kAnswersMax = 4096;         // of one sender; older ones are then refused, never run again
+  static constexpr size_t kAnswersMax = 16384;        // of one sender; older ones are then refused, never run again
   static constexpr size_t kAnswerBytesMax = 1 << 20;  // of one sender
 
   enum class Verdict {
@@ -49,8 +50,14 @@ class Answers {
   [[nodiscard]] Found find(Incarnation sender, uint64_t number) const;
 
   // The entry at `index` answered this. Forgets the sender's answers below `answered_below`.
-  // REQUIRES: sender != 0, number != 0, find() says fresh; indices grow from call to call.
+  // REQUIRES: sender != 0, number != 0, find() says fresh; indices never go back.
   void record(Incarnation sender, uint64_t number, uint64_t answered_below, uint64_t index, LockReply reply);
+
+  // The answers to one sender, by number. Valid until the next change.
+  [[nodiscard]] const std::map<uint64_t, LockReply>& of(Incarnation sender) const;
+  [[nodiscard]] uint64_t answered_below(Incarnation sender) const;
+  // They are kept elsewhere from now on. What is below answered_below() is refused all the same.
+  void forget_answers(Incarnation sender);
 
   [[nodiscard]] size_t senders() const { return senders_.size(); }
 

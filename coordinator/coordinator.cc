@@ -260,9 +260,9 @@ void Coordinator::read_ready(uint64_t context) {
   if (at == rounds_.end()) return;
   Round round = std::move(at->second);
   rounds_.erase(at);
-  if (!leading_) return desk_.lost(std::move(round.requests));
+  if (!leading_) return desk_.lost(round.requests);
   for (const PendingGrant& pending : round.grants) grant(pending);
-  desk_.confirmed(std::move(round.requests));
+  desk_.confirmed(round.requests);
 }
 
 void Coordinator::read_failed(uint64_t context) {
@@ -270,7 +270,7 @@ void Coordinator::read_failed(uint64_t context) {
   if (at == rounds_.end()) return;
   Round round = std::move(at->second);
   rounds_.erase(at);
-  desk_.lost(std::move(round.requests));
+  desk_.lost(round.requests);
 }
 
 void Coordinator::leadership(bool leading, raft::Term term, raft::ServerId leader) {

@@ -82,7 +82,8 @@ class Coordinator final : public Process,
     TableVersion has = 0;       // the newest table that it says it has
     TableVersion sent = 0;      // the newest one sent on this link
     Micros sent_at = 0;
-    bool called_foreign = false;  // a coordinator that is not of the group, and the log has said so
+    std::optional<uint32_t> bounced;  // the last attempt of which a request was not taken (R10)
+    bool called_foreign = false;      // a coordinator that is not of the group, and the log has said so
   };
   // A heartbeat that waits for the round that confirms the leadership (R4).
   struct PendingGrant {
@@ -99,7 +100,7 @@ class Coordinator final : public Process,
   };
   struct Round {
     std::vector<PendingGrant> grants;
-    std::vector<LockRequest> requests;
+    uint64_t requests = 0;  // what the desk calls it; 0: none
   };
 
   // What it has done since its start, for metrics.

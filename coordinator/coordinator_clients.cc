@@ -30,7 +30,7 @@ int64_t Coordinator::replicas() const {
 }
 
 void Coordinator::request(const session::ClientRequest& from) {
-  const Origin origin{kNoConn, 0, from.ticket};
+  const Origin origin{kNoConn, 0, from.ticket, 0};
   if (from.command->id != CommandId::ring_help && !ready()) {
     return answer(origin, protocol::ReplyStatus::not_leader, {});
   }
@@ -52,7 +52,7 @@ session::Placement Coordinator::placement(const protocol::CommandSpec& command,
 }
 
 void Coordinator::transaction(const session::ClientTransaction& transaction) {
-  const Origin origin{kNoConn, 0, transaction.ticket};
+  const Origin origin{kNoConn, 0, transaction.ticket, 0};
   if (!ready()) return answer(origin, protocol::ReplyStatus::not_leader, {});
   LockRequest request(origin, transaction.payload);
   request.db = transaction.db;
@@ -113,6 +113,11 @@ void Coordinator::answer(const Origin& origin, protocol::ReplyStatus status, std
   }
   std::string* out = transport_.output(origin.link);
   if (out == nullptr) return;
+  const bool sent_again = status == protocol::ReplyStatus::bounced || status == protocol::ReplyStatus::not_leader ||
+                          status == protocol::ReplyStatus::unsettled;
+  if (const auto peer = peers_.find(origin.link); sent_again && peer != peers_.end()) {
+    peer->second.bounced = std::max(peer->second.bounced.value_or(0), origin.attempt);
+  }
   const std::string leader =
       status == protocol::ReplyStatus::not_leader ? host_and_port(leader_address()) : std::string();
   protocol::append_frame(*out, protocol::FrameType::reply, protocol::Reply{origin.request, 0, status},

@@ -42,7 +42,7 @@ void Coordinator::look_again() { plan_due_ = barrier_due_ = rules_due_ = again_ 
 void Coordinator::cease_to_lead() {
   leading_ = false;
   log_.info(concat("term ", term_, ": leading no more"));
-  for (auto& [context, round] : std::exchange(rounds_, {})) desk_.lost(std::move(round.requests));
+  rounds_.clear();  // the desk gives back what waited for them
   desk_.resign();
   for (const auto& [index, request] : std::exchange(wishes_, {})) outcome_unknown(request.origin);
   group_desk_.resign();
@@ -232,13 +232,13 @@ void Coordinator::mind_the_barrier() {
 
 // One round of reads serves all that came before it began (R4).
 void Coordinator::begin_round() {
-  Round round{std::exchange(pending_grants_, {}), desk_.take_waiting()};
-  if (round.grants.empty() && round.requests.empty()) return;
+  Round round{std::exchange(pending_grants_, {}), desk_.take_round()};
+  if (round.grants.empty() && round.requests == 0) return;
   const uint64_t context = ++last_round_;
   if (replica_->read(context).ok()) {
     rounds_.emplace(context, std::move(round));
   } else {
-    desk_.lost(std::move(round.requests));
+    desk_.lost(round.requests);
   }
 }
 

@@ -210,7 +210,9 @@ void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view pay
   ByteReader reader(payload);
   reader(header);
   if (reader.failed()) return log_.warning(concat("peer ", peer.who.id, " sent a malformed frame"));
-  const Origin origin{conn, header.id, {}};
+  const Origin origin{conn, header.id, {}, header.attempt};
+  // What comes behind a request that was sent back must not overtake it (R10).
+  if (peer.bounced && header.attempt <= *peer.bounced) return answer(origin, protocol::ReplyStatus::bounced, {});
   if (!ready()) return answer(origin, protocol::ReplyStatus::not_leader, {});
   const auto refuse = [&](std::string_view why) {
     std::string body;

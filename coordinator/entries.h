@@ -16,7 +16,7 @@
 
 namespace chainring::coordinator {
 
-inline constexpr uint8_t kCommandSetVersion = 1;
+inline constexpr uint8_t kCommandSetVersion = 2;
 
 enum class EntryType : uint8_t {
   found = 1,
@@ -233,12 +233,14 @@ struct LockCommandEntry {
   Incarnation sender = 0;  // 0: nobody who could send it again (R20)
   uint64_t number = 0;
   uint64_t answered_below = 0;
+  // What the leader answered this sender without an entry (R20, R30). Lifetime of the views: the caller's.
+  std::vector<protocol::EarlierAnswer> earlier;
   uint8_t db = 0;
   uint8_t resp = 2;
   std::vector<std::string> args;
   template <class A>
   void fields(A& a) {
-    a(time, sender, number, answered_below, db, resp, args);
+    a(time, sender, number, answered_below, earlier, db, resp, args);
   }
 };
 
@@ -249,12 +251,13 @@ struct LockTransactionEntry {
   Incarnation sender = 0;  // as in LockCommandEntry
   uint64_t number = 0;
   uint64_t answered_below = 0;
+  std::vector<protocol::EarlierAnswer> earlier;
   uint8_t db = 0;
   uint8_t resp = 2;
   std::string payload;  // protocol/transaction.h
   template <class A>
   void fields(A& a) {
-    a(time, sender, number, answered_below, db, resp, payload);
+    a(time, sender, number, answered_below, earlier, db, resp, payload);
   }
 };
 

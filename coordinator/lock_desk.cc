@@ -5,12 +5,42 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "protocol/reply.h"
+#include "protocol/slot.h"
 
 namespace chainring::coordinator {
 namespace {
 
 // How often, at most, the time is moved on although nobody asks for a lock that has expired.
 constexpr Micros kExpiryInterval = 20 * kMicrosPerMilli;
+
+bool is_conditional(const LockRequest& request) {
+  return !request.is_transaction() && LockSpace::is_conditional(request.command());
+}
+
+// REQUIRES: the request was not refused.
+LockOrder::Claim claim_of(const LockRequest& request) {
+  LockOrder::Claim claim{request.origin.link, request.origin.ticket.client, {}, false, false};
+  const auto add = [&](std::string_view key) { claim.keys.push_back(protocol::key_hash(key)); };
+  if (request.is_transaction()) {
+    const auto transaction = protocol::parse_transaction(request.payload(), request.db);
+    CHECK(transaction.ok(), "it was looked at when it came");
+    claim.writes = true;
+    for (const std::string& mark : transaction->marks) {
+      for (const std::string& key : LockSpace::watched_keys(mark)) add(key);
+    }
+    for (const protocol::QueuedCommand& queued : transaction->commands) {
+      for (const std::string_view key : LockCommand{queued.spec, queued.args, queued.db}.keys()) add(key);
+    }
+  } else {
+    const LockCommand command = request.command();
+    claim.writes = command.writes();
+    for (const std::string_view key : command.keys()) add(key);
+    claim.all_keys = claim.keys.empty();
+  }
+  std::sort(claim.keys.begin(), claim.keys.end());
+  claim.keys.erase(std::unique(claim.keys.begin(), claim.keys.end()), claim.keys.end());
+  return claim;
+}
 
 }  // namespace
 
@@ -40,9 +70,14 @@ void LockDesk::lead(Millis known_time, Now now) {
 }
 
 void LockDesk::resign() {
-  lost(take_waiting());
-  for (const LockRequest& waiting : std::exchange(awaiting_writes_, {})) give_back(waiting);
-  for (const AwaitingTime& waiting : std::exchange(awaiting_time_, {})) give_back(waiting.request);
+  order_.clear();
+  freed_.clear();
+  awaiting_writes_.clear();
+  awaiting_time_.clear();
+  noted_ = Answers();  // the next leader may answer otherwise
+  for (const auto& [id, at] : std::exchange(undecided_, {})) {
+    give_back(at.request, protocol::ReplyStatus::not_leader);
+  }
   numbered_.clear();
   for (const auto& [index, proposal] : std::exchange(proposals_, {})) {
     finished(proposal.bytes);
@@ -91,55 +126,142 @@ void LockDesk::submit(LockRequest request) {
   }
   ++requests_;
   bytes_ += request.bytes();
-  if (request.is_transaction()) return propose(std::move(request));
-  const LockCommand command = request.command();
-  if (command.writes() && !state_.locks().changes_nothing(command)) {
+  LockOrder::Claim claim = claim_of(request);
+  const bool in_turn = order_.is_free(claim);
+  if (in_turn && is_to_be_proposed(request)) {
     propose(std::move(request));
-  } else {
-    if (!proposals_.empty()) request.behind = proposals_.rbegin()->first;
-    waiting_.push_back(std::move(request));
+    return;
+  }
+  order_.add(++last_id_, std::move(claim));
+  undecided_.emplace(last_id_, Undecided{std::move(request), in_turn, !in_turn, last_proposal()});
+}
+
+// One that has run, or is about to, is not judged by what the keys hold now.
+bool LockDesk::has_run(const LockRequest& request) const {
+  return request.numbered() &&
+         (numbered_.contains({request.sender, request.number}) ||
+          state_.answers().find(request.sender, request.number).verdict != Answers::Verdict::fresh);
+}
+
+Answers::Found LockDesk::noted(const LockRequest& request) const {
+  return request.numbered() ? noted_.find(request.sender, request.number)
+                            : Answers::Found{Answers::Verdict::fresh, nullptr};
+}
+
+bool LockDesk::is_to_be_proposed(const LockRequest& request) const {
+  if (has_run(request)) return true;
+  if (noted(request).verdict != Answers::Verdict::fresh) return false;
+  if (request.is_transaction()) return true;
+  const LockCommand command = request.command();
+  return command.writes() && !state_.locks().changes_nothing(command);
+}
+
+uint64_t LockDesk::take_round() {
+  if (undecided_.empty() || undecided_.rbegin()->first <= in_rounds_) return 0;
+  return in_rounds_ = undecided_.rbegin()->first;
+}
+
+void LockDesk::confirmed(uint64_t round) {
+  std::vector<uint64_t> ids;
+  for (auto at = undecided_.upper_bound(confirmed_); at != undecided_.end() && at->first <= round; ++at) {
+    if (at->second.in_turn) ids.push_back(at->first);
+  }
+  confirmed_ = std::max(confirmed_, round);
+  for (const uint64_t id : ids) {
+    advance(id);
+    advance_freed();
   }
 }
 
-void LockDesk::confirmed(std::vector<LockRequest> requests) {
-  for (LockRequest& request : requests) settle(std::move(request));
-}
-
-void LockDesk::lost(std::vector<LockRequest> requests) {
-  for (const LockRequest& request : requests) give_back(request);
+void LockDesk::lost(uint64_t round) {
+  for (auto at = undecided_.upper_bound(confirmed_); at != undecided_.end() && at->first <= round;
+       at = undecided_.upper_bound(confirmed_)) {
+    const uint64_t id = at->first;
+    const LockRequest request = take_out(at);
+    give_back(request, protocol::ReplyStatus::not_leader);
+    give_back_behind(id, request.origin.link, protocol::ReplyStatus::not_leader);
+  }
+  advance_freed();
 }
 
 // It has no entry in the log.
-void LockDesk::give_back(const LockRequest& request) {
+void LockDesk::give_back(const LockRequest& request, protocol::ReplyStatus status) {
   finished(request.bytes());
-  sink_.answer(request.origin, protocol::ReplyStatus::not_leader, {});
+  sink_.answer(request.origin, status, {});
 }
 
-// This coordinator led when the request had come: its state may answer once it has the writes that came before.
-void LockDesk::settle(LockRequest request) {
-  const LockCommand command = request.command();
-  if (command.writes()) {
-    // One that has run, or is about to, is not judged by what the keys hold now.
-    const bool known = request.numbered() &&
-                       (numbered_.contains({request.sender, request.number}) ||
-                        state_.answers().find(request.sender, request.number).verdict != Answers::Verdict::fresh);
-    if (known || !state_.locks().changes_nothing(command)) return propose(std::move(request));
+// What came later on that link must not be run before what was given back. A client that is connected here is told
+// that the one was not executed; its next ones are in order without it.
+void LockDesk::give_back_behind(uint64_t id, ConnId link, protocol::ReplyStatus status) {
+  if (link == kNoConn) return;
+  for (auto at = undecided_.upper_bound(id); at != undecided_.end();) {
+    const auto next = std::next(at);
+    if (at->second.request.origin.link == link) give_back(take_out(at), status);
+    at = next;
   }
-  if (is_ahead_of_state(request)) return awaiting_writes_.push_back(std::move(request));
-  if (state_.locks().rests_on_expiry(command, time())) {
-    awaiting_time_.push_back({std::move(request), time()});
+}
+
+LockRequest LockDesk::take_out(UndecidedById::iterator at) {
+  order_.remove(at->first, freed_);
+  LockRequest request = std::move(at->second.request);
+  undecided_.erase(at);
+  return request;
+}
+
+void LockDesk::advance_freed() {
+  while (!freed_.empty()) {
+    const uint64_t id = freed_.extract(freed_.begin()).value();
+    const auto at = undecided_.find(id);
+    if (at == undecided_.end()) continue;  // given back
+    at->second.in_turn = true;
+    at->second.behind = last_proposal();
+    advance(id);
+  }
+}
+
+void LockDesk::advance(uint64_t id, bool time_awaited) {
+  const auto at = undecided_.find(id);
+  if (at == undecided_.end()) return;  // given back
+  const auto& [request, in_turn, deferred, behind] = at->second;
+  CHECK(in_turn, "who waits for others is not woken by anything else");
+  const bool behind_writes = is_ahead_of_state(behind);
+  // It may find its lock taken by the very one that it waited for: then it needs no entry (R30).
+  const bool judged_later = behind_writes && deferred && is_conditional(request);
+  if (!judged_later && is_to_be_proposed(request)) {
+    const ConnId link = request.origin.link;
+    if (!propose(take_out(at))) give_back_behind(id, link, protocol::ReplyStatus::bounced);
+    return;
+  }
+  const Answers::Found before = noted(request);
+  if (before.verdict == Answers::Verdict::expired) return give_back(take_out(at), protocol::ReplyStatus::expired);
+  if (id > confirmed_) return;
+  if (before.verdict == Answers::Verdict::known) {
+    return answer_unproposed(take_out(at), before.answer->resp);
+  }
+  if (behind_writes) {
+    awaiting_writes_.emplace(behind, id);
+    return;
+  }
+  if (!time_awaited && state_.locks().rests_on_expiry(request.command(), time())) {
+    awaiting_time_.emplace(time(), id);
     if (time_index_ == 0) propose_time();
     return;
   }
-  answer_read(request);
+  const LockRequest answered = take_out(at);
+  answer_unproposed(answered, read(answered.command()));
 }
 
-void LockDesk::answer_read(const LockRequest& request) {
-  const LockCommand command = request.command();
+std::string LockDesk::read(const LockCommand& command) {
   // What expires at this very moment is still there by the time that was committed.
   const Millis as_of = state_.locks().rests_on_expiry(command, time()) ? state_.locks().time() : time();
+  return state_.locks().read(command, {as_of, now_.wall, &random_});
+}
+
+void LockDesk::answer_unproposed(const LockRequest& request, std::string body) {
   finished(request.bytes());
-  sink_.answer(request.origin, protocol::ReplyStatus::done, state_.locks().read(command, {as_of, now_.wall, &random_}));
+  sink_.answer(request.origin, protocol::ReplyStatus::done, body);
+  if (!request.numbered() || noted(request).verdict != Answers::Verdict::fresh) return;
+  noted_.record(request.sender, request.number, request.answered_below, last_id_, {std::move(body), 0, 0});
 }
 
 std::string LockDesk::entry_of(const LockRequest& request) const {
@@ -148,6 +270,13 @@ std::string LockDesk::entry_of(const LockRequest& request) const {
     entry.sender = request.sender;
     entry.number = request.number;
     entry.answered_below = request.answered_below;
+    if (request.numbered()) {
+      // Too many to remember them all: those that are forgotten must not be run again.
+      entry.answered_below = std::max(entry.answered_below, noted_.answered_below(request.sender));
+      for (const auto& [number, answer] : noted_.of(request.sender)) {
+        if (number >= entry.answered_below) entry.earlier.push_back({number, answer.resp});
+      }
+    }
     entry.db = request.db;
     entry.resp = static_cast<uint8_t>(request.resp);
     return entry;
@@ -164,24 +293,29 @@ std::string LockDesk::entry_of(const LockRequest& request) const {
   return encode_entry(entry);
 }
 
-void LockDesk::propose(LockRequest request) {
+bool LockDesk::propose(LockRequest request) {
   const std::pair identity(request.sender, request.number);
   if (request.numbered()) {
-    if (const auto same = numbered_.find(identity); same != numbered_.end()) {  // sent again: the old link is gone
+    if (const auto same = numbered_.find(identity); same != numbered_.end()) {  // sent again: one of the links is gone
       finished(request.bytes());
-      proposals_.at(same->second).origin = request.origin;
-      return;
+      Origin& to = proposals_.at(same->second).origin;
+      if (request.origin.link >= to.link) to = request.origin;  // ids of links grow
+      return true;
     }
   }
   const Result<uint64_t> index = log_.propose(entry_of(request));
   if (!index.ok()) {
-    finished(request.bytes());
     const bool busy = index.status().code() == ErrorCode::resource_exhausted;
-    return sink_.answer(request.origin, busy ? protocol::ReplyStatus::bounced : protocol::ReplyStatus::not_leader, {});
+    give_back(request, busy ? protocol::ReplyStatus::bounced : protocol::ReplyStatus::not_leader);
+    return false;
   }
   proposals_[*index] = {request.origin, request.sender, request.numbered() ? request.number : 0, request.resp,
                         request.bytes()};
-  if (request.numbered()) numbered_[identity] = *index;
+  if (request.numbered()) {
+    numbered_[identity] = *index;
+    noted_.forget_answers(request.sender);  // whatever is looked at behind this entry finds them in the state
+  }
+  return true;
 }
 
 // One at a time: what waits for a later one is looked at when this one is applied.
@@ -211,26 +345,20 @@ void LockDesk::applied(uint64_t index, const Applied& applied) {
 }
 
 void LockDesk::writes_arrived() {
-  while (!awaiting_writes_.empty() && !is_ahead_of_state(awaiting_writes_.front())) {
-    LockRequest request = std::move(awaiting_writes_.front());
-    awaiting_writes_.pop_front();
-    settle(std::move(request));
+  while (!awaiting_writes_.empty() && !is_ahead_of_state(awaiting_writes_.begin()->first)) {
+    advance(awaiting_writes_.extract(awaiting_writes_.begin()).mapped());
+    advance_freed();
   }
 }
 
 void LockDesk::time_moved() {
-  const Millis committed = state_.locks().time();
-  const auto due = std::stable_partition(awaiting_time_.begin(), awaiting_time_.end(),
-                                         [&](const AwaitingTime& waiting) { return waiting.time > committed; });
-  std::vector<AwaitingTime> ready(std::make_move_iterator(due), std::make_move_iterator(awaiting_time_.end()));
-  awaiting_time_.erase(due, awaiting_time_.end());
-  for (AwaitingTime& waiting : ready) {
-    const LockCommand command = waiting.request.command();
-    if (command.writes() && !state_.locks().changes_nothing(command)) {
-      propose(std::move(waiting.request));  // what stood in its way has expired
-    } else {
-      answer_read(waiting.request);
-    }
+  std::vector<uint64_t> due;
+  while (!awaiting_time_.empty() && awaiting_time_.begin()->first <= state_.locks().time()) {
+    due.push_back(awaiting_time_.extract(awaiting_time_.begin()).mapped());
+  }
+  for (const uint64_t id : due) {  // what stood in its way may have expired
+    advance(id, true);
+    advance_freed();
   }
   if (!awaiting_time_.empty() && time_index_ == 0) propose_time();
 }

@@ -1,8 +1,12 @@
 // Where commands on the lock keyspace wait at the leader: for the round that confirms that it leads, for their entry to
 // be committed, for the time of an expiry to be (R20, R25, R30).
 //
-// Whoever asks is answered from a state that has all writes which came to the desk before, so a client that sends a
-// write and a read at once sees its write (R10).
+// A request is undecided until it is proposed as an entry, or answered without one. Two of one client on one key are
+// decided in the order in which they came (LockOrder), and whoever asks is answered from a state that has all writes
+// which were proposed before its turn: so what a client sends at once happens in its order (R10).
+//
+// A numbered write that was answered without an entry changed nothing, so it could be run again, but not behind a later
+// write of its client. So its answer goes with the next entry of its sender, and whoever has that entry has it too.
 //
 // Volatile: a new leader begins with an empty desk. Pure: time and randomness are arguments; the log and whoever gets
 // the replies are behind interfaces.
@@ -10,8 +14,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +25,9 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/transport.h"
+#include "coordinator/answers.h"
 #include "coordinator/lock_commands.h"
+#include "coordinator/lock_order.h"
 #include "coordinator/state.h"
 #include "protocol/messages.h"
 #include "session/clients.h"
@@ -33,6 +39,7 @@ struct Origin {
   ConnId link = kNoConn;
   uint64_t request = 0;
   session::Ticket ticket;
+  uint32_t attempt = 0;  // of the request on its link
 };
 
 // The time of the lock keyspace at the leader (R25): the greatest time that it knew when it began to lead, and what its
@@ -66,7 +73,6 @@ struct LockRequest {
   uint64_t answered_below = 0;
   uint8_t db = 0;
   protocol::RespVersion resp = protocol::RespVersion::resp2;
-  uint64_t behind = 0;  // the desk's: the last entry that was under way when it came; 0: none was
   const protocol::CommandSpec* spec;
 
   [[nodiscard]] bool numbered() const { return sender != 0 && number != 0; }
@@ -115,13 +121,15 @@ class LockDesk {
   [[nodiscard]] Micros next_tick() const;
   [[nodiscard]] Millis time() const { return clock_.at(now_.mono); }
 
-  // Takes a request in: it is refused, proposed, or waits for take_waiting().
+  // Takes a request in: it is refused, proposed, or undecided.
   void submit(LockRequest request);
-  // The requests that wait for a round of reads; the caller begins one and brings them back with confirmed(), or with
-  // lost() when the round was.
-  [[nodiscard]] std::vector<LockRequest> take_waiting() { return std::exchange(waiting_, {}); }
-  void confirmed(std::vector<LockRequest> requests);
-  void lost(std::vector<LockRequest> requests);
+  // The caller begins a round of reads for all undecided requests that have had none, and comes back with confirmed(),
+  // or with lost(), and what this says of them. 0: there are none.
+  [[nodiscard]] uint64_t take_round();
+  void confirmed(uint64_t round);
+  // Nothing that waited for the round was executed, nor what came behind it on its link: their senders keep the order
+  // when they send them again.
+  void lost(uint64_t round);
 
   // An entry was applied.
   void applied(uint64_t index, const Applied& applied);
@@ -134,25 +142,40 @@ class LockDesk {
     protocol::RespVersion resp = protocol::RespVersion::resp2;
     size_t bytes = 0;
   };
-  struct AwaitingTime {
+  struct Undecided {
     LockRequest request;
-    Millis time;
+    bool in_turn = false;   // it waits for no earlier one of its client (R10)
+    bool deferred = false;  // it has
+    uint64_t behind = 0;    // the last entry that was under way when its turn came; 0: none was
   };
+  using UndecidedById = std::map<uint64_t, Undecided>;  // in the order in which they came
+
   // The error to answer instead of taking it in, or empty.
   [[nodiscard]] std::string refusal(const LockRequest& request) const;
   [[nodiscard]] std::string entry_of(const LockRequest& request) const;
-  void settle(LockRequest request);
-  // Whether a write that came before it is still on its way to the state.
-  [[nodiscard]] bool is_ahead_of_state(const LockRequest& request) const {
-    return !proposals_.empty() && proposals_.begin()->first <= request.behind;
+  [[nodiscard]] bool has_run(const LockRequest& request) const;
+  [[nodiscard]] Answers::Found noted(const LockRequest& request) const;
+  [[nodiscard]] bool is_to_be_proposed(const LockRequest& request) const;
+  [[nodiscard]] uint64_t last_proposal() const { return proposals_.empty() ? 0 : proposals_.rbegin()->first; }
+  // Whether an entry up to `behind` is still on its way to the state.
+  [[nodiscard]] bool is_ahead_of_state(uint64_t behind) const {
+    return !proposals_.empty() && proposals_.begin()->first <= behind;
   }
+
+  // Decides a request whose turn has come, or makes it wait for what is missing.
+  void advance(uint64_t id, bool time_awaited = false);
+  void advance_freed();
+  LockRequest take_out(UndecidedById::iterator at);
   void writes_arrived();
-  void give_back(const LockRequest& request);
-  void propose(LockRequest request);
-  void propose_time();
-  void answer_read(const LockRequest& request);
-  void refuse(const LockRequest& request, std::string_view error);
   void time_moved();
+  // False when the log does not take it; it is answered in any case.
+  bool propose(LockRequest request);
+  void propose_time();
+  void answer_unproposed(const LockRequest& request, std::string body);
+  [[nodiscard]] std::string read(const LockCommand& command);
+  void give_back(const LockRequest& request, protocol::ReplyStatus status);
+  void give_back_behind(uint64_t id, ConnId link, protocol::ReplyStatus status);
+  void refuse(const LockRequest& request, std::string_view error);
   void finished(size_t bytes);
 
   State& state_;
@@ -161,9 +184,16 @@ class LockDesk {
   Random& random_;
   Now now_;
   LockClock clock_;
-  std::vector<LockRequest> waiting_;                               // for a round of reads
-  std::deque<LockRequest> awaiting_writes_;                        // confirmed, for those that came before
-  std::vector<AwaitingTime> awaiting_time_;                        // for an expiry to be committed
+  UndecidedById undecided_;
+  LockOrder order_;           // of the undecided
+  std::set<uint64_t> freed_;  // whose turn has come, and who are not advanced yet
+  uint64_t last_id_ = 0;
+  uint64_t in_rounds_ = 0;  // up to here they have had a round
+  uint64_t confirmed_ = 0;  // up to here it has confirmed that this coordinator led when they had come
+  // Who waits, by what for; some of them may be decided by now.
+  std::multimap<uint64_t, uint64_t> awaiting_writes_;              // the entry
+  std::multimap<Millis, uint64_t> awaiting_time_;                  // the time to be committed
+  Answers noted_;                                                  // what no entry has told yet
   std::map<uint64_t, Proposal> proposals_;                         // by index
   std::map<std::pair<Incarnation, uint64_t>, uint64_t> numbered_;  // writes among them: their index
   uint64_t time_index_ = 0;  // of the entry that moves the time on, while it is not applied; else 0

@@ -92,6 +92,21 @@ bool LockSpace::changes_nothing(const LockCommand& command) const {
   }
 }
 
+bool LockSpace::is_conditional(const LockCommand& command) {
+  switch (command.spec->id) {
+    case CommandId::set:
+      return set_condition(command.args).kind != SetCondition::Kind::none;
+    case CommandId::setnx:
+    case CommandId::delifeq:
+    case CommandId::lock_acquire:
+    case CommandId::lock_renew:
+    case CommandId::lock_release:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string LockSpace::read(const LockCommand& command, const ReadContext& context) {
   switch (command.spec->id) {
     case CommandId::lock_acquire:

@@ -44,6 +44,14 @@ std::string LockSpace::watch(const LockCommand& command) const {
   return out;
 }
 
+std::vector<std::string> LockSpace::watched_keys(std::string_view bytes) {
+  std::vector<std::string> keys;
+  if (auto mark = decode<WatchMark>(bytes)) {
+    for (WatchedLock& watched : mark->locks) keys.push_back(std::move(watched.key));
+  }
+  return keys;
+}
+
 bool LockSpace::unchanged(std::string_view bytes) const {
   const auto mark = decode<WatchMark>(bytes);
   if (!mark) return false;

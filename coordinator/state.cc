@@ -143,6 +143,10 @@ std::optional<LockOutcome> State::run_transaction(uint64_t index, ByteReader& re
 template <class E, class Run>
 LockOutcome State::run_once(uint64_t index, const E& entry, Run&& run) {
   locks_.advance(entry.time);
+  for (const protocol::EarlierAnswer& earlier : entry.earlier) {
+    if (entry.sender == 0 || earlier.number == 0 || answered_before(entry.sender, earlier.number)) continue;
+    answers_.record(entry.sender, earlier.number, entry.answered_below, index, {std::string(earlier.reply), 0, 0});
+  }
   if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return *std::move(before);
   LockOutcome outcome{false, run()};
   if (is_numbered(entry)) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);

@@ -72,7 +72,8 @@ class State {
   [[nodiscard]] std::optional<LockOutcome> answered_before(Incarnation sender, uint64_t number) const;
   [[nodiscard]] std::optional<LockOutcome> run_command(uint64_t index, ByteReader& reader);
   [[nodiscard]] std::optional<LockOutcome> run_transaction(uint64_t index, ByteReader& reader);
-  // Moves the lock time on, and runs what the entry asks for unless it has run before (R20).
+  // Moves the lock time on, takes in what the sender was answered without an entry, and runs what the entry asks for
+  // unless it has run before (R20).
   template <class E, class Run>
   [[nodiscard]] LockOutcome run_once(uint64_t index, const E& entry, Run&& run);
   [[nodiscard]] Status compare(ByteReader& reader) const;

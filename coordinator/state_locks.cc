@@ -75,9 +75,25 @@ void LockSpace::advance(Millis time) {
     const size_t gone = database_->expire(kAllSlots, due, SIZE_MAX, effects);
     CHECK(gone > 0, "the engine's earliest deadline is exact; where the time stops depends on it");
     removed += gone;
-    take(effects);
+    take_expired(effects);
   }
   time_ = std::max(time_, time);
+}
+
+// Where the engine begins to look for what has expired is no part of the replicated state, so neither is its order.
+void LockSpace::take_expired(const engine::Effects& effects) {
+  std::vector<Key> gone;
+  for (const engine::Effects::OfSlot& of_slot : effects.slots()) {
+    engine::for_each_effect(of_slot.bytes,
+                            [&](uint8_t db, const std::vector<std::string_view>& args, std::string_view) {
+                              CHECK(args.size() == 2, "expiry removes single keys");
+                              gone.emplace_back(db, args[1]);
+                            });
+  }
+  std::sort(gone.begin(), gone.end());
+  for (const Key& key : gone) {
+    if (const auto known = locks_.find(key); known != locks_.end()) forget(known);
+  }
 }
 
 // What the engine changed becomes what is known of the locks.

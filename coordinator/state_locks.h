@@ -75,6 +75,10 @@ class LockSpace {
   [[nodiscard]] bool rests_on_expiry(const LockCommand& command, Millis now) const;
   // Whether a write would change nothing as things are: it can be answered like a read (R30).
   [[nodiscard]] bool changes_nothing(const LockCommand& command) const;
+  // Whether it can be so at all.
+  [[nodiscard]] static bool is_conditional(const LockCommand& command);
+  // The keys that a mark, which WATCH was answered, is about; none when it is malformed.
+  [[nodiscard]] static std::vector<std::string> watched_keys(std::string_view mark);
   // Answers a read, or a write that changes nothing. Leaves the state as it is.
   // REQUIRES: !rests_on_expiry(command, context.now); of a write, changes_nothing(command).
   [[nodiscard]] std::string read(const LockCommand& command, const ReadContext& context);
@@ -104,6 +108,7 @@ class LockSpace {
   [[nodiscard]] std::string refuse_growth(const LockCommand& command, uint64_t lock_count_max) const;
   LockReply run_native(const LockCommand& command);
   void take(const engine::Effects& effects);
+  void take_expired(const engine::Effects& effects);
   void settle(uint8_t db, std::string_view key);
   void forget(Locks::iterator lock);
   void set(uint8_t db, std::string_view key, std::string_view owner, Millis deadline, engine::Effects& effects);

@@ -51,6 +51,7 @@ void LockForward::send_one(std::string& out, uint64_t id, Request& request) {
   header.slot = protocol::kNoSlot;
   header.db = request.db;
   header.flags = request.flags;
+  header.attempt = request.attempt = attempt_;
   header.number = request.number;
   if (request.number != 0) header.answered_below = *numbers_.begin();
   protocol::append_frame(out, protocol::FrameType::request, header, request.bytes);
@@ -92,6 +93,7 @@ bool LockForward::on_reply(const protocol::Reply& reply, std::string_view body, 
     case protocol::ReplyStatus::bounced:
       break;
   }
+  if (request.attempt == attempt_) ++attempt_;
   wait_again(at->first, request);
   doubtful_ = true;
   retry_at_ = now + kRetryInterval;

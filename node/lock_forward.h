@@ -69,6 +69,7 @@ class LockForward {
     uint8_t flags = 0;
     uint64_t number = 0;  // of a write
     Micros deadline = 0;
+    uint32_t attempt = 0;  // under which it was sent last
     bool out = false;
     bool may_have_run = false;  // it was out, and what came of it is not known
     std::string bytes;
@@ -85,6 +86,7 @@ class LockForward {
   std::set<uint64_t> numbers_;  // of writes that are neither answered nor given up
   uint64_t next_id_ = 1;
   uint64_t next_number_ = 1;
+  uint32_t attempt_ = 0;  // grows with the first refusal of each: coordinators take nothing of an older one (R10)
   size_t bytes_ = 0;
   bool doubtful_ = false;  // nobody has taken a request since the last refusal: the first one alone goes, as a probe
   Micros retry_at_ = 0;    // not before, while doubtful

@@ -48,6 +48,22 @@ TEST_CASE("Answers.record: bounded by number and by bytes, what is forgotten is 
   REQUIRE(answers.find(8, 3).verdict == Verdict::known);  // the last one is kept whatever its size
 }
 
+TEST_CASE("Answers.forget_answers: they are gone, and what was called answered stays refused") {
+  Answers answers;
+  answers.record(7, 1, 0, 1, reply("a"));
+  answers.record(7, 3, 2, 2, reply("c"));
+  REQUIRE(answers.of(7).size() == 1);
+  REQUIRE(answers.of(7).at(3).resp == "c");
+  REQUIRE(answers.answered_below(7) == 2);
+  answers.forget_answers(7);
+  REQUIRE(answers.of(7).empty());
+  REQUIRE(answers.find(7, 3).verdict == Verdict::fresh);
+  REQUIRE(answers.find(7, 1).verdict == Verdict::expired);
+  answers.forget_answers(8);
+  REQUIRE(answers.of(8).empty());
+  REQUIRE(answers.answered_below(8) == 0);
+}
+
 TEST_CASE("Answers.record: the sender that wrote longest ago is forgotten first") {
   Answers answers;
   uint64_t index = 0;

@@ -184,6 +184,7 @@ void FakeRouter::send_calls() {
     request.id = call.sent_as = ++last_request_;
     request.db = call.db;
     request.flags = call.flags;
+    request.attempt = call.attempt = attempt_;
     request.number = call.number;
     request.answered_below = forget_answers ? 0 : answered_below;
     call.sent_at = now_.mono;
@@ -212,6 +213,7 @@ void FakeRouter::on_frame(const protocol::Frame& frame) {
         call.refused = reply.status;
         break;
       default:
+        if (call.attempt == attempt_) ++attempt_;
         break;  // sent again when it has waited long enough
     }
   }

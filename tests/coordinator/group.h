@@ -89,6 +89,7 @@ class FakeRouter final : public Process {
     std::string command;
     uint8_t flags = 0;
     uint8_t db = 0;
+    uint32_t attempt = 0;
     uint64_t sent_as = 0;  // the request id of the last try; 0: not sent on this link
     Micros sent_at = 0;
     int tries = 0;
@@ -115,6 +116,7 @@ class FakeRouter final : public Process {
   Now now_;
   uint64_t last_request_ = 0;
   uint64_t last_number_ = 0;
+  uint32_t attempt_ = 0;
   Micros subscribe_at_ = 0;
   bool drop_ = false;
 };

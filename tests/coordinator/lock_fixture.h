@@ -1,12 +1,14 @@
 // The replicated state with its lock keyspace, spoken to as a client would.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/random.h"
 #include "coordinator/state.h"
+#include "protocol/transaction.h"
 #include "tests/coordinator/ring_fixture.h"
 
 namespace chainring::coordinator {
@@ -21,6 +23,20 @@ inline std::vector<std::string> words(std::string_view line) {
     line.remove_prefix(std::min(end + 1, line.size()));
   }
   return parts;
+}
+
+// The payload of an EXEC, as it comes.
+inline std::string transaction_payload(std::initializer_list<std::string_view> lines,
+                                       std::vector<std::string> marks = {}) {
+  protocol::TransactionHead head;
+  head.marks = std::move(marks);
+  head.commands = static_cast<uint32_t>(lines.size());
+  std::string bytes = encode(head);
+  for (const std::string_view line : lines) {
+    const std::vector<std::string> owned = words(line);
+    protocol::append_request(bytes, std::vector<std::string_view>(owned.begin(), owned.end()));
+  }
+  return bytes;
 }
 
 struct LockFixture {

@@ -1,11 +1,14 @@
 // Locks in a whole group: they outlive leaders, keep their time, and are granted once (R20, R25, R26, R30).
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <set>
 
 #include "base/text.h"
 #include "tests/coordinator/direct_client.h"
 #include "tests/coordinator/group.h"
+#include "tests/coordinator/lock_fixture.h"
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
@@ -25,6 +28,76 @@ struct Locking : Group {
     REQUIRE(has_leader());
     start(index);
   }
+};
+
+// A link as a router has it, which sends what the test says and keeps what is answered.
+class FrameClient final : public Process {
+ public:
+  FrameClient(uint16_t to, Transport& transport, Random& random)
+      : identity_{0, session::PeerRole::router, "frames", random.next() | 1, "secret"},
+        link_(transport, random, {"127.0.0.1", to}) {}
+
+  static FrameClient& connect(sim::World& world, uint16_t to) {
+    static uint16_t port = 21'000;  // nobody dials it; hosts of a world have one each
+    const sim::HostId host = world.add_host(
+        "frames", ++port,
+        [to](Transport& transport, Random& random, Log&) {
+          return std::make_unique<FrameClient>(to, transport, random);
+        },
+        0);
+    world.start(host);
+    return *dynamic_cast<FrameClient*>(world.process(host));
+  }
+  [[nodiscard]] bool up() const { return link_.up(); }
+  // Returns the id that its reply has.
+  uint64_t send(std::string_view line, uint64_t number, uint32_t attempt) {
+    const std::vector<std::string> owned = words(line);
+    std::string command;
+    protocol::append_request(command, std::vector<std::string_view>(owned.begin(), owned.end()));
+    protocol::Request request;
+    request.id = ++last_request_;
+    request.flags = protocol::kRequestWrite;
+    request.number = number;
+    request.attempt = attempt;
+    link_.send(protocol::FrameType::request, request, command);
+    return request.id;
+  }
+  // "status body", or empty.
+  std::string reply(uint64_t id) { return replies_[id]; }
+
+  [[nodiscard]] Status start(Now now) override {
+    now_ = now.mono;
+    link_.tick(now_, identity_);
+    return {};
+  }
+  void turn(Now now, std::span<const NetEvent> events) override {
+    now_ = now.mono;
+    for (const NetEvent& event : events) {
+      if (event.conn != link_.conn()) continue;
+      (void)link_.on_event(event, now_, identity_);
+      (void)link_.frames(now_, [&](const protocol::Frame& frame) { on_frame(frame); });
+    }
+    link_.tick(now_, identity_);
+  }
+  [[nodiscard]] Micros next_wake() const override { return now_ + kMicrosPerMilli; }
+  void request_stop(Now) override {}
+  [[nodiscard]] bool finished() const override { return false; }
+  [[nodiscard]] Status outcome() const override { return {}; }
+
+ private:
+  void on_frame(const protocol::Frame& frame) {
+    protocol::Reply reply;
+    std::string_view body;
+    if (frame.type != protocol::FrameType::reply || !protocol::split_payload(frame.payload, reply, body)) return;
+    const bool has_body = reply.status == protocol::ReplyStatus::done;
+    replies_[reply.id] = concat(static_cast<int>(reply.status), " ", has_body ? body : std::string_view());
+  }
+
+  session::PeerIdentity identity_;
+  session::PeerLink link_;
+  Micros now_ = 0;
+  uint64_t last_request_ = 0;
+  std::map<uint64_t, std::string> replies_;
 };
 
 uint64_t token_of(std::string_view reply) {
@@ -97,6 +170,73 @@ TEST_CASE("Locks in a group: writes that are sent again run once, whoever leads 
   for (const size_t call : calls) replies.insert(*router.calls(call).reply);
   REQUIRE(replies.size() == calls.size());
   REQUIRE(group.ask("GET lock:n") == "$2\r\n60\r\n");
+}
+
+TEST_CASE(
+    "Locks in a group: a release that changed nothing does not undo the grant behind it, whoever leads (R10, R20)") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 9));
+  CAPTURE(seed);
+  Locking group({.seed = seed});
+  FakeRouter& router = group.router();
+  router.forget_answers = seed % 2 == 0;
+  struct Pair {
+    size_t release, acquire;
+  };
+  std::vector<Pair> pairs;
+  SeededRandom random(seed);
+  for (int i = 0; i < 60; ++i) {
+    pairs.push_back({router.call(concat("LOCK RELEASE lock:", i, " me")),
+                     router.call(concat("LOCK ACQUIRE lock:", i, " me TTL 600000"))});
+    group.pass(static_cast<Micros>(random.below(20'000)));
+    if (random.percent(30)) router.send_again();
+    if (i % 20 == 10) group.kill_leader();
+  }
+  REQUIRE(group.within(10 * kSecond, [&] {
+    return std::all_of(pairs.begin(), pairs.end(), [&](const Pair& pair) {
+      return router.calls(pair.release).reply && router.calls(pair.acquire).reply;
+    });
+  }));
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    CAPTURE(i);
+    REQUIRE(*router.calls(pairs[i].release).reply == ":0\r\n");
+    const uint64_t token = token_of(*router.calls(pairs[i].acquire).reply);
+    REQUIRE(group.ask(concat("LOCK TOKEN lock:", i, " me")) == concat(":", token, "\r\n"));
+  }
+}
+
+TEST_CASE(
+    "Locks in a group: a client that sends at once what changes nothing and what does gets it in its order (R10)") {
+  Locking group;
+  group.ask("SET lock:a other");
+  DirectClient& client = DirectClient::connect(group.world, group.coordinator(group.leader_index())->port());
+  REQUIRE(client.ask(group.world, "PING") == "+PONG\r\n");
+  client.send("SET lock:a me NX\r\nGET lock:a\r\nDEL lock:a\r\nSET lock:a me NX\r\nGET lock:a");
+  const std::string expected = "$-1\r\n$5\r\nother\r\n:1\r\n+OK\r\n$2\r\nme\r\n";
+  REQUIRE(group.within(kSecond, [&] { return client.received().size() >= expected.size(); }));
+  REQUIRE(client.received() == expected);
+}
+
+TEST_CASE("Coordinator: what comes behind a request that was sent back does not overtake it (R10)") {
+  Group group({.coordinators = 3});
+  group.start_coordinators();
+  std::vector<FrameClient*> links;
+  for (uint16_t i = 0; i < 3; ++i) links.push_back(&FrameClient::connect(group.world, static_cast<uint16_t>(7301 + i)));
+  REQUIRE(group.within(kSecond, [&] {
+    return std::all_of(links.begin(), links.end(), [](const FrameClient* link) { return link->up(); });
+  }));
+  REQUIRE(group.leader() == nullptr);  // nobody leads yet
+  for (FrameClient* link : links) link->send("SET lock:a first", 1, 0);
+  REQUIRE(group.within(kSecond, [&] { return links[0]->reply(1) == "2 "; }));
+  REQUIRE(group.has_leader());
+  FrameClient& link = *links[group.leader_index()];
+  REQUIRE(link.reply(1) == "2 ");  // not_leader
+  const uint64_t behind = link.send("SET lock:a second", 2, 0);
+  REQUIRE(group.within(kSecond, [&] { return link.reply(behind) == "1 "; }));  // bounced
+  const uint64_t again = link.send("SET lock:a first", 1, 1), next = link.send("SET lock:a second", 2, 1);
+  REQUIRE(group.within(kSecond, [&] { return !link.reply(next).empty(); }));
+  REQUIRE(link.reply(again) == "0 +OK\r\n");
+  REQUIRE(link.reply(next) == "0 +OK\r\n");
+  REQUIRE(group.ask("GET lock:a") == "$6\r\nsecond\r\n");
 }
 
 TEST_CASE("Locks in a group: tokens grow over changes of leader (R26)") {

@@ -15,18 +15,6 @@ namespace {
 
 constexpr std::string_view kNull = "*-1\r\n";
 
-std::string payload(std::initializer_list<std::string_view> lines, std::vector<std::string> marks = {}) {
-  protocol::TransactionHead head;
-  head.marks = std::move(marks);
-  head.commands = static_cast<uint32_t>(lines.size());
-  std::string bytes = encode(head);
-  for (const std::string_view line : lines) {
-    const std::vector<std::string> owned = words(line);
-    protocol::append_request(bytes, std::vector<std::string_view>(owned.begin(), owned.end()));
-  }
-  return bytes;
-}
-
 struct TransactionFixture : LockFixture {
   std::string watch(std::string_view keys) {
     const std::string reply = run(concat("WATCH ", keys));
@@ -38,7 +26,7 @@ struct TransactionFixture : LockFixture {
   LockTransactionEntry entry(std::initializer_list<std::string_view> lines, std::vector<std::string> marks = {}) {
     LockTransactionEntry made;
     made.time = now;
-    const std::string bytes = payload(lines, std::move(marks));
+    const std::string bytes = transaction_payload(lines, std::move(marks));
     const auto transaction = protocol::parse_transaction(bytes, 0);
     REQUIRE(transaction.ok());
     made.payload = with_durations(*transaction, 0, wall());
@@ -50,7 +38,7 @@ struct TransactionFixture : LockFixture {
 };
 
 std::string refusal(std::initializer_list<std::string_view> lines) {
-  const std::string bytes = payload(lines);
+  const std::string bytes = transaction_payload(lines);
   const auto transaction = protocol::parse_transaction(bytes, 0);
   REQUIRE(transaction.ok());
   return refuse_lock_transaction(*transaction, {"lock:"});

@@ -82,6 +82,7 @@ class EntrySource {
     entry.args = words(line);
     if (random_.percent(60)) {
       entry.sender = 1 + random_.below(3);
+      if (random_.percent(20)) entry.earlier.push_back({++numbers_[entry.sender], "$-1\r\n"});
       entry.number = ++numbers_[entry.sender];
       if (random_.percent(10)) entry.number = 1 + random_.below(entry.number);  // sent again
       entry.answered_below = entry.number > 8 ? entry.number - 8 : 0;
@@ -132,6 +133,27 @@ TEST_CASE("State: restored from a snapshot at any place, it goes on as if it had
   REQUIRE(encode(restored.state.ring().table()) == encode(whole.state.ring().table()));
 }
 
+TEST_CASE("State: locks that expire at one moment go in the same order, whether it was restored or not (R28)") {
+  Twin whole;
+  Twin restored;
+  for (Twin* twin : {&whole, &restored}) {
+    twin->apply(encode_entry(found_entry()));
+    LockCommandEntry entry;
+    entry.time = 1;
+    for (int key = 0; key < 20; ++key) {
+      entry.args = words(concat("SET lock:", key, " me PX ", key == 0 ? 100 : 200));
+      twin->apply(encode_entry(entry));
+    }
+    twin->apply(encode_entry(LockTimeEntry{150}));
+  }
+  const std::string snapshot = restored.state.snapshot();
+  restored.state = State();
+  REQUIRE(restored.state.restore(snapshot).ok());
+  for (Twin* twin : {&whole, &restored}) twin->apply(encode_entry(LockTimeEntry{500}));
+  REQUIRE(whole.state.locks().count() == 0);
+  REQUIRE(restored.state.snapshot() == whole.state.snapshot());
+}
+
 TEST_CASE("State.apply: a write that is sent again gets its reply and does not run again (R20)") {
   LockFixture f;
   LockCommandEntry entry;
@@ -148,6 +170,36 @@ TEST_CASE("State.apply: a write that is sent again gets its reply and does not r
   const Applied late = f.apply(encode_entry(entry));
   REQUIRE(late.lock->expired);
   REQUIRE(f.run("GET lock:n") == "$1\r\n2\r\n");
+}
+
+TEST_CASE("State.apply: a write that an entry tells the answer of does not run behind it (R20)") {
+  LockFixture f;
+  LockCommandEntry entry;
+  entry.time = f.now;
+  entry.sender = 77;
+  entry.number = 2;
+  entry.earlier = {{1, ":0\r\n"}};
+  entry.args = words("SET lock:a me");
+  REQUIRE(f.apply(encode_entry(entry)).lock->reply.resp == "+OK\r\n");
+  entry.number = 1;
+  entry.earlier = {{2, "$-1\r\n"}};  // what is known stays as it is
+  entry.args = words("LOCK RELEASE lock:a me");
+  REQUIRE(f.apply(encode_entry(entry)).lock->reply.resp == ":0\r\n");
+  REQUIRE(f.state.answers().find(77, 2).answer->resp == "+OK\r\n");
+  REQUIRE(f.state.locks().find(0, "lock:a") != nullptr);
+
+  LockTransactionEntry transaction;
+  transaction.time = f.now;
+  transaction.sender = 77;
+  transaction.number = 4;
+  transaction.earlier = {{3, "$-1\r\n"}};
+  transaction.payload = transaction_payload({"DEL lock:a"});
+  REQUIRE(f.apply(encode_entry(transaction)).lock->reply.resp == "*1\r\n:1\r\n");
+  entry.number = 3;
+  entry.earlier.clear();
+  entry.args = words("SET lock:a you NX");
+  REQUIRE(f.apply(encode_entry(entry)).lock->reply.resp == "$-1\r\n");
+  REQUIRE(f.state.locks().count() == 0);
 }
 
 TEST_CASE("State.apply: a grant that is asked for again tells its token and what is left of it") {

@@ -39,6 +39,7 @@ class Rig : private LockForward::Receiver {
       REQUIRE(protocol::split_payload(frame.payload, header, body));
       CHECK(header.slot == protocol::kNoSlot);
       CHECK(body == "x");
+      last_attempt = header.attempt;
       found.push_back(concat(header.id, " ", header.number, " ", header.answered_below));
       rest.remove_prefix(frame.size);
     }
@@ -52,6 +53,7 @@ class Rig : private LockForward::Receiver {
   std::vector<std::string> answers() { return std::exchange(answered_, {}); }
 
   Micros now = kMicrosPerSecond;
+  uint32_t last_attempt = 0;  // of what left last
   LockForward locks{*this};
 
  private:
@@ -106,6 +108,24 @@ TEST_CASE("LockForward: a coordinator that does not lead is asked by one request
   CHECK(rig.sent() == Said{"1 0 0"});
   CHECK(rig.reply(1, ReplyStatus::done, "a"));
   CHECK(rig.sent() == Said{"2 0 0", "3 0 0"});
+}
+
+TEST_CASE("LockForward: what leaves after a refusal is of a later attempt, which coordinators take again (R10)") {
+  Rig rig;
+  for (session::ClientId client = 1; client <= 2; ++client) REQUIRE(rig.submit(client, true));
+  rig.sent();
+  CHECK(rig.last_attempt == 0);
+  for (uint64_t id = 1; id <= 2; ++id) CHECK(rig.reply(id, ReplyStatus::bounced));
+  rig.now += LockForward::kRetryInterval;
+  CHECK(rig.sent().size() == 1);
+  CHECK(rig.last_attempt == 1);  // both were of the first one
+  CHECK(rig.reply(1, ReplyStatus::unsettled));
+  rig.now += LockForward::kRetryInterval;
+  CHECK(rig.sent().size() == 1);
+  CHECK(rig.last_attempt == 2);
+  CHECK(rig.reply(1, ReplyStatus::done, "a"));
+  CHECK(rig.sent().size() == 1);
+  CHECK(rig.last_attempt == 2);
 }
 
 TEST_CASE("LockForward: at its deadline a write that may have run is unknown, all others were not run") {
