@@ -1,6 +1,7 @@
 #include "bench/load/load.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
@@ -44,17 +45,22 @@ void write_durations(JsonWriter& json, std::string_view name, const Durations& d
   json.end_object();
 }
 
-void write_group(JsonWriter& json, const GroupFigures& group, Micros began, Micros now) {
-  json.key(group.name).begin_object();
+void write_group(JsonWriter& json, std::string_view name, const GroupFigures& group) {
+  json.key(name).begin_object();
   json.key("slots").number(static_cast<int64_t>(group.slots));
   json.key("writes").number(static_cast<int64_t>(group.writes)).key("reads").number(static_cast<int64_t>(group.reads));
   json.key("failed").number(static_cast<int64_t>(group.failed)).key("older").number(static_cast<int64_t>(group.older));
-  json.key("gap").number(group.gap).key("gap_began").number(group.began - began);
-  json.key("quiet").number(now - group.last_write);
+  json.key("gap").number(group.gap).key("gap_began").number(group.gap_began);
   write_durations(json, "write_times", group.write_times);
   write_durations(json, "read_times", group.read_times);
   json.end_object();
 }
+
+Status of_ranges(std::string_view text) {
+  return Status(ErrorCode::invalid_argument, concat("no ranges of slots, as 0-5460,7000: ", text));
+}
+
+const std::string kDone = "OK";
 
 }  // namespace
 
@@ -69,7 +75,7 @@ Load::Load(const LoadOptions& options, Transport& transport, Random& random, Log
 
 Status Load::start(Now now) {
   now_ = now.mono;
-  window_.begin(now_, {});
+  window_.begin(now_);
   const Result<uint16_t> port = transport_.listen(options_.control);
   if (!port) return port.status();
   log_.info(concat("told what to do at port ", *port));
@@ -123,24 +129,28 @@ void Load::control(const NetEvent& event) {
 
 void Load::command(ConnId conn, Args args) {
   const std::string name = to_upper(args[0]);
-  const auto answer = [&](const Status& status) { reply(conn, status.ok() ? "OK" : status.message(), !status.ok()); };
-  if (name == "RUN") return answer(run(args));
-  if (name == "WATCH") return answer(watch(args));
-  if (name == "REPORT") return reply(conn, report());
   if (name == "FILL") return sweep(Phase::filling, conn);
   if (name == "CHECK") return sweep(Phase::checking, conn);
   if (name == "STOP") return sweep(Phase::idle, conn);
-  reply(conn, "there are FILL, RUN, WATCH, REPORT, STOP and CHECK", true);
+  if (name == "QUIET") return reply(conn, quiet(args));
+  if (name == "REPORT") return reply(conn, report(args));
+  if (name == "RUN") return reply(conn, run(args));
+  if (name == "WATCH") return reply(conn, watch());
+  reply(conn, Status(ErrorCode::invalid_argument, "there are FILL, RUN, WATCH, QUIET, REPORT, STOP and CHECK"));
 }
 
-void Load::reply(ConnId conn, std::string_view error_or_text, bool error) {
+void Load::reply(ConnId conn, const Result<std::string>& answer) {
   std::string* const output = transport_.output(conn);
   if (output == nullptr) return;
   protocol::ReplyWriter writer(*output, protocol::RespVersion::resp2);
-  error ? writer.error(concat("ERR ", error_or_text)) : writer.bulk(error_or_text);
+  if (answer) {
+    writer.bulk(*answer);
+  } else {
+    writer.error(concat("ERR ", answer.status().message()));
+  }
 }
 
-Status Load::run(Args args) {
+Result<std::string> Load::run(Args args) {
   const std::optional<uint64_t> rate = args.size() == 3 ? parse_uint(args[1]) : std::nullopt;
   const std::optional<uint64_t> outstanding = args.size() == 3 ? parse_uint(args[2]) : std::nullopt;
   if (!rate || !outstanding || *rate > kRateMax || *outstanding > kOutstandingMax) {
@@ -152,26 +162,19 @@ Status Load::run(Args args) {
   phase_ = Phase::running;
   next_tick_ = (now_ / kTick + 1) * kTick;
   owed_ = 0;
-  return {};
+  return kDone;
 }
 
-Status Load::watch(Args args) {
-  if (args.size() % 2 == 0 || args.size() / 2 >= kGroupsMax) {
-    return Status(ErrorCode::invalid_argument, concat("WATCH [name ranges]..., up to ", kGroupsMax - 1, " of them"));
-  }
-  std::vector<GroupSpec> groups;
-  for (size_t i = 1; i + 1 < args.size(); i += 2) {
-    std::optional<std::vector<protocol::SlotRange>> ranges = parse_ranges(args[i + 1]);
-    if (!ranges) return Status(ErrorCode::invalid_argument, concat("no ranges of slots: ", args[i + 1]));
-    groups.push_back({std::string(args[i]), *std::move(ranges)});
-  }
-  window_.begin(now_, groups);
+std::string Load::watch() {
+  window_.begin(now_);
   skipped_ = 0;
-  return {};
+  return kDone;
 }
 
 void Load::sweep(Phase phase, ConnId asker) {
-  if (asker_ != kNoConn) return reply(asker, "something else is under way", true);
+  if (asker_ != kNoConn || (phase != Phase::idle && operations_.under_way() > 0)) {
+    return reply(asker, Status(ErrorCode::unavailable, "something else is under way; STOP first"));
+  }
   asker_ = asker;
   phase_ = phase;
   next_key_ = 0;
@@ -221,7 +224,7 @@ void Load::begin_sweep_operations() {
 void Load::settle() {
   if (asker_ == kNoConn || operations_.under_way() > 0) return;
   if (phase_ != Phase::idle && next_key_ < ledger_.size()) return;
-  reply(std::exchange(asker_, kNoConn), phase_ == Phase::checking ? check_report() : "OK");
+  reply(std::exchange(asker_, kNoConn), phase_ == Phase::checking ? check_report() : kDone);
   phase_ = Phase::idle;
   operations_.set_found({});
 }
@@ -240,18 +243,31 @@ void Load::found(Key key, const std::string* value) {
 
 // ---- what was seen
 
-std::string Load::report() const {
-  Window window = window_;
-  operations_.note_waiting(window, now_);
+Result<std::string> Load::quiet(Args args) const {
+  const auto ranges = parse_ranges(args.size() == 2 ? args[1] : std::string_view());
+  if (!ranges) return of_ranges(args[1]);
+  return concat(window_.quiet(*ranges, now_));
+}
+
+Result<std::string> Load::report(Args args) const {
+  if (args.size() % 2 == 0 || args.size() / 2 > kGroupsMax) {
+    return Status(ErrorCode::invalid_argument, concat("REPORT [name ranges]..., up to ", kGroupsMax, " groups"));
+  }
+  if (window_.overflowed()) return Status(ErrorCode::resource_exhausted, "more happened than is kept; WATCH sooner");
+  const std::vector<Waiting> waiting = operations_.waiting(now_);
   JsonWriter json;
   json.begin_object();
-  json.key("micros").number(now_ - window.began()).key("skipped").number(static_cast<int64_t>(skipped_));
+  json.key("micros").number(now_ - window_.began()).key("skipped").number(static_cast<int64_t>(skipped_));
   json.key("under_way").number(static_cast<int64_t>(operations_.under_way()));
   json.key("groups").begin_object();
-  for (const GroupFigures& group : window.figures(now_)) write_group(json, group, window.began(), now_);
+  for (size_t i = 1; i < args.size(); i += 2) {
+    std::optional<std::vector<protocol::SlotRange>> ranges = parse_ranges(args[i + 1]);
+    if (!ranges) return of_ranges(args[i + 1]);
+    write_group(json, args[i], window_.figures({std::string(args[i]), *std::move(ranges)}, waiting, now_));
+  }
   json.end_object();
   json.key("failures").begin_object();
-  for (const auto& [kind, count] : window.failures()) json.key(kind).number(static_cast<int64_t>(count));
+  for (const auto& [kind, count] : window_.failures()) json.key(kind).number(static_cast<int64_t>(count));
   json.end_object().end_object();
   return std::move(json).take();
 }

@@ -5,8 +5,9 @@
 //   FILL                       writes every key once; answered when that is done
 //   RUN rate outstanding       begins to write and read keys drawn at random: `rate` a second, or with rate 0 so that
 //                              always `outstanding` are under way
-//   WATCH [name ranges]...     begins a new window; groups of slots as "0-5460,7000"
-//   REPORT                     the window's figures up to now, as JSON; times in microseconds
+//   WATCH                      begins a new window
+//   QUIET ranges               microseconds without an acknowledged write in slots, as "0-5460,7000"
+//   REPORT [name ranges]...    the window's figures up to now for groups of slots, as JSON; times in microseconds
 //   STOP                       begins nothing more; answered when nothing is under way
 //   CHECK                      reads every key; answered with what is lost, as JSON
 //
@@ -14,7 +15,7 @@
 #pragma once
 
 #include <map>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,9 +63,11 @@ class Load final : public Process {
 
   void control(const NetEvent& event);
   void command(ConnId conn, Args args);
-  [[nodiscard]] Status run(Args args);
-  [[nodiscard]] Status watch(Args args);
-  void reply(ConnId conn, std::string_view error_or_text, bool error = false);
+  [[nodiscard]] Result<std::string> run(Args args);
+  [[nodiscard]] std::string watch();
+  [[nodiscard]] Result<std::string> quiet(Args args) const;
+  [[nodiscard]] Result<std::string> report(Args args) const;
+  void reply(ConnId conn, const Result<std::string>& answer);
   void sweep(Phase phase, ConnId asker);
   void begin_sweep_operations();
   void begin_paced(Micros due);
@@ -72,7 +75,6 @@ class Load final : public Process {
   void issue();
   void settle();
   void found(Key key, const std::string* value);
-  [[nodiscard]] std::string report() const;
   [[nodiscard]] std::string check_report() const;
 
   const LoadOptions options_;

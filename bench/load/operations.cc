@@ -112,7 +112,7 @@ void Operations::judge(const Operation& operation, const ReplyValue& reply) {
   if (found_) return found_(operation.key, found);
   const auto value = found != nullptr ? std::optional<std::string_view>(*found) : std::nullopt;
   if (ledger_.judge(operation.key, operation.version, value) != Finding::sound) {
-    window_.note_older(ledger_.slot(operation.key));
+    window_.note_older(ledger_.slot(operation.key), now_);
   }
 }
 
@@ -145,7 +145,7 @@ void Operations::lost(Tag tag, Lane lane) {
 void Operations::fail(Id id, std::string_view kind) {
   Operation& operation = operations_[id];
   ++operation.attempt;  // its time-out is none any more
-  window_.note_failure(ledger_.slot(operation.key), kind, operation.failures == 0);
+  window_.note_failure(ledger_.slot(operation.key), kind, operation.failures == 0, now_);
   const Micros pause = std::min(kRetryAfterMost, kRetryAfterLeast << std::min<uint32_t>(operation.failures, 10));
   ++operation.failures;
   operation.redirections = 0;
@@ -178,10 +178,14 @@ void Operations::ask_slots() {
   slots_asked_ = links_.send(slots_lane_, kSlotsTag, request, false, now_);
 }
 
-void Operations::note_waiting(Window& window, Micros now) const {
+std::vector<Waiting> Operations::waiting(Micros now) const {
+  std::vector<Waiting> waiting;
   for (const Operation& operation : operations_) {
-    if (operation.under_way) window.note_waiting(ledger_.slot(operation.key), operation.kind, now - operation.due);
+    if (operation.under_way) {
+      waiting.push_back({ledger_.slot(operation.key), operation.kind, now - operation.due});
+    }
   }
+  return waiting;
 }
 
 }  // namespace chainring::load

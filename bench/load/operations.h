@@ -59,8 +59,7 @@ class Operations final : private LinkUser {
   void begin(Kind kind, Key key, Micros due, Micros now);
   // Who wants to see what reads find, instead of having it judged; none: judge it.
   void set_found(Found found) { found_ = std::move(found); }
-  // Counts those that are under way as waiting, in a copy of the window.
-  void note_waiting(Window& window, Micros now) const;
+  [[nodiscard]] std::vector<Waiting> waiting(Micros now) const;
 
  private:
   using Id = uint32_t;  // index

@@ -30,8 +30,8 @@ class Topology {
 
   [[nodiscard]] Server owner(Slot slot) const { return owners_[slot]; }
   void set_owner(Slot slot, Server server) { owners_[slot] = server; }
-  // Takes the reply to CLUSTER SLOTS that `from` gave: slots that it does not name keep their owners. False, and nothing
-  // is changed, when it is not one.
+  // Takes the reply to CLUSTER SLOTS that `from` gave: slots that it does not name keep their owners. False, and
+  // nothing is changed, when it is not one.
   [[nodiscard]] bool learn(Server from, const protocol::ReplyValue& slots);
 
  private:

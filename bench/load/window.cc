@@ -4,8 +4,6 @@
 #include <bit>
 #include <cmath>
 
-#include "base/check.h"
-
 namespace chainring::load {
 
 // Small values have a bucket each; from 2^kFineBits on, a bucket is 1/64 of a power of two.
@@ -42,57 +40,33 @@ Micros Durations::quantile(double share) const {
   return longest_;
 }
 
-void Window::begin(Micros now, const std::vector<GroupSpec>& groups) {
-  CHECK(groups.size() < kGroupsMax, "whoever asks for groups checks how many");
+void Window::begin(Micros now) {
   began_ = now;
-  groups_.assign(1 + groups.size(), {});
-  groups_of_.assign(kSlotCount, 1);
+  overflowed_ = false;
+  sightings_.clear();
+  last_write_.assign(kSlotCount, now);
   failures_.clear();
-  groups_[0].name = "all";
-  groups_[0].slots = kSlotCount;
-  for (size_t i = 0; i < groups.size(); ++i) {
-    GroupFigures& group = groups_[i + 1];
-    group.name = groups[i].name;
-    const auto bit = static_cast<GroupBits>(1u << (i + 1));
-    for (const protocol::SlotRange& range : groups[i].slots) {
-      for (uint32_t slot = range.first; slot <= range.last; ++slot) {
-        if ((groups_of_[slot] & bit) == 0) ++group.slots;
-        groups_of_[slot] |= bit;
-      }
-    }
-  }
-  for (GroupFigures& group : groups_) group.last_write = group.began = now;
 }
 
-template <class Use>
-void Window::each(Slot slot, Use&& use) {
-  for (unsigned bits = groups_of_[slot]; bits != 0; bits &= bits - 1) {
-    use(groups_[static_cast<size_t>(std::countr_zero(bits))]);
+void Window::note(Slot slot, What what, Micros took, Micros now) {
+  const Micros at = (now - began_) / kAtUnit;
+  if (sightings_.size() >= kSightingsMax || at > UINT32_MAX) {
+    overflowed_ = true;
+    return;
   }
+  sightings_.push_back(
+      {static_cast<uint32_t>(at), static_cast<uint32_t>(std::clamp<Micros>(took, 0, UINT32_MAX)), slot, what});
 }
 
 void Window::note_done(Slot slot, Kind kind, Micros took, Micros now) {
-  each(slot, [&](GroupFigures& group) {
-    if (kind == Kind::read) {
-      ++group.reads;
-      return group.read_times.add(took);
-    }
-    ++group.writes;
-    group.write_times.add(took);
-    if (now - group.last_write > group.gap) {
-      group.gap = now - group.last_write;
-      group.began = group.last_write;
-    }
-    group.last_write = now;
-  });
+  note(slot, kind == Kind::write ? What::write : What::read, took, now);
+  if (kind == Kind::write) last_write_[slot] = now;
 }
 
-void Window::note_older(Slot slot) {
-  each(slot, [](GroupFigures& group) { ++group.older; });
-}
+void Window::note_older(Slot slot, Micros now) { note(slot, What::older, 0, now); }
 
-void Window::note_failure(Slot slot, std::string_view kind, bool first) {
-  if (first) each(slot, [](GroupFigures& group) { ++group.failed; });
+void Window::note_failure(Slot slot, std::string_view kind, bool first, Micros now) {
+  if (first) note(slot, What::failed, 0, now);
   auto at = failures_.find(kind);
   if (at == failures_.end()) {
     at = failures_.try_emplace(failures_.size() + 1 < kFailureKindsMax ? std::string(kind) : "other").first;
@@ -100,16 +74,52 @@ void Window::note_failure(Slot slot, std::string_view kind, bool first) {
   ++at->second;
 }
 
-void Window::note_waiting(Slot slot, Kind kind, Micros age) {
-  each(slot, [&](GroupFigures& group) { (kind == Kind::read ? group.read_times : group.write_times).add(age); });
+Micros Window::quiet(std::span<const protocol::SlotRange> slots, Micros now) const {
+  Micros last = began_;
+  for (const protocol::SlotRange& range : slots) {
+    last = std::max(last, *std::max_element(last_write_.begin() + range.first, last_write_.begin() + range.last + 1));
+  }
+  return now - last;
 }
 
-std::vector<GroupFigures> Window::figures(Micros now) const {
-  std::vector<GroupFigures> figures = groups_;
-  for (GroupFigures& group : figures) {
-    if (now - group.last_write <= group.gap) continue;
-    group.gap = now - group.last_write;
-    group.began = group.last_write;
+GroupFigures Window::figures(const Group& group, std::span<const Waiting> waiting, Micros now) const {
+  GroupFigures figures;
+  std::vector<bool> in_group(kSlotCount);
+  for (const protocol::SlotRange& range : group.slots) {
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) in_group[slot] = true;
+  }
+  figures.slots = static_cast<uint64_t>(std::count(in_group.begin(), in_group.end(), true));
+  Micros last_write = 0;
+  const auto end_gap = [&](Micros at) {
+    if (at - last_write > figures.gap) {
+      figures.gap = at - last_write;
+      figures.gap_began = last_write;
+    }
+    last_write = at;
+  };
+  for (const Sighting& sighting : sightings_) {
+    if (!in_group[sighting.slot]) continue;
+    switch (sighting.what) {
+      case What::write:
+        ++figures.writes;
+        figures.write_times.add(sighting.took);
+        end_gap(sighting.at * kAtUnit);
+        break;
+      case What::read:
+        ++figures.reads;
+        figures.read_times.add(sighting.took);
+        break;
+      case What::failed:
+        ++figures.failed;
+        break;
+      case What::older:
+        ++figures.older;
+        break;
+    }
+  }
+  end_gap(now - began_);
+  for (const Waiting& one : waiting) {
+    if (in_group[one.slot]) (one.kind == Kind::read ? figures.read_times : figures.write_times).add(one.age);
   }
   return figures;
 }

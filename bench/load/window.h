@@ -1,12 +1,14 @@
-// What clients saw in a stretch of time, for groups of slots: how long no write was acknowledged, how long requests
-// took, how many met an error.
+// What clients saw in a stretch of time: when writes were acknowledged, how long requests took, which met an error. It
+// is summed up for groups of slots when it is over, because only then it is known which slots it was about.
 //
 // Thread-safety: none. Times are those of the turns of an event loop.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +19,9 @@
 
 namespace chainring::load {
 
-inline constexpr size_t kGroupsMax = 8;         // with the one of all slots
-inline constexpr size_t kFailureKindsMax = 32;  // what is more is counted together
+inline constexpr size_t kGroupsMax = 8;
+inline constexpr size_t kFailureKindsMax = 32;       // what is more is counted together
+inline constexpr size_t kSightingsMax = 60'000'000;  // of 12 bytes; half an hour at 30,000 a second
 
 // How long things took, to 1.6 %, in bounded memory.
 class Durations {
@@ -41,57 +44,72 @@ class Durations {
   Micros longest_ = 0;
 };
 
-struct GroupSpec {
+struct Group {
   std::string name;
   std::vector<protocol::SlotRange> slots;
 };
 
 struct GroupFigures {
-  std::string name;
   uint64_t slots = 0;
-  uint64_t writes = 0;    // acknowledged
-  uint64_t reads = 0;     // answered
-  uint64_t failed = 0;    // operations that met an error, whatever became of them
-  uint64_t older = 0;     // reads of a value older than one that had been acknowledged before they began
-  Micros began = 0;       // of the time without an acknowledged write that has lasted longest
-  Micros gap = 0;         // how long that was
-  Micros last_write = 0;  // when one was last acknowledged
+  uint64_t writes = 0;  // acknowledged
+  uint64_t reads = 0;   // answered
+  uint64_t failed = 0;  // operations that met an error, whatever became of them
+  uint64_t older = 0;   // reads of a value older than one that had been acknowledged before they began
+  Micros gap = 0;       // the longest time without an acknowledged write in any of the slots
+  Micros gap_began = 0;
   Durations write_times;
   Durations read_times;
 };
 
 enum class Kind : uint8_t { write, read };
 
+// An operation that is not answered yet: counts as one that took `age`, since nobody knows how long it will take.
+struct Waiting {
+  Slot slot = 0;
+  Kind kind = Kind::write;
+  Micros age = 0;
+};
+
 class Window {
  public:
-  explicit Window(Micros now) { begin(now, {}); }
+  explicit Window(Micros now) { begin(now); }
 
-  // Forgets everything and begins anew. The group "all" is always there. REQUIRES: fewer than kGroupsMax groups.
-  void begin(Micros now, const std::vector<GroupSpec>& groups);
+  // Forgets everything and begins anew.
+  void begin(Micros now);
   [[nodiscard]] Micros began() const { return began_; }
+  // More happened than is kept: the figures are not to be used.
+  [[nodiscard]] bool overflowed() const { return overflowed_; }
 
-  // An operation was answered well. `took` counts from when it was due.
+  // An operation was answered well. `took` counts from when it was due. REQUIRES: now does not go back.
   void note_done(Slot slot, Kind kind, Micros took, Micros now);
-  void note_older(Slot slot);
+  void note_older(Slot slot, Micros now);
   // An attempt failed; `first` tells that it is the first of its operation.
-  void note_failure(Slot slot, std::string_view kind, bool first);
-  // An operation is not answered yet: counts as one that took `age`, where nothing says how long it will take.
-  void note_waiting(Slot slot, Kind kind, Micros age);
+  void note_failure(Slot slot, std::string_view kind, bool first, Micros now);
 
-  // The figures up to now: a gap that has not ended counts as long as it is.
-  [[nodiscard]] std::vector<GroupFigures> figures(Micros now) const;
+  // The time since a write was last acknowledged in any of these slots, or since the window began.
+  [[nodiscard]] Micros quiet(std::span<const protocol::SlotRange> slots, Micros now) const;
+  // The figures of a group up to now: a gap that has not ended counts as long as it is. Takes time in proportion to
+  // what happened.
+  [[nodiscard]] GroupFigures figures(const Group& group, std::span<const Waiting> waiting, Micros now) const;
   // Attempts that failed, by kind.
   [[nodiscard]] const std::map<std::string, uint64_t, std::less<>>& failures() const { return failures_; }
 
  private:
-  using GroupBits = uint8_t;
-  static_assert(kGroupsMax <= 8 * sizeof(GroupBits));
-  template <class Use>
-  void each(Slot slot, Use&& use);
+  enum class What : uint16_t { write, read, failed, older };
+  struct Sighting {
+    uint32_t at;    // since the window began, in kAtUnit
+    uint32_t took;  // microseconds
+    Slot slot;
+    What what;
+  };
+  static constexpr Micros kAtUnit = 10;
+
+  void note(Slot slot, What what, Micros took, Micros now);
 
   Micros began_ = 0;
-  std::vector<GroupFigures> groups_;
-  std::vector<GroupBits> groups_of_;  // by slot
+  bool overflowed_ = false;
+  std::deque<Sighting> sightings_;  // in order of time; no vector, which would stand still to grow
+  std::vector<Micros> last_write_;  // by slot
   std::map<std::string, uint64_t, std::less<>> failures_;
 };
 

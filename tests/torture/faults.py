@@ -54,12 +54,6 @@ class World:
                 member.signal(signal.SIGCONT)
         return Incident(f"{what} {' '.join(member.name for member in members)}", seconds, thaw)
 
-    def around(self, host, wire, inward=True, outward=True):
-        """Sets the wire between one host and all others."""
-        others = [other for other in self.hosts if other is not host]
-        self.network.set({(host, other): wire for other in others if inward} |
-                         {(other, host): wire for other in others if outward})
-
     def between(self, a, b, wire, both=True):
         self.network.set({(a, b): wire} | ({(b, a): wire} if both else {}))
 
@@ -147,13 +141,13 @@ def freeze_coordinators(world):
 def cut_host(world):
     host = world.random.choice(world.hosts[1:3])
     way = world.random.choice(("cut off", "deaf", "mute"))
-    world.around(host, Wire(cut=True), inward=way != "mute", outward=way != "deaf")
+    world.network.around(host, Wire(cut=True), inward=way != "mute", outward=way != "deaf")
     return Incident(f"{host.name} {way}", world.seconds(0.5, 4), world.network.heal)
 
 
 def cut_router_host(world):
     host = world.random.choice((world.hosts[0], world.hosts[3]))
-    world.around(host, Wire(cut=True))
+    world.network.around(host, Wire(cut=True))
     return Incident(f"{host.name} cut off", world.seconds(0.5, 3), world.network.heal)
 
 
@@ -174,13 +168,13 @@ def break_connections(world):
 
 def lose_packets(world):
     host, share = world.random.choice(world.hosts[:3]), round(world.random.uniform(0.005, 0.05), 3)
-    world.around(host, Wire(loss=share))
+    world.network.around(host, Wire(loss=share))
     return Incident(f"{host.name} loses {100 * share:.1f} % of packets", world.seconds(1, 4), world.network.heal)
 
 
 def delay_packets(world):
     host, delay = world.random.choice(world.hosts[:3]), world.random.randint(2, 20)
-    world.around(host, Wire(delay_ms=delay, jitter_ms=delay // 2), outward=False)
+    world.network.around(host, Wire(delay_ms=delay, jitter_ms=delay // 2), outward=False)
     return Incident(f"packets to {host.name} {delay} ms late", world.seconds(1, 4), world.network.heal)
 
 

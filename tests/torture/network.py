@@ -30,7 +30,7 @@ def run(*words, text=None):
 def make_private():
     """Checks that this process has namespaces of its own, and prepares them."""
     if os.getpid() != 1:
-        raise RuntimeError("this is not the first process of its own namespaces: start it by ./dev torture")
+        raise RuntimeError("this is not the first process of its own namespaces: start it by in_namespaces.sh")
     run("mount", "-t", "tmpfs", "tmpfs", "/run")  # where `ip netns` keeps its names
     run("ip", "link", "set", "lo", "up")
     run("ip", "link", "add", BRIDGE, "type", "bridge")
@@ -88,6 +88,12 @@ class Network:
         self.wires.update(wires)
         for receiver in {receiver for receiver, _ in wires}:
             self.apply(receiver)
+
+    def around(self, host, wire, inward=True, outward=True, others=None):
+        """Sets the wire between one host and all others, or these."""
+        others = [other for other in others or self.hosts if other is not host]
+        self.set({(host, other): wire for other in others if inward} |
+                 {(other, host): wire for other in others if outward})
 
     def heal(self):
         broken = {receiver for receiver, _ in self.wires}

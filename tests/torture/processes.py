@@ -14,32 +14,30 @@ PASSWORD = "torture-password"
 SECRETS = {"CHAINRING_REQUIREPASS": PASSWORD, "CHAINRING_PEER_SECRET": "torture-peers"}
 PORTS = {"coordinator": 7301, "node": 7401, "router": 7379}
 RESTART_SECONDS = 1.0
-REPAIR_AFTER_MS = 4000
 DISK_BYTES = 64 << 20  # of a coordinator
 ANSWER_SECONDS = 2.0
 HEARD_MS = 150  # of a coordinator that is there
 HEALTHY_EXITS = (0, -signal.SIGKILL)
-HEALTHY_WORDS = ("No space left on device", "its place is another's")  # a full disk; cut off for REPAIR_AFTER_MS
+HEALTHY_WORDS = ("No space left on device", "its place is another's")  # a full disk; cut off for --repair-after-ms
 
 
-class Member:
-    """One process, its lives one after another."""
+class Server:
+    """One process on a host, its lives one after another. `command` takes the directory that is made for it."""
 
-    def __init__(self, name, role, host, directory, options):
-        self.name, self.role, self.host = name, role, host
-        self.port = PORTS[role]
+    def __init__(self, name, host, port, directory, command):
+        self.name, self.host, self.port = name, host, port
         self.directory = os.path.join(directory, name)
         self.log = os.path.join(directory, name + ".log")
-        self.command = host.inside(BINARY, role, "--name", name, "--bind", host.address, "--port", str(self.port),
-                                   "--dir", self.directory, *options)
+        self.command = host.inside(*command(self.directory))
         self.process = None
         self.lives = 0
         self.start_at = None  # when it is to be started again
         os.makedirs(self.directory, exist_ok=True)
 
-    def start(self):
+    def start(self, **more):
+        """`more` is for Popen."""
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env={**os.environ, **SECRETS})
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, **more)
         self.start_at = None
         self.lives += 1
 
@@ -75,7 +73,22 @@ class Member:
             return (log.readlines() or [""])[-1].strip()
 
     def client(self, timeout=ANSWER_SECONDS):
-        client = Client(self.port, timeout, self.host.address)
+        return Client(self.port, timeout, self.host.address)
+
+
+class Member(Server):
+    """One of Chainring's."""
+
+    def __init__(self, name, role, host, directory, options):
+        self.role, port = role, PORTS[role]
+        super().__init__(name, host, port, directory, lambda own: [
+            BINARY, role, "--name", name, "--bind", host.address, "--port", str(port), "--dir", own, *options])
+
+    def start(self, **more):
+        super().start(env={**os.environ, **SECRETS}, **more)
+
+    def client(self, timeout=ANSWER_SECONDS):
+        client = super().client(timeout)
         client.call("AUTH", PASSWORD)
         return client
 
@@ -110,24 +123,28 @@ class Disk:
 
 
 class Cluster:
-    """h1 to h3: a coordinator and a node each, and a router at h1. h4: a spare node, and a router."""
+    """h1 to h3: a coordinator and a node each. h4: a spare node. Routers where they are wanted.
 
-    def __init__(self, hosts, directory):
+    `group` are options of the coordinators; those have disks of their own if wanted, small ones that can be filled.
+    """
+
+    def __init__(self, hosts, directory, routers, group=(), small_disks=False):
         self.directory = directory
         coordinators = ",".join(f"c{i}={hosts[i - 1].address}:{PORTS['coordinator']}" for i in (1, 2, 3))
         common = ["--coordinators", coordinators, "--http-port", "none"]
-        group = ["--copies", "3", "--initial-nodes", "3", "--repair-after-ms", str(REPAIR_AFTER_MS)]
+        group = ["--copies", "3", "--initial-nodes", "3", *group]
         self.members, self.disks = {}, {}
         self.seen = {}  # name of a node -> (which of its lives, its incarnation)
 
         def add(name, role, host, *options):
             self.members[name] = Member(name, role, host, directory, [*common, *options])
         for number, host in enumerate(hosts[:3], start=1):
-            self.disks[f"c{number}"] = Disk(os.path.join(directory, f"c{number}"))
+            if small_disks:
+                self.disks[f"c{number}"] = Disk(os.path.join(directory, f"c{number}"))
             add(f"c{number}", "coordinator", host, *group)
         for number, host in enumerate(hosts[:4], start=1):
             add(f"n{number}", "node", host)
-        for number, host in ((1, hosts[0]), (2, hosts[3])):
+        for number, host in enumerate(routers, start=1):
             add(f"r{number}", "router", host)
 
     def start(self, names):

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# ./dev torture [--minutes N] [--seed S] ...: see --help. Makes namespaces (network, mounts, processes) for this run
-# alone; whatever happens to it, the kernel ends them and all that is in them. Without the right to make them it fails.
+# ./dev torture [--minutes N] [--seed S] ...: see --help. In namespaces of its own, see in_namespaces.sh.
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd -P)
@@ -9,19 +8,4 @@ export CHAINRING_BINARY=${CHAINRING_BINARY:-$ROOT/build/release/cli/chainring}
 export JUDGE_BINARY=${JUDGE_BINARY:-$ROOT/build/release/tests/sim/judge_histories}
 export PYTHONPATH=$ROOT/tests/cluster PYTHONDONTWRITEBYTECODE=1
 
-# The kernel kills the first process of the namespaces, and so all others, when unshare or this shell is killed.
-namespaces=(--net --mount --pid --fork --kill-child --mount-proc)
-if [[ $(id -u) -ne 0 ]]; then namespaces+=(--user --map-root-user); fi
-
-unshare "${namespaces[@]}" true || {
-  echo "torture: this machine does not let $(id -un) make namespaces; run it as root, or allow user namespaces" >&2
-  exit 1
-}
-
-setpriv --pdeathsig KILL unshare "${namespaces[@]}" python3 "$HERE/torture.py" "$@" &
-outside=$!
-# unshare takes no notice of SIGTERM; its child does, and tells what it has seen.
-trap 'kill -TERM $(cat "/proc/$outside/task/$outside/children") 2>/dev/null || true' INT TERM HUP
-status=0
-while wait "$outside" || status=$?; kill -0 "$outside" 2>/dev/null; do status=0; done
-exit "$status"
+exec "$HERE/in_namespaces.sh" python3 "$HERE/torture.py" "$@"

@@ -26,6 +26,7 @@ from network import HERE, Network
 from processes import Cluster
 
 HOSTS = 4
+REPAIR_AFTER_MS = 4000
 CLIENT_PROCESSES = 3
 CLIENTS_EACH = 4  # on routers; one more goes to nodes itself
 WHOLE_SECONDS = 90
@@ -69,7 +70,9 @@ class Torture:
         self.options, self.directory = options, directory
         self.random = random.Random(options.seed)
         self.network = Network(HOSTS)
-        self.cluster = Cluster(self.network.hosts, directory)
+        hosts = self.network.hosts
+        self.cluster = Cluster(hosts, directory, routers=(hosts[0], hosts[3]), small_disks=True,
+                               group=("--repair-after-ms", str(REPAIR_AFTER_MS)))
         self.world = faults.World(self.network, self.cluster, self.random)
         self.board = Board(time.monotonic())
         self.clients = []
