@@ -190,31 +190,41 @@ class Bench:
     # ---- what came of it
 
     def print_failures(self):
-        print(f"\nFailures and planned changes: {self.options.rate:,} operations a second, {self.options.keys:,} keys.\n"
-              "Times in ms, median (worst) of the rounds.\n")
-        print("| system | clients at | incident | slots | rounds | longest gap | p99 | longest wait | errors | lost | older reads |")
-        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-        for (system, way, incident, group), row in self.failures.rows.items():
-            print(f"| {system} | {way} | {incident} | {group} | {len(row['gap'])} | {spread(row['gap'])} | "
-                  f"{spread(row['p99'])} | {spread(row['longest'])} | {sum(row['failed']):,} | {sum(row['lost']):,} | "
-                  f"{sum(row['older']):,} |")
+        print(f"\nFailures and planned changes: {self.options.rate:,} operations a second, "
+              f"{self.options.keys:,} keys of {VALUE_BYTES} bytes.\nTimes in ms, median (worst) of the rounds.\n")
+        print_table(("system", "clients at", "incident", "slots", "rounds", "longest gap", "p99", "longest wait", "errors",
+                     "lost", "older reads"),
+                    [[*key, len(row["gap"]), spread(row["gap"]), spread(row["p99"]), spread(row["longest"]),
+                      total(row["failed"]), total(row["lost"]), total(row["older"])]
+                     for key, row in self.failures.rows.items()])
 
     def print_moves(self):
         print(f"\nSlots that move under full load: {self.options.move_keys:,} keys of {VALUE_BYTES} bytes, "
               f"{FULL_LOAD_OUTSTANDING} operations under way.\nTimes in ms, median (worst) of the rounds.\n")
-        print("| system | clients at | change | rounds | copies of slots | seconds | MB/s | writes/s before | meanwhile | "
-              "of these on moved slots | p99 before | p99 | longest wait | longest gap | errors | lost | older reads |")
-        print("| --- |" + " --- |" * 16)
-        for (system, way, change), row in self.moves.rows.items():
-            middle = {name: statistics.median(row[name])
-                      for name in ("copies", "seconds", "rate", "steady", "writes", "moved_writes")}
-            print(f"| {system} | {way} | {change} | {len(row['seconds'])} | {middle['copies']:,.0f} | "
-                  f"{middle['seconds']:.1f} | {middle['rate']:.1f} | {middle['steady']:,.0f} | {middle['writes']:,.0f} | "
-                  f"{middle['moved_writes']:,.0f} | {spread(row['steady_p99'])} | {spread(row['p99'])} | "
-                  f"{spread(row['longest'])} | {spread(row['gap'])} | {sum(row['failed']):,} | {sum(row['lost']):,} | "
-                  f"{sum(row['older']):,} |")
+        print_table(("system", "clients at", "change", "rounds", "copies of slots", "seconds", "MB/s", "writes/s before",
+                     "meanwhile", "of these on moved slots", "p99 before", "p99", "longest wait", "longest gap", "errors",
+                     "lost", "older reads"),
+                    [[*key, len(row["seconds"]), middle(row["copies"]), middle(row["seconds"], 1),
+                      middle(row["rate"], 1), middle(row["steady"]), middle(row["writes"]), middle(row["moved_writes"]),
+                      spread(row["steady_p99"]), spread(row["p99"]), spread(row["longest"]), spread(row["gap"]),
+                      total(row["failed"]), total(row["lost"]), total(row["older"])]
+                     for key, row in self.moves.rows.items()])
+        for key, row in self.moves.rows.items():
             for trouble in sum(row["trouble"], []):
-                print(f"\n{system}, {way}, {change}: {trouble}\n")
+                print(f"\n{', '.join(key)}: {trouble}")
+
+
+def print_table(columns, rows):
+    for cells in (columns, ["---"] * len(columns), *rows):
+        print("| " + " | ".join(str(cell) for cell in cells) + " |")
+
+
+def total(values):
+    return f"{sum(values):,}"
+
+
+def middle(values, digits=0):
+    return f"{statistics.median(values):,.{digits}f}"
 
 
 def spread(values):

@@ -23,8 +23,8 @@ class Loader:
         self.environment = {**os.environ, **({"REDISCLI_AUTH": password} if password else {})}
         options = [word for server in servers for word in ("--server", server)]
         options += ["--control", f"{host.address}:{port}", "--prefix", f"load{number}", "--keys", str(keys),
-                    "--timeout-ms", str(attempt_ms), "--read-percent", str(read_percent),
-                    "--value-bytes", str(value_bytes), *(["--cluster"] if cluster else [])]
+                    "--cluster", str(int(cluster)), "--attempt-ms", str(attempt_ms),
+                    "--read-percent", str(read_percent), "--value-bytes", str(value_bytes)]
         self.process = Server(f"load-{way}", host, port, directory, lambda _: [PROGRAM, *options])
         self.control = None
 

@@ -6,19 +6,13 @@
 #include <vector>
 
 #include "base/random.h"
-#include "protocol/slot.h"
 
 #include <catch2/catch.hpp>
 
 namespace chainring::load {
 namespace {
 
-const GroupFigures& group(const std::vector<GroupFigures>& figures, std::string_view name) {
-  const auto at =
-      std::find_if(figures.begin(), figures.end(), [&](const GroupFigures& one) { return one.name == name; });
-  REQUIRE(at != figures.end());
-  return *at;
-}
+const Group kAll{"all", {{0, kSlotCount - 1}}};
 
 }  // namespace
 
@@ -86,35 +80,53 @@ TEST_CASE("Durations.quantile: within 1.6 percent above, of any spread") {
 
 TEST_CASE("Window.figures: a gap is the longest time without a write in any slot of the group") {
   Window window(0);
-  window.begin(1000, {{"left", {{0, 9}}}, {"right", {{10, 19}, {15, 16}}}});
+  window.begin(1000);
   window.note_done(0, Kind::write, 100, 1500);
   window.note_done(9, Kind::write, 100, 1600);
   window.note_done(10, Kind::write, 100, 4000);
-  window.note_done(11, Kind::read, 100, 4500);
+  window.note_done(11, Kind::read, 100, 4500);  // reads end no gap
   window.note_done(0, Kind::write, 100, 4600);
-  const auto figures = window.figures(5000);
-  REQUIRE(group(figures, "left").gap == 3000);
-  REQUIRE(group(figures, "left").began == 1600);
-  REQUIRE(group(figures, "right").gap == 3000);  // reads end no gap
-  REQUIRE(group(figures, "right").began == 1000);
-  REQUIRE(group(figures, "right").slots == 10);
-  REQUIRE(group(figures, "all").gap == 2400);
-  REQUIRE(group(figures, "all").writes == 4);
+  const GroupFigures left = window.figures({"left", {{0, 9}}}, {}, 5000);
+  REQUIRE(left.gap == 3000);
+  REQUIRE(left.gap_began == 600);
+  const GroupFigures right = window.figures({"right", {{10, 19}, {15, 16}}}, {}, 5000);
+  REQUIRE(right.gap == 3000);
+  REQUIRE(right.gap_began == 0);
+  REQUIRE(right.slots == 10);
+  REQUIRE(right.reads == 1);
+  const GroupFigures all = window.figures(kAll, {}, 5000);
+  REQUIRE(all.gap == 2400);
+  REQUIRE(all.writes == 4);
 }
 
-TEST_CASE("Window.figures: a gap that has not ended counts") {
+TEST_CASE("Window.figures: a gap that has not ended counts, and so does who still waits") {
   Window window(0);
   window.note_done(7, Kind::write, 100, 500);
-  REQUIRE(group(window.figures(90'000), "all").gap == 89'500);
+  const std::vector<Waiting> waiting{{7, Kind::write, 70'000}, {8, Kind::write, 80'000}, {7, Kind::read, 50'000}};
+  const GroupFigures figures = window.figures({"one", {{7, 7}}}, waiting, 90'000);
+  REQUIRE(figures.gap == 89'500);
+  REQUIRE(figures.writes == 1);
+  REQUIRE(figures.write_times.longest() == 70'000);
+  REQUIRE(figures.read_times.longest() == 50'000);
+}
+
+TEST_CASE("Window.quiet: since the last write in any of the slots") {
+  Window window(100);
+  window.note_done(3, Kind::write, 10, 400);
+  window.note_done(5, Kind::write, 10, 700);
+  const std::vector<protocol::SlotRange> first{{3, 4}}, both{{3, 3}, {5, 6}}, none{{8, 9}};
+  REQUIRE(window.quiet(first, 1000) == 600);
+  REQUIRE(window.quiet(both, 1000) == 300);
+  REQUIRE(window.quiet(none, 1000) == 900);
 }
 
 TEST_CASE("Window.note_failure: an operation counts once, its attempts by kind, and kinds are bounded") {
   Window window(0);
-  window.note_failure(1, "CLUSTERDOWN", true);
-  window.note_failure(1, "CLUSTERDOWN", false);
-  REQUIRE(group(window.figures(1), "all").failed == 1);
+  window.note_failure(1, "CLUSTERDOWN", true, 1);
+  window.note_failure(1, "CLUSTERDOWN", false, 1);
+  REQUIRE(window.figures(kAll, {}, 1).failed == 1);
   REQUIRE(window.failures().at("CLUSTERDOWN") == 2);
-  for (size_t i = 0; i < 2 * kFailureKindsMax; ++i) window.note_failure(1, "E" + std::to_string(i), true);
+  for (size_t i = 0; i < 2 * kFailureKindsMax; ++i) window.note_failure(1, "E" + std::to_string(i), true, 2);
   REQUIRE(window.failures().size() <= kFailureKindsMax);
   REQUIRE(window.failures().at("other") > kFailureKindsMax);
 }
