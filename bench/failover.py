@@ -120,7 +120,8 @@ class Bench:
                     "gap": figures["gap"], "p99": figures["write_times"]["p99"],
                     "longest": figures["write_times"]["longest"], "failed": figures["failed"],
                     "older": report["groups"]["all"]["older"], "writes": figures["writes"], "lost": checked["lost"],
-                    "strange": checked["strange"], "kinds": report["failures"]})
+                    "late": checked["late"],
+                    "strange": checked["strange"], "examples": checked["examples"], "kinds": report["failures"]})
 
     def wait_until_settled(self, loaders, incident, before):
         """Until it is over and the writes of each group are acknowledged again."""
@@ -184,16 +185,16 @@ class Bench:
             "moved_writes": of_moved["writes"] / report["micros"] * 1e6,
             "steady_p99": of_steady["write_times"]["p99"], "p99": of_moved["write_times"]["p99"],
             "longest": of_moved["write_times"]["longest"], "gap": of_moved["gap"], "failed": of_all["failed"],
-            "older": of_all["older"], "lost": checked["lost"], "strange": checked["strange"], "trouble": move.trouble,
-            "kinds": report["failures"]})
+            "older": of_all["older"], "lost": checked["lost"], "late": checked["late"],
+            "strange": checked["strange"], "trouble": move.trouble, "kinds": report["failures"]})
 
     # ---- what came of it
 
     def print_failures(self):
         print(f"\nFailures and planned changes: {self.options.rate:,} operations a second, "
               f"{self.options.keys:,} keys of {VALUE_BYTES} bytes.\nTimes in ms, median (worst) of the rounds.\n")
-        print_table(("system", "clients at", "incident", "slots", "rounds", "longest gap", "p99", "longest wait", "errors",
-                     "lost", "older reads"),
+        print_table(("system", "clients at", "incident", "slots", "rounds", "longest gap", "p99", "longest wait",
+                     "errors", "lost", "older reads"),
                     [[*key, len(row["gap"]), spread(row["gap"]), spread(row["p99"]), spread(row["longest"]),
                       total(row["failed"]), total(row["lost"]), total(row["older"])]
                      for key, row in self.failures.rows.items()])
@@ -201,9 +202,9 @@ class Bench:
     def print_moves(self):
         print(f"\nSlots that move under full load: {self.options.move_keys:,} keys of {VALUE_BYTES} bytes, "
               f"{FULL_LOAD_OUTSTANDING} operations under way.\nTimes in ms, median (worst) of the rounds.\n")
-        print_table(("system", "clients at", "change", "rounds", "copies of slots", "seconds", "MB/s", "writes/s before",
-                     "meanwhile", "of these on moved slots", "p99 before", "p99", "longest wait", "longest gap", "errors",
-                     "lost", "older reads"),
+        print_table(("system", "clients at", "change", "rounds", "copies of slots", "seconds", "MB/s",
+                     "writes/s before", "meanwhile", "of these on moved slots", "p99 before", "p99", "longest wait",
+                     "longest gap", "errors", "lost", "older reads"),
                     [[*key, len(row["seconds"]), middle(row["copies"]), middle(row["seconds"], 1),
                       middle(row["rate"], 1), middle(row["steady"]), middle(row["writes"]), middle(row["moved_writes"]),
                       spread(row["steady_p99"]), spread(row["p99"]), spread(row["longest"]), spread(row["gap"]),
@@ -259,14 +260,14 @@ def parse_options():
                         help="of incidents of Redis Cluster with its default time-out (default: a quarter)")
     parser.add_argument("--move-rounds", type=int, default=3, help="of moving slots (default: 3)")
     parser.add_argument("--rate", type=int, default=4000, help="operations a second around incidents (default: 4000)")
-    parser.add_argument("--keys", type=int, default=100_000, help="of each way around incidents (default: 100000)")
+    parser.add_argument("--keys", type=int, default=200_000, help="of each way around incidents (default: 200000)")
     parser.add_argument("--move-keys", type=int, default=1_000_000, help="while slots move (default: 1000000)")
-    parser.add_argument("--quick", action="store_true", help="one round of each, with a tenth of the keys")
+    parser.add_argument("--quick", action="store_true", help="one round of each, and a tenth of the keys moves")
     parser.add_argument("--json", metavar="FILE", help="where each round's figures go, too")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.move_rounds = min(options.rounds, 1), min(options.move_rounds, 1)
-        options.keys, options.move_keys = options.keys // 10, options.move_keys // 10
+        options.move_keys //= 10
     if options.slow_rounds is None:
         options.slow_rounds = (options.rounds + 3) // 4
     return options

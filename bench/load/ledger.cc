@@ -9,6 +9,12 @@
 
 namespace chainring::load {
 
+namespace {
+
+uint64_t doubt_of(Key key, Version version) { return uint64_t{key} << 32 | version; }
+
+}  // namespace
+
 Ledger::Ledger(std::string prefix, uint32_t keys, size_t value_bytes)
     : prefix_(std::move(prefix)), value_bytes_(value_bytes), entries_(keys), slots_(keys) {
   CHECK(keys > 0 && keys <= kKeysMax && value_bytes <= kValueBytesMax, "limits are checked by whoever makes a ledger");
@@ -27,6 +33,10 @@ void Ledger::acknowledge(Key key, Version version) {
   entries_[key].acknowledged = std::max(entries_[key].acknowledged, version);
 }
 
+void Ledger::doubt(Key key, Version version) {
+  if (doubts_.size() < kDoubtsMax) doubts_.insert(doubt_of(key, version));
+}
+
 std::optional<Version> Ledger::version_of(Key key, std::optional<std::string_view> found) const {
   if (!found) return 0;
   const std::optional<uint64_t> number = parse_uint(found->substr(0, found->find(' ')));
@@ -39,7 +49,8 @@ std::optional<Version> Ledger::version_of(Key key, std::optional<std::string_vie
 Finding Ledger::judge(Key key, Version least, std::optional<std::string_view> found) const {
   const std::optional<Version> version = version_of(key, found);
   if (!version) return Finding::strange;
-  return *version < least ? Finding::older : Finding::sound;
+  if (*version >= least) return Finding::sound;
+  return doubts_.contains(doubt_of(key, *version)) ? Finding::late : Finding::older;
 }
 
 Finding Ledger::settle(Key key, std::optional<std::string_view> found) {

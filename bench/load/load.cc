@@ -14,7 +14,7 @@ namespace {
 
 using coordinator::JsonWriter;
 
-constexpr size_t kDrawsMax = 16;
+constexpr size_t kChoicesMax = 16;
 
 std::optional<Slot> parse_slot(std::string_view text) {
   const std::optional<uint64_t> number = parse_uint(text);
@@ -178,7 +178,7 @@ void Load::sweep(Phase phase, ConnId asker) {
   asker_ = asker;
   phase_ = phase;
   next_key_ = 0;
-  lost_ = strange_ = 0;
+  lost_ = late_ = strange_ = 0;
   lost_names_.clear();
   if (phase == Phase::checking) {
     operations_.set_found([this](Key key, const std::string* value) { found(key, value); });
@@ -192,8 +192,8 @@ void Load::issue() {
   if (phase_ == Phase::filling || phase_ == Phase::checking) return begin_sweep_operations();
   if (phase_ != Phase::running) return;
   if (rate_ == 0) {
-    // A key drawn may be busy, so there is an end to the drawing.
-    for (size_t i = operations_.under_way(); i < outstanding_; ++i) begin_drawn(now_);
+    // The keys chosen may be busy, so there is an end to the choosing.
+    for (size_t i = operations_.under_way(); i < outstanding_; ++i) begin_one(now_);
     return;
   }
   for (; next_tick_ <= now_; next_tick_ += kTick) begin_paced(next_tick_);
@@ -201,16 +201,22 @@ void Load::issue() {
 
 // Those of one tick are due at the tick, however late this turn is: a client that waits for its turn waits.
 void Load::begin_paced(Micros due) {
-  for (owed_ += rate_ * kTick; owed_ >= kMicrosPerSecond; owed_ -= kMicrosPerSecond) begin_drawn(due);
+  for (owed_ += rate_ * kTick; owed_ >= kMicrosPerSecond; owed_ -= kMicrosPerSecond) begin_one(due);
 }
 
-void Load::begin_drawn(Micros due) {
-  for (size_t i = 0; i < kDrawsMax; ++i) {
-    const auto key = static_cast<Key>(random_.below(ledger_.size()));
-    if (operations_.busy(key)) continue;
-    return operations_.begin(random_.percent(options_.read_percent) ? Kind::read : Kind::write, key, due, now_);
+void Load::begin_one(Micros due) {
+  const Kind kind = random_.percent(options_.read_percent) ? Kind::read : Kind::write;
+  for (size_t i = 0; i < kChoicesMax; ++i) {
+    const Key key = choose_key(kind);
+    if (!operations_.busy(key)) return operations_.begin(kind, key, due, now_);
   }
   ++skipped_;
+}
+
+Key Load::choose_key(Kind kind) {
+  if (kind == Kind::read) return static_cast<Key>(random_.below(ledger_.size()));
+  next_write_ = (next_write_ + 1) % ledger_.size();
+  return next_write_;
 }
 
 void Load::begin_sweep_operations() {
@@ -234,6 +240,10 @@ void Load::found(Key key, const std::string* value) {
   const Version acknowledged = ledger_.acknowledged(key);
   const Finding finding = ledger_.settle(key, there);
   if (finding == Finding::sound) return;
+  if (finding == Finding::late) {
+    ++late_;
+    return;
+  }
   ++(finding == Finding::older ? lost_ : strange_);
   if (lost_names_.size() < kLostNamesMax) {
     lost_names_.push_back(concat(ledger_.name(key), ": acknowledged ", acknowledged, ", there is ",
@@ -275,7 +285,8 @@ Result<std::string> Load::report(Args args) const {
 std::string Load::check_report() const {
   JsonWriter json;
   json.begin_object().key("checked").number(ledger_.size());
-  json.key("lost").number(static_cast<int64_t>(lost_)).key("strange").number(static_cast<int64_t>(strange_));
+  json.key("lost").number(static_cast<int64_t>(lost_)).key("late").number(static_cast<int64_t>(late_));
+  json.key("strange").number(static_cast<int64_t>(strange_));
   json.key("examples").begin_array();
   for (const std::string& name : lost_names_) json.text(name);
   json.end_array().end_object();

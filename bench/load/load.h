@@ -3,8 +3,9 @@
 //
 // It is told what to do on a connection of its own, by requests in RESP:
 //   FILL                       writes every key once; answered when that is done
-//   RUN rate outstanding       begins to write and read keys drawn at random: `rate` a second, or with rate 0 so that
-//                              always `outstanding` are under way
+//   RUN rate outstanding       begins to write one key after the other, so that what is lost is not soon written over,
+//                              and to read keys drawn at random: `rate` a second, or with rate 0 so that always
+//                              `outstanding` are under way
 //   WATCH                      begins a new window
 //   QUIET ranges               microseconds without an acknowledged write in slots, as "0-5460,7000"
 //   REPORT [name ranges]...    the window's figures up to now for groups of slots, as JSON; times in microseconds
@@ -71,7 +72,8 @@ class Load final : public Process {
   void sweep(Phase phase, ConnId asker);
   void begin_sweep_operations();
   void begin_paced(Micros due);
-  void begin_drawn(Micros due);
+  void begin_one(Micros due);
+  [[nodiscard]] Key choose_key(Kind kind);
   void issue();
   void settle();
   void found(Key key, const std::string* value);
@@ -94,9 +96,11 @@ class Load final : public Process {
   uint64_t rate_ = 0;
   size_t outstanding_ = 0;
   Micros next_tick_ = 0;
-  uint64_t owed_ = 0;     // operations that are due, in millionths
-  uint64_t skipped_ = 0;  // that were due when the keys drawn were all busy
+  uint64_t owed_ = 0;  // operations that are due, in millionths
+  Key next_write_ = 0;
+  uint64_t skipped_ = 0;  // that were due when the keys chosen were all busy
   uint64_t lost_ = 0;
+  uint64_t late_ = 0;
   uint64_t strange_ = 0;
   std::vector<std::string> lost_names_;
 };

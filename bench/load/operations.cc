@@ -111,7 +111,8 @@ void Operations::judge(const Operation& operation, const ReplyValue& reply) {
   const std::string* const found = reply.kind == ReplyValue::Kind::bulk ? &reply.text : nullptr;
   if (found_) return found_(operation.key, found);
   const auto value = found != nullptr ? std::optional<std::string_view>(*found) : std::nullopt;
-  if (ledger_.judge(operation.key, operation.version, value) != Finding::sound) {
+  const Finding finding = ledger_.judge(operation.key, operation.version, value);
+  if (finding == Finding::older || finding == Finding::strange) {
     window_.note_older(ledger_.slot(operation.key), now_);
   }
 }
@@ -138,8 +139,13 @@ void Operations::redirect(Id id, Lane from, const Redirection& to) {
 }
 
 void Operations::lost(Tag tag, Lane lane) {
-  if (tag != kSlotsTag) return fail(tag, giving_up_ ? "no answer in time" : "connection lost");
-  if (lane == slots_lane_) slots_asked_ = false;
+  if (tag == kSlotsTag) {
+    if (lane == slots_lane_) slots_asked_ = false;
+    return;
+  }
+  const Operation& operation = operations_[tag];
+  if (operation.kind == Kind::write) ledger_.doubt(operation.key, operation.version);
+  fail(tag, giving_up_ ? "no answer in time" : "connection lost");
 }
 
 void Operations::fail(Id id, std::string_view kind) {

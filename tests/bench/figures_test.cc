@@ -43,6 +43,17 @@ TEST_CASE("Ledger.judge: what was never sent to this key is strange") {
   REQUIRE(ledger.judge(0, 0, "") == Finding::strange);
 }
 
+TEST_CASE("Ledger.judge: what a given up attempt has written late proves no loss, what others have does") {
+  Ledger ledger("k", 2, 32);
+  for (int i = 0; i < 3; ++i) ledger.acknowledge(0, ledger.send(0));
+  ledger.doubt(0, 2);
+  ledger.doubt(1, 1);
+  REQUIRE(ledger.judge(0, 3, ledger.value(0, 2)) == Finding::late);
+  REQUIRE(ledger.judge(0, 3, ledger.value(0, 1)) == Finding::older);
+  REQUIRE(ledger.judge(0, 3, std::nullopt) == Finding::older);
+  REQUIRE(ledger.judge(0, 3, ledger.value(0, 3)) == Finding::sound);
+}
+
 TEST_CASE("Ledger.settle: what is lost is told once") {
   Ledger ledger("k", 1, 0);
   ledger.acknowledge(0, ledger.send(0));

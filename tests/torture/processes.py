@@ -179,10 +179,10 @@ class Cluster:
         return json.loads(answer) if isinstance(answer, bytes) else None
 
     def is_whole(self):
-        """Its status when everything is as it should be, else None."""
-        if not all(member.is_running() for member in self.members.values()):
+        """Its status when everything that was started is as it should be, else None."""
+        if not all(member.is_running() for member in self.members.values() if member.lives):
             return None
-        lives = {node.name: node.lives for node in self.role("node")}
+        lives = {node.name: node.lives for node in self.role("node") if node.lives}
         status = self.status()
         if not status or status["reshard"]["state"] != "idle":
             return None
