@@ -1,6 +1,7 @@
 // What the leader does each turn: leases, plans, the barrier, tables.
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "coordinator/coordinator.h"
@@ -248,6 +249,9 @@ void Coordinator::grant(const PendingGrant& pending) {
   std::string* out = transport_.output(pending.conn);
   if (out == nullptr) return;
   const MemberId id = member->listed.id;
+  // What it alone holds may be asked of it over the very link that is cut (R19). When its lease has lapsed nobody waits
+  // for that any more, and it does not take its records for saved.
+  if (std::as_const(leases_).set_aside(id, now_.mono) && is_being_left(state_.ring(), id)) return;
   if (leases_.lapsed(id, now_.mono)) look_again();
   leases_.grant(id, now_.mono);
   ++counts_.lease_grants;

@@ -2,10 +2,18 @@
 
 #include <algorithm>
 
+#include "ring/table.h"
+
 namespace chainring::coordinator {
 
 bool may_be_granted(const RingState& ring, const Member& member, TableVersion obeyed) {
   return obeyed >= member.must_obey && !member.gone() && !ring.superseded(member);
+}
+
+bool is_being_left(const RingState& ring, MemberId member) {
+  return std::any_of(ring.ranges().begin(), ring.ranges().end(), [&](const protocol::TableRange& range) {
+    return range.next_epoch != 0 && ring::contains(range.chain, member) && !ring::contains(range.next_chain, member);
+  });
 }
 
 void LeaseBook::begin(const std::vector<Member>& members, Micros now) {

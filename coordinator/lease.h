@@ -18,6 +18,9 @@ namespace chainring::coordinator {
 // names it, and not when it is gone or a later incarnation of its name has registered (R1, R4).
 [[nodiscard]] bool may_be_granted(const RingState& ring, const Member& member, TableVersion obeyed);
 
+// Whether a change that is under way takes the member out of a chain.
+[[nodiscard]] bool is_being_left(const RingState& ring, MemberId member);
+
 class LeaseBook {
  public:
   // The margin is for clocks that run at different rates during one lease.

@@ -68,6 +68,17 @@ TEST_CASE("may_be_granted: not while a stopped is owed for a change that names t
   REQUIRE(may(3, 0));  // named by nothing
 }
 
+TEST_CASE("is_being_left: from the intention to do without a member until that is in force (R19)") {
+  RingFixture f(3);
+  f.place({1, 2, 3});
+  CHECK_FALSE(is_being_left(f.ring, 1));
+  const Epoch epoch = f.intend({{0, 1, {2, 3}}});
+  CHECK(is_being_left(f.ring, 1));
+  CHECK_FALSE(is_being_left(f.ring, 2));
+  f.activate(epoch);
+  CHECK_FALSE(is_being_left(f.ring, 1));
+}
+
 TEST_CASE("may_be_granted: one that missed a change owes its promise also after the change is active") {
   RingFixture f(2);
   f.place({1, 2});
