@@ -110,7 +110,8 @@ constexpr MetricSpec kTable[] = {
     {M::coordinator_members, "chainring_coordinator_members", gauge, kCoordinator, "state",
      "Nodes in the table by state: joining, up, absent, leaving, gone."},
     {M::coordinator_slots, "chainring_coordinator_slots", gauge, kCoordinator, "state",
-     "Slots by state: served, changing, short (fewer copies than wanted), lost, unassigned; at the leader alone."},
+     "Slots by state: served, changing, short (fewer copies than wanted), lost, standing (nobody of the chain has a "
+     "lease), unassigned; at the leader alone."},
     {M::coordinator_lease_grants, "chainring_coordinator_lease_grants_total", counter, kCoordinator, "",
      "Leases that this coordinator has granted or renewed."},
     {M::coordinator_locks, "chainring_coordinator_locks", gauge, kCoordinator, "", "Locks that are held."},

@@ -70,6 +70,8 @@ constexpr SettingSpec kTable[] = {
      "How many nodes must have registered before the first table is made; 0 waits for the operator's word."},
     {S::on_loss, "on-loss", choice, kCoordinator | kUpCommand, "wait", 0, 0, kAtStart, false, "wait|empty",
      "When every copy of a slot is lost: wait for an operator, or serve the slot again, empty."},
+    {S::founding, "founding", choice, kCoordinator, "new", 0, 0, kAtStart, false, "new|recover",
+     "What coordinators with empty directories do: found a new cluster, or wait for chainring recover."},
     {S::lock_prefixes, "lock-prefixes", text, kEverywhere, "lock:,redlock:", 0, 0, kAtStart, false, "",
      "Prefixes of the keys that are locks, separated by commas; the same at every process."},
     {S::heartbeat_ms, "heartbeat-ms", milliseconds, kMembers | kUpCommand, "100", 5, 60000, kAtStart, false, "",

@@ -203,6 +203,8 @@ struct Parser {
     status->add_flag("--json", status_command.json, "The JSON of docs/status.md instead of tables.");
     status->add_flag("--watch", status_command.watch, "Again each second, until Ctrl-C.");
     add_rules();
+    add_serve_empty();
+    add_recover();
   }
 
   void add_up() {
@@ -245,12 +247,42 @@ struct Parser {
     add_verb(RulesCommand::Verb::remove, "remove", "Take a rule away.");
   }
 
+  void add_serve_empty() {
+    add_endpoint(*serve_empty, serve_empty_command.host, serve_empty_command.port, serve_empty_command.password);
+    serve_empty
+        ->add_option("--gone", serve_empty_command.gone,
+                     "An absent node that will never run again; may be given several times.")
+        ->type_name("NAME");
+    serve_empty->add_flag("--yes", serve_empty_command.yes, "Do not ask.");
+    serve_empty->footer(
+        "A slot is lost when nobody of its chain is left. It is served again, empty, by this command alone, once, and\n"
+        "for good. Who is only absent may be frozen or cut off and goes on when it is back: see docs/operations.md.");
+  }
+
+  void add_recover() {
+    recover->add_option("--nodes", recover_nodes, "All nodes that live.")->type_name("HOST:PORT,...")->required();
+    recover->add_option("--coordinators", recover_coordinators, "The new coordinators.")
+        ->type_name("NAME=HOST:PORT,...")
+        ->required();
+    recover->add_option("--password", recover_command.password, "The cluster's requirepass. [$REDISCLI_AUTH]")
+        ->envname("REDISCLI_AUTH")
+        ->type_name("TEXT");
+    recover->add_flag("--accept-loss", recover_command.accept_loss, "Also when none of the nodes holds some slots.");
+    recover->add_flag("--yes", recover_command.yes, "Do not ask.");
+    recover->footer(
+        "For a cluster that has lost all its coordinators for good while its nodes live. Start new coordinators at "
+        "the\n"
+        "old addresses, with empty directories and --founding recover, then run this: docs/operations.md.");
+  }
+
   CLI::App app{"Chainring: a strongly consistent, self-resharding distributed cache that speaks the Redis protocol.",
                "chainring"};
   CLI::App* up = app.add_subcommand("up", "Start a whole cluster on this machine; Ctrl-C stops it.");
   CLI::App* status = app.add_subcommand("status", "Show members, leases, slots and what moves.");
   CLI::App* reshard = app.add_subcommand("reshard", "Add, remove and weigh nodes while the cluster serves.");
   CLI::App* rules = app.add_subcommand("rules", "List, add and remove the rules that place keys together.");
+  CLI::App* serve_empty = app.add_subcommand("serve-empty", "Serve slots again whose every copy is lost, empty.");
+  CLI::App* recover = app.add_subcommand("recover", "Go on with the nodes after the loss of all coordinators.");
   CLI::App* node = app.add_subcommand("node", "Run one node: it holds data.");
   CLI::App* router = app.add_subcommand("router", "Run one router: clients use it like one Redis.");
   CLI::App* coordinator = app.add_subcommand("coordinator", "Run one member of the Raft group.");
@@ -261,6 +293,9 @@ struct Parser {
   UpCommand up_command{Settings(kUpCommand), {}, {}, {}, {}};
   StatusCommand status_command;
   RulesCommand rules_command;
+  ServeEmptyCommand serve_empty_command;
+  RecoverCommand recover_command;
+  std::string recover_nodes, recover_coordinators;
   ReshardParser reshard_parser{*reshard};
 };
 
@@ -309,12 +344,34 @@ Result<Invocation> role_invocation(Role role, const SettingOptions& options) {
   return Invocation(std::move(command));
 }
 
+// Addresses are written as in the setting `coordinators`.
+Result<std::vector<Settings::NamedAddress>> parse_addresses(std::string_view option, const std::string& text) {
+  Settings settings(kNodeRole);
+  if (Status set = settings.set(Setting::coordinators, text); !set.ok() || text.empty()) {
+    return Status(ErrorCode::invalid_argument,
+                  concat(option, ": '", text, "' is not host:port,host:port\n", "try: chainring recover --help"));
+  }
+  return settings.addresses(Setting::coordinators);
+}
+
+Result<Invocation> recover_invocation(Parser& parser) {
+  const auto nodes = parse_addresses("--nodes", parser.recover_nodes);
+  if (!nodes) return nodes.status();
+  const auto coordinators = parse_addresses("--coordinators", parser.recover_coordinators);
+  if (!coordinators) return coordinators.status();
+  parser.recover_command.nodes = *nodes;
+  parser.recover_command.coordinators = *coordinators;
+  return Invocation(std::move(parser.recover_command));
+}
+
 Result<Invocation> invocation(Parser& parser) {
   if (parser.node->parsed()) return role_invocation(kNodeRole, parser.node_options);
   if (parser.router->parsed()) return role_invocation(kRouterRole, parser.router_options);
   if (parser.coordinator->parsed()) return role_invocation(kCoordinatorRole, parser.coordinator_options);
   if (parser.status->parsed()) return Invocation(parser.status_command);
   if (parser.rules->parsed()) return Invocation(parser.rules_command);
+  if (parser.serve_empty->parsed()) return Invocation(parser.serve_empty_command);
+  if (parser.recover->parsed()) return recover_invocation(parser);
   if (parser.reshard->parsed()) return parser.reshard_parser.invocation();
   UpCommand& up = parser.up_command;
   if (Status resolved = parser.up_options.resolve(up.settings, up.given); !resolved.ok()) return resolved;

@@ -63,11 +63,28 @@ struct RulesCommand {
   std::string password;
 };
 
+struct ServeEmptyCommand {
+  std::vector<std::string> gone;  // names of absent nodes that will never come back
+  bool yes = false;               // without asking
+  std::string host = "127.0.0.1";
+  uint16_t port = 7379;
+  std::string password;
+};
+
+struct RecoverCommand {
+  std::vector<Settings::NamedAddress> nodes;         // to be asked for their tables
+  std::vector<Settings::NamedAddress> coordinators;  // new ones, with empty directories
+  std::string password;
+  bool accept_loss = false;  // also when nobody of them holds some slots
+  bool yes = false;          // without asking
+};
+
 struct ShowText {  // --help, --version
   std::string text;
 };
 
-using Invocation = std::variant<ShowText, RoleCommand, UpCommand, StatusCommand, ReshardCommand, RulesCommand>;
+using Invocation = std::variant<ShowText, RoleCommand, UpCommand, StatusCommand, ReshardCommand, RulesCommand,
+                                ServeEmptyCommand, RecoverCommand>;
 
 // `arguments` without the program's name. An error says what is wrong and how it is right; exit with kUsedWrongly.
 [[nodiscard]] Result<Invocation> parse_command_line(const std::vector<std::string>& arguments);

@@ -1,10 +1,12 @@
 #include <cstdio>
 
 #include "cli/command_line.h"
+#include "cli/recover.h"
 #include "cli/reshard.h"
 #include "cli/role_runner.h"
 #include "cli/roles.h"
 #include "cli/rules.h"
+#include "cli/serve_empty.h"
 #include "cli/status.h"
 #include "cli/up.h"
 
@@ -22,6 +24,8 @@ struct Runner {
   int operator()(const UpCommand& up) const { return run_up(up); }
   int operator()(const StatusCommand& status) const { return run_status(status); }
   int operator()(const RulesCommand& rules) const { return run_rules(rules); }
+  int operator()(const ServeEmptyCommand& serve_empty) const { return run_serve_empty(serve_empty); }
+  int operator()(const RecoverCommand& recover) const { return run_recover(recover); }
   int operator()(const ReshardCommand& reshard) const { return run_reshard(reshard); }
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +20,12 @@ struct RedisEndpoint {
   uint16_t port = 0;
   std::string password;  // empty: no AUTH
 };
+
+// The message of an error reply without its code, which says nothing to people.
+[[nodiscard]] inline std::string_view plain(std::string_view message) {
+  if (message.starts_with("ERR ")) message.remove_prefix(4);
+  return message;
+}
 
 struct RedisReply {
   enum class Kind { text, integer, nil, list };

@@ -35,12 +35,6 @@ int fail(std::string_view text) {
   return kFailed;
 }
 
-// An error reply without its code, which says nothing to people.
-std::string_view plain(std::string_view message) {
-  if (message.starts_with("ERR ")) message.remove_prefix(4);
-  return message;
-}
-
 bool contains(const auto& list, const auto& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
 
 // The cluster that `chainring up` runs in the directory, if that is the one which is meant.

@@ -13,12 +13,6 @@ constexpr Millis kTimeout = 5000;
 constexpr int kAttemptsMax = 400;  // of a change whose keys are still being looked through
 constexpr timespec kPause{0, 250'000'000};
 
-// An error reply without its code, which says nothing to people.
-std::string_view plain(std::string_view message) {
-  if (message.starts_with("ERR ")) message.remove_prefix(4);
-  return message;
-}
-
 std::vector<std::string> request_of(const RulesCommand& command) {
   switch (command.verb) {
     case RulesCommand::Verb::add:

@@ -1,6 +1,8 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "cli/lost_report.h"
+#include "cli/recovery_report.h"
 #include "cli/status_report.h"
 #include "cli/up_report.h"
 
@@ -116,6 +118,35 @@ void take(const json::object& from, PlanReport::Member& to) {
   take(from, "gives", to.gives);
 }
 
+void take(const json::object& from, LostReport::Chain& to) {
+  take(from, "first", to.first);
+  take(from, "last", to.last);
+  take(from, "epoch", to.epoch);
+  take(from, "lost", to.lost);
+  take(from, "members", to.members);
+}
+
+void take(const json::object& from, LostReport::Member& to) {
+  take(from, "id", to.id);
+  take(from, "name", to.name);
+  take(from, "host", to.host);
+  take(from, "port", to.port);
+  take(from, "state", to.state);
+  take(from, "slots", to.slots);
+  take(from, "lapsed_ms", to.lapsed_ms);
+}
+
+void take(const json::object& from, RecoveryReport::Node& to) {
+  take(from, "name", to.name);
+  take(from, "version", to.version);
+  take(from, "slots", to.slots);
+}
+
+void take(const json::object& from, RecoveryReport::Range& to) {
+  take(from, "first", to.first);
+  take(from, "last", to.last);
+}
+
 template <class T>
 void take_all(const json::object& from, std::string_view key, std::vector<T>& to) {
   for (const json::value& item : array_at(from, key)) {
@@ -155,11 +186,38 @@ Result<StatusReport> parse_status(std::string_view text) {
   take(slots, "served", report.slots_served);
   take(slots, "changing", report.slots_changing);
   take(slots, "lost", report.slots_lost);
+  take(slots, "standing", report.slots_standing);
   take(slots, "short", report.slots_short);
   const json::object& locks = object_at(root, "locks");
   take(locks, "count", report.locks);
   take(locks, "token", report.lock_token);
   take(object_at(root, "reshard"), report.reshard);
+  return report;
+}
+
+Result<LostReport> parse_lost(std::string_view text) {
+  const Result<json::object> root = parse_object(text, "list of what is lost");
+  if (!root) return root.status();
+  LostReport report;
+  take(*root, "slots", report.slots);
+  take(*root, "lost", report.lost);
+  take_all(*root, "chains", report.chains);
+  take_all(*root, "members", report.members);
+  return report;
+}
+
+Result<RecoveryReport> parse_recovery(std::string_view text) {
+  const Result<json::object> root = parse_object(text, "plan of a recovery");
+  if (!root) return root.status();
+  RecoveryReport report;
+  take(*root, "cluster_id", report.cluster_id);
+  take(*root, "generation", report.generation);
+  take(*root, "version", report.version);
+  take(*root, "lease_ms", report.lease_ms);
+  take_all(*root, "stated", report.stated);
+  take_all(*root, "silent", report.silent);
+  take_all(*root, "uncovered", report.uncovered);
+  take(*root, "uncovered_slots", report.uncovered_slots);
   return report;
 }
 

@@ -70,7 +70,7 @@ struct StatusReport {
   std::vector<Member> members;
   std::vector<Router> routers;
   std::vector<Range> ranges;
-  int64_t slots_assigned = 0, slots_served = 0, slots_changing = 0, slots_lost = 0, slots_short = 0;
+  int64_t slots_assigned = 0, slots_served = 0, slots_changing = 0, slots_lost = 0, slots_standing = 0, slots_short = 0;
   int64_t locks = 0, lock_token = 0;
   ReshardReport reshard;
 };

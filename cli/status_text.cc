@@ -84,10 +84,15 @@ std::string slots_text(const StatusReport& report) {
                            " changing, ", report.slots_short, " with fewer copies than ", report.copies);
   if (!report.ranges.empty()) append_text(out, "; ", report.ranges.size(), " ranges, ", epochs_text(report));
   append_text(out, '\n');
+  if (report.slots_standing > 0) {
+    append_text(out, "STANDING: nobody of the chains of ", report.slots_standing,
+                " slots is there. They go on with what they hold when one of their nodes comes back; `chainring "
+                "serve-empty` lists these nodes.\n");
+  }
   if (report.slots_lost > 0) {
     append_text(out, "LOST: every copy of ", report.slots_lost,
                 " slots is gone. They are not served until one of their nodes comes back with what it held, or an "
-                "operator decides to go on without (--on-loss empty).\n");
+                "operator decides to go on without: chainring serve-empty.\n");
   }
   return out;
 }
@@ -132,7 +137,7 @@ Awaited what_is_missing(const StatusReport& report, int nodes) {
   if (report.slots_lost > 0 && count("joining", "up") >= nodes) {
     return {concat("every copy of ", report.slots_lost,
                    " slots is lost, because the nodes that held them did not stop in order; to begin again with those "
-                   "slots empty (locks are kept), start with --on-loss empty"),
+                   "slots empty (locks are kept), run chainring serve-empty, or start with --on-loss empty"),
             true};
   }
   if (count("up") < nodes) return {concat(count("up"), " of ", nodes, " nodes are up")};

@@ -183,6 +183,7 @@ Micros Coordinator::next_wake() const {
   if (replica_->founded()) next = std::min(next, replica_->next_tick());
   if (!leading_) return next;
   if (again_) return now_.mono;
+  if (recovery_) next = std::min(next, recovery_->due);
   if (plan_index_ <= replica_->applied()) next = std::min({next, planner_.next_check(), mover_.next_check()});
   return std::min({next, desk_.next_tick(), barrier_.next_repeat(), group_at_, group_desk_.next_tick(),
                    orderly_stop_.next_check(), next_rules_tick()});
@@ -238,11 +239,14 @@ Address Coordinator::leader_address() const {
 
 void Coordinator::apply(const raft::Entry& entry) {
   if (!broken_.ok()) return;
+  const bool founded_before = state_.ring().founded();
   const Result<Applied> applied = state_.apply(entry.index, entry.data);
   if (!applied.ok()) {
     broken_ = applied.status();
     return;
   }
+  // The members of a recovered cluster may hold leases that this leader does not know of.
+  if (leading_ && !founded_before) leases_.begin(state_.ring().members(), now_.mono);
   if (applied->table_changed) table_changed();
   if (leading_) desk_.applied(entry.index, *applied);
   wish_applied(entry.index, applied->wish);

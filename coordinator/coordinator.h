@@ -98,6 +98,12 @@ class Coordinator final : public Process,
     TableVersion change = 0;
     Micros until = 0;
   };
+  // The founding of the next generation, which waits until no lease of the last one can be valid (R31).
+  struct PendingRecovery {
+    LockRequest request;
+    std::string entry;
+    Micros due = 0;
+  };
   struct Round {
     std::vector<PendingGrant> grants;
     uint64_t requests = 0;  // what the desk calls it; 0: none
@@ -138,6 +144,7 @@ class Coordinator final : public Process,
   void propose_plan();
   void mind_the_stop();
   void tell_plan(const Plan& plan);
+  void tell_lost();
   void tell_moves(const Mover::Plan& moves);
   void mind_the_barrier();
   void mind_the_gray();
@@ -147,6 +154,14 @@ class Coordinator final : public Process,
   void table_changed();
   [[nodiscard]] std::optional<raft::Index> propose_entry(std::string entry);
   [[nodiscard]] SettingsEntry own_settings() const;
+  [[nodiscard]] FoundEntry founding_entry() const;
+
+  // ---- coordinator_recover.cc: the next generation, after all coordinators were lost
+  [[nodiscard]] bool waits_for_recovery() const;
+  void recover(const LockRequest& request);
+  void mind_the_recovery();
+  void give_up_recovery();
+  void state_table(const LockRequest& request);
 
   // ---- coordinator_group.cc: who the coordinators are
   // Where this coordinator stands in its group, as far as it knows.
@@ -184,6 +199,7 @@ class Coordinator final : public Process,
   void register_member(const protocol::Heartbeat& heartbeat);
   void tell_leader(ConnId conn);
   [[nodiscard]] ConnId link_of(Incarnation incarnation) const;
+  void mind_generation(std::string_view peer, TableVersion obeyed);
 
   // ---- coordinator_clients.cc: requests of clients and routers
   void request(const session::ClientRequest& request) override;
@@ -198,7 +214,8 @@ class Coordinator final : public Process,
 
   // ---- coordinator_ring.cc: RING
   void run_ring(const LockRequest& request);
-  void propose_wish(const LockRequest& request, std::string entry);
+  void serve_empty(const LockRequest& request, std::span<const std::string_view> args);
+  std::optional<raft::Index> propose_wish(const LockRequest& request, std::string entry);
   [[nodiscard]] StatusFacts status_facts() const;
 
   // ---- coordinator_rules.cc: RING RULES
@@ -252,7 +269,9 @@ class Coordinator final : public Process,
   std::map<Incarnation, raft::Index> registering_;  // proposed and not applied yet
   std::map<Incarnation, raft::Index> leaving_;      // the same of those that were asked to end
   std::map<raft::Index, LockRequest> wishes_;       // of operators, proposed; whom to tell
+  std::map<MemberId, raft::Index> given_up_;        // declared gone by an entry that is proposed: no lease meanwhile
   std::vector<RulesWish> rules_wishes_;
+  std::optional<PendingRecovery> recovery_;
   raft::Index rules_index_ = 0;       // the last outcome of a change of the rules that was proposed
   raft::Index plan_index_ = 0;        // the last entry of the newest plan
   raft::Index activation_index_ = 0;  // the last activation that was proposed
@@ -261,8 +280,9 @@ class Coordinator final : public Process,
   raft::Index roster_index_ = 0;      // of the last roster that was proposed
   Micros group_at_ = kNever;          // when the change of the group that is under way is looked at again
   uint64_t digest_told_ = 0;          // the index of the last mark that was proposed
-  uint32_t lost_slots_ = 0;           // that were told of in the log
-  Micros change_seen_at_ = -1;        // when this leader first saw the change of the ring under way
+  uint32_t lost_slots_ = 0;           // that were told of in the log, as the next ones
+  uint32_t standing_slots_ = 0;
+  Micros change_seen_at_ = -1;  // when this leader first saw the change of the ring under way
   bool plan_due_ = false;
   bool gray_due_ = false;
   bool barrier_due_ = false;

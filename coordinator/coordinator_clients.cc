@@ -31,7 +31,8 @@ int64_t Coordinator::replicas() const {
 
 void Coordinator::request(const session::ClientRequest& from) {
   const Origin origin{kNoConn, 0, from.ticket, 0};
-  if (from.command->id != CommandId::ring_help && !ready()) {
+  const bool needs_cluster = from.command->id != CommandId::ring_help && from.command->id != CommandId::ring_recover;
+  if (needs_cluster && !ready()) {
     return answer(origin, protocol::ReplyStatus::not_leader, {});
   }
   LockRequest request(origin, *from.command, from.args);
@@ -66,16 +67,22 @@ void Coordinator::run(LockRequest request) {
     case CommandId::ring_cancel:
     case CommandId::ring_copies:
     case CommandId::ring_help:
+    case CommandId::ring_lost:
     case CommandId::ring_pause:
     case CommandId::ring_plan:
     case CommandId::ring_remove:
     case CommandId::ring_reshard:
     case CommandId::ring_resume:
     case CommandId::ring_rules:
+    case CommandId::ring_serve_empty:
     case CommandId::ring_shutdown:
     case CommandId::ring_status:
     case CommandId::ring_weight:
       return run_ring(request);
+    case CommandId::ring_recover:
+      return recover(request);
+    case CommandId::ring_table:
+      return state_table(request);
     case CommandId::ring_coordinator:
       return change_group(request);
     case CommandId::ring:

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/lost_slots.h"
 #include "protocol/lock_keys.h"
 
 namespace chainring::coordinator {
@@ -29,7 +30,7 @@ void Coordinator::begin_to_lead() {
   plan_index_ = activation_index_ = settings_index_ = roster_index_ = lapse_index_ = rules_index_ = 0;
   orderly_stop_.begin();
   digest_told_ = state_.digest_mark().index;
-  lost_slots_ = 0;
+  lost_slots_ = standing_slots_ = 0;
   look_again();
   if (protocol::parse_lock_prefixes(settings_.text(Setting::lock_prefixes)) != state_.ring().lock_prefixes() &&
       state_.ring().founded()) {
@@ -47,12 +48,14 @@ void Coordinator::cease_to_lead() {
   desk_.resign();
   for (const auto& [index, request] : std::exchange(wishes_, {})) outcome_unknown(request.origin);
   group_desk_.resign();
+  give_up_recovery();
   for (const RulesWish& wish : std::exchange(rules_wishes_, {})) {
     answer(wish.request.origin, protocol::ReplyStatus::bounced, {});  // it can be sent again
   }
   pending_grants_.clear();
   registering_.clear();
   leaving_.clear();
+  given_up_.clear();
   barrier_.clear();
   plan_due_ = barrier_due_ = rules_due_ = gray_due_ = false;
   // Who was served here has to find the next leader.
@@ -93,21 +96,26 @@ SettingsEntry Coordinator::own_settings() const {
 // The first leader writes what the cluster is; later ones write what an operator may change, when theirs is another.
 void Coordinator::propose_own_settings() {
   if (settings_index_ > replica_->applied()) return;
+  if (waits_for_recovery()) return mind_the_recovery();
   std::optional<raft::Index> index;
   if (!state_.ring().founded()) {
-    FoundEntry entry;
-    entry.cluster_id = identity_.cluster_id;
-    entry.generation = kGeneration;
-    entry.hash_seed = cluster_id_of({{"hash-seed", identity_.cluster_id}});  // another number, the same at every leader
-    entry.copies = static_cast<uint32_t>(settings_.number(Setting::copies));
-    entry.lock_prefixes = protocol::parse_lock_prefixes(settings_.text(Setting::lock_prefixes));
-    entry.settings = own_settings();
-    entry.coordinators = identity_.roster;
-    index = propose_entry(encode_entry(entry));
+    index = propose_entry(encode_entry(founding_entry()));
   } else if (SettingsEntry own = own_settings(); own != state_.ring().settings()) {
     index = propose_entry(encode_entry(own));
   }
   if (index) settings_index_ = *index;
+}
+
+FoundEntry Coordinator::founding_entry() const {
+  FoundEntry entry;
+  entry.cluster_id = identity_.cluster_id;
+  entry.generation = kGeneration;
+  entry.hash_seed = cluster_id_of({{"hash-seed", identity_.cluster_id}});  // another number, the same at every leader
+  entry.copies = static_cast<uint32_t>(settings_.number(Setting::copies));
+  entry.lock_prefixes = protocol::parse_lock_prefixes(settings_.text(Setting::lock_prefixes));
+  entry.settings = own_settings();
+  entry.coordinators = identity_.roster;
+  return entry;
 }
 
 void Coordinator::table_changed() {
@@ -183,13 +191,24 @@ void Coordinator::tell_plan(const Plan& plan) {
     for (const IntendedRun& run : plan.intention->runs) slots += run.last - run.first + 1u;
     log_.info(concat("changing the chains of ", slots, " slots", plan.intention->from_empty ? ", from empty" : ""));
   }
-  uint32_t lost = 0;
+  tell_lost();
+}
+
+void Coordinator::tell_lost() {
+  uint32_t lost = 0, standing = 0;
   for (const protocol::TableRange& range : state_.ring().ranges()) {
-    if (Planner::lost(state_.ring(), range)) lost += slot_count(range);
+    const bool is_lost = state_.ring().lost(range);
+    if (is_lost) lost += slot_count(range);
+    if (!is_lost && stands_still(state_.ring(), leases_, range, now_.mono)) standing += slot_count(range);
+  }
+  if (standing != std::exchange(standing_slots_, standing) && standing > 0) {
+    log_.error(concat("nobody is there for ", standing, " slots: they go on when one of their nodes comes back with ",
+                      "what it holds; chainring serve-empty lists these nodes"));
   }
   if (lost != std::exchange(lost_slots_, lost) && lost > 0) {
-    log_.error(concat("every copy of ", lost, " slots is lost: they are served again by an operator's word, or with ",
-                      "on-loss = \"empty\""));
+    log_.error(concat("every copy of ", lost,
+                      " slots is lost: they are served again, empty, by an operator's word (chainring ",
+                      "serve-empty), or with on-loss = \"empty\""));
   }
 }
 
@@ -246,6 +265,9 @@ void Coordinator::begin_round() {
 void Coordinator::grant(const PendingGrant& pending) {
   const Member* member = state_.ring().find(pending.incarnation);
   if (member == nullptr || !may_be_granted(state_.ring(), *member, pending.obeyed)) return;
+  // The entry that declares it gone is on its way: what it decides has no regard for a lease that is granted now (R18).
+  const auto given_up = given_up_.find(member->listed.id);
+  if (given_up != given_up_.end() && given_up->second > replica_->applied()) return;
   std::string* out = transport_.output(pending.conn);
   if (out == nullptr) return;
   const MemberId id = member->listed.id;
@@ -255,8 +277,9 @@ void Coordinator::grant(const PendingGrant& pending) {
   if (leases_.lapsed(id, now_.mono)) look_again();
   leases_.grant(id, now_.mono);
   ++counts_.lease_grants;
-  protocol::append_frame(*out, protocol::FrameType::grant,
-                         protocol::Grant{id, pending.sent_at, leases_.lease_us(), now_.wall}, {});
+  protocol::append_frame(
+      *out, protocol::FrameType::grant,
+      protocol::Grant{id, pending.sent_at, leases_.lease_us(), now_.wall, state_.ring().generation()}, {});
 }
 
 void Coordinator::push_tables() {

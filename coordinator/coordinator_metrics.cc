@@ -20,6 +20,7 @@ void slots_by_state(const RingState& ring, const StatusFacts& facts, MetricsWrit
   out.value(Metric::coordinator_slots, counts.changing, {"changing"});
   out.value(Metric::coordinator_slots, counts.short_of, {"short"});
   out.value(Metric::coordinator_slots, counts.lost, {"lost"});
+  out.value(Metric::coordinator_slots, counts.standing, {"standing"});
   out.value(Metric::coordinator_slots, kSlotCount - counts.assigned, {"unassigned"});
 }
 

@@ -24,8 +24,15 @@ bool sensible(const protocol::Heartbeat& heartbeat) {
 }  // namespace
 
 void Coordinator::welcome_peer(ConnId conn) {
-  const auto theirs = session::answer_peer(transport_, log_, told_refusals_, conn, clients_.peer_args(), self_,
-                                           peers_.size(), kPeersMax);
+  const std::span<const std::string> said = clients_.peer_args();
+  const Result<session::PeerIdentity> dialler =
+      session::parse_peer_request(std::vector<std::string_view>(said.begin(), said.end()));
+  // Coordinators are of one Raft group; nodes and routers are of the cluster, which may have outlived groups (R31).
+  session::PeerIdentity ours = self_;
+  const bool in_group = !dialler.ok() || dialler->role == session::PeerRole::coordinator;
+  if (!in_group) ours.cluster_id = state_.ring().cluster_id();
+  const auto theirs =
+      session::answer_peer(transport_, log_, told_refusals_, conn, said, ours, peers_.size(), kPeersMax);
   if (!theirs) return;
   Peer& peer = peers_[conn];
   peer.who = *theirs;
@@ -107,6 +114,8 @@ void Coordinator::on_heartbeat(ConnId conn, Peer& peer, std::string_view payload
       heartbeat->incarnation != peer.who.incarnation) {
     return log_.warning(concat("node ", peer.who.id, " sent a heartbeat that cannot be"));
   }
+  mind_generation(peer.who.id, heartbeat->obeyed);
+  if (finished_) return;
   peer.host = heartbeat->host;
   peer.port = heartbeat->port;
   note_table(peer, heartbeat->obeyed);
@@ -143,6 +152,15 @@ void Coordinator::register_member(const protocol::Heartbeat& heartbeat) {
   }
 }
 
+// R31: the cluster was recovered without these coordinators, and has gone on. What they would grant is not theirs to
+// give.
+void Coordinator::mind_generation(std::string_view peer, TableVersion obeyed) {
+  if (obeyed >> kGenerationShift <= state_.ring().version() >> kGenerationShift) return;
+  end(Status(ErrorCode::invalid_argument,
+             concat(peer, " has a table of a later generation: the cluster was recovered without this coordinator, ",
+                    "whose directory is of no use any more")));
+}
+
 // Its slots are served by others before it ends.
 void Coordinator::let_leave(const Member& member) {
   if (member.draining || member.gone()) return;
@@ -158,6 +176,8 @@ void Coordinator::on_subscribe(ConnId conn, Peer& peer, std::string_view payload
   if (!ready()) return tell_leader(conn);
   const auto subscribe = decode<protocol::Subscribe>(payload);
   if (!subscribe) return log_.warning(concat("router ", peer.who.id, " sent a malformed frame"));
+  mind_generation(peer.who.id, subscribe->version);
+  if (finished_) return;
   peer.host = subscribe->host;
   peer.port = subscribe->port;
   note_table(peer, subscribe->version);
@@ -165,7 +185,8 @@ void Coordinator::on_subscribe(ConnId conn, Peer& peer, std::string_view payload
   // That somebody leads, and is awake: a router has no lease to learn it by.
   if (std::string* out = transport_.output(conn)) {
     protocol::append_frame(*out, protocol::FrameType::grant,
-                           protocol::Grant{kNoMember, 0, leases_.lease_us(), now_.wall}, {});
+                           protocol::Grant{kNoMember, 0, leases_.lease_us(), now_.wall, state_.ring().generation()},
+                           {});
   }
 }
 

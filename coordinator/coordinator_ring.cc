@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/lost_slots.h"
 #include "coordinator/reshard_plan.h"
 #include "protocol/reply.h"
 
@@ -42,6 +43,15 @@ constexpr std::string_view kRingHelp[] = {
     "    Take a coordinator out of the group.",
     "RULES LIST | ADD <pattern> | REMOVE <pattern>",
     "    The placement rules: which part of a key without a {tag} is its tag, as in bull:(*):**.",
+    "LOST",
+    "    The slots that nobody can serve, and who held them, as JSON.",
+    "SERVE-EMPTY <first>-<last> [...] [GONE <node> [...]]",
+    "    Serve slots whose every copy is lost again, empty, once. GONE declares that absent nodes never come back.",
+    "TABLE",
+    "    The table, as bytes for RING RECOVER. A node answers with the newest one that it has obeyed.",
+    "RECOVER PLAN | FOUND | FOUND-ANYWAY <statement> [...]",
+    "    At new, empty coordinators: found the next generation of a cluster that has lost its coordinators, from what "
+    "nodes answered to RING TABLE; see chainring recover.",
     "SHUTDOWN",
     "    Record that the whole cluster stops in order. The next start begins with empty data and the locks that are "
     "held.",
@@ -83,6 +93,21 @@ std::optional<ReshardEntry> parse_wish(std::span<const std::string_view> args) {
   return entry;
 }
 
+// The entry with what settles a retry of the request (R20).
+template <class E>
+std::string numbered(E entry, const LockRequest& request) {
+  entry.sender = request.sender;
+  entry.number = request.number;
+  entry.answered_below = request.answered_below;
+  return encode_entry(entry);
+}
+
+std::string joined(std::span<const std::string_view> args) {
+  std::string text;
+  for (const std::string_view arg : args) append_text(text, " ", arg);
+  return text;
+}
+
 }  // namespace
 
 void Coordinator::run_ring(const LockRequest& request) {
@@ -118,33 +143,59 @@ void Coordinator::run_ring(const LockRequest& request) {
       if (!plan.ok()) writer.error(concat("ERR ", plan.status().message()));
       break;
     }
+    case CommandId::ring_lost:
+      writer.bulk(lost_json(state_.ring(), leases_, now_.mono));
+      break;
+    case CommandId::ring_serve_empty:
+      return serve_empty(request, args.subspan(1));
     case CommandId::ring_rules:
       return run_rules(request);
     case CommandId::ring_shutdown:
       log_.info("an orderly stop of the whole cluster was asked for");
-      return propose_wish(request, encode_entry(ShutdownEntry{}));
+      propose_wish(request, encode_entry(ShutdownEntry{}));
+      return;
     default: {
       std::optional<ReshardEntry> wish = parse_wish(args);
       if (!wish) {
         writer.error(protocol::errors::kSyntax);
         break;
       }
-      wish->sender = request.sender;
-      wish->number = request.number;
-      wish->answered_below = request.answered_below;
-      std::string text = "RING";
-      for (const std::string_view arg : args) append_text(text, " ", arg);
-      log_.info(concat("an operator asks: ", text));
-      return propose_wish(request, encode_entry(*wish));
+      log_.info(concat("an operator asks: RING", joined(args)));
+      propose_wish(request, numbered(*std::move(wish), request));
+      return;
     }
   }
   answer(request.origin, protocol::ReplyStatus::done, body);
 }
 
-void Coordinator::propose_wish(const LockRequest& request, std::string entry) {
+// R18: the word is about those who hold no lease now, and they get none until it is recorded or void.
+void Coordinator::serve_empty(const LockRequest& request, std::span<const std::string_view> args) {
+  if (const std::optional<LockOutcome> before = state_.answered_before(request.sender, request.number)) {
+    const auto status = before->expired ? protocol::ReplyStatus::expired : protocol::ReplyStatus::done;
+    return answer(request.origin, status, before->reply.resp);
+  }
+  Result<ServeEmptyEntry> planned = plan_serve_empty(state_.ring(), leases_, now_.mono, args);
+  if (!planned.ok()) {
+    const std::string why = protocol::error_reply(concat("ERR ", planned.status().message()));
+    return answer(request.origin, protocol::ReplyStatus::done, why);
+  }
+  log_.warning(
+      concat("an operator declares what slots held as lost; they begin again empty: RING SERVE-EMPTY", joined(args)));
+  const std::vector<MemberId> gone = planned->gone;
+  const auto index = propose_wish(request, numbered(*std::move(planned), request));
+  if (!index) return;
+  std::erase_if(given_up_, [&](const auto& entry) { return entry.second <= replica_->applied(); });
+  for (const MemberId id : gone) given_up_[id] = *index;
+}
+
+std::optional<raft::Index> Coordinator::propose_wish(const LockRequest& request, std::string entry) {
   const auto index = propose_entry(std::move(entry));
-  if (!index) return answer(request.origin, protocol::ReplyStatus::bounced, {});
-  wishes_.emplace(*index, LockRequest(request.origin, *request.spec, {}));
+  if (index) {
+    wishes_.emplace(*index, LockRequest(request.origin, *request.spec, {}));
+  } else {
+    answer(request.origin, protocol::ReplyStatus::bounced, {});
+  }
+  return index;
 }
 
 StatusFacts Coordinator::status_facts() const {

@@ -33,6 +33,8 @@ enum class EntryType : uint8_t {
   target = 12,
   goals = 13,
   lock_transaction = 14,
+  serve_empty = 15,
+  recover = 16,
   coordinators = 20,
   stop_lapsed = 21,
   rules = 22,
@@ -63,6 +65,17 @@ struct FoundEntry {
   template <class A>
   void fields(A& a) {
     a(cluster_id, generation, hash_seed, copies, lock_prefixes, settings, coordinators);
+  }
+};
+
+// In place of it, the first entry of the next generation of a cluster that has lost all its coordinators (R31).
+struct RecoverEntry {
+  static constexpr EntryType kType = EntryType::recover;
+  FoundEntry found;              // cluster, copies ... as in the table; of the next generation
+  protocol::TableMessage table;  // the newest that nodes have obeyed
+  template <class A>
+  void fields(A& a) {
+    a(found, table);
   }
 };
 
@@ -185,6 +198,22 @@ struct GoalsEntry {
   template <class A>
   void fields(A& a) {
     a(runs, planned_on);
+  }
+};
+
+// An operator's word that what the chains of these slots held is lost for good, and that they begin again, empty (R18).
+// It is about the chains as they are, and is void for all when one of them has changed or can still be served.
+struct ServeEmptyEntry {
+  static constexpr EntryType kType = EntryType::serve_empty;
+  std::vector<IntendedRun> runs;  // with the chains that begin them
+  Epoch planned_at = 0;           // RingState::last_epoch(): a chain that has changed since has a greater one
+  std::vector<MemberId> gone;     // absent, without a lease, and declared lost: their incarnations never serve again
+  Incarnation sender = 0;         // as a lock command's (R20)
+  uint64_t number = 0;
+  uint64_t answered_below = 0;
+  template <class A>
+  void fields(A& a) {
+    a(runs, planned_at, gone, sender, number, answered_below);
   }
 };
 

@@ -27,6 +27,7 @@ class LeaseBook {
   LeaseBook(Micros lease_us, Micros margin_us) : lease_us_(lease_us), margin_us_(margin_us) {}
 
   [[nodiscard]] Micros lease_us() const { return lease_us_; }
+  [[nodiscard]] Micros margin_us() const { return margin_us_; }
 
   // Leadership began: what earlier leaders granted is not known, so every member counts as granted now; and for one
   // lease more, in which those who ask the old leader find the new one, so that no chain is shortened for nothing.

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "coordinator/planner.h"
 #include "ring/table.h"
 
 namespace chainring::coordinator {
@@ -188,7 +187,7 @@ void Mover::judge(const RingState& ring, const LeaseBook& leases, Micros now, Sl
     if (!range.goal.empty()) append_run(todo.to_forget, first, last, {});
     return;
   }
-  if (range.chain.empty() || Planner::lost(ring, range)) return;
+  if (range.chain.empty() || ring.lost(range)) return;
   bool can_go = true;
   for (const Chain* chain : {&range.chain, &wanted}) {
     for (const MemberId id : *chain) {

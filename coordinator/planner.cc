@@ -33,19 +33,28 @@ std::vector<ring::Candidate> candidates(const RingState& ring, const LeaseBook& 
 
 }  // namespace
 
+std::vector<IntendedRun> chains_from_empty(const RingState& ring, const LeaseBook& leases, Micros now,
+                                           const Slots& slots) {
+  const std::vector<ring::Candidate> members = candidates(ring, leases, now, kNoMember, Who::placed);
+  std::vector<IntendedRun> runs;
+  if (members.empty()) return runs;
+  std::vector<ring::Chain> in_force(kSlotCount);
+  for (const protocol::TableRange& range : ring.ranges()) {
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) {
+      if (!slots.test(slot)) in_force[slot] = basis(range);
+    }
+  }
+  const std::vector<ring::Chain> target = ring::target_table(members, ring.copies(), in_force);
+  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    if (slots.test(slot)) append_run(runs, static_cast<Slot>(slot), static_cast<Slot>(slot), target[slot]);
+  }
+  return runs;
+}
+
 void Planner::begin() {
   stood_still_.reset();
   settled_at_ = kNever;
   next_check_ = kNever;
-}
-
-bool Planner::lost(const RingState& ring, const protocol::TableRange& range) {
-  if (ring.stopped()) return false;  // its data was given up in order
-  const Chain& holders = basis(range);
-  return std::all_of(holders.begin(), holders.end(), [&](MemberId id) {
-    const Member* member = ring.member(id);
-    return member == nullptr || member->gone();
-  });
 }
 
 Plan Planner::plan(const RingState& ring, const LeaseBook& leases, Micros now) {
@@ -113,7 +122,7 @@ void Planner::plan_failover(const RingState& ring, const LeaseBook& leases, Micr
   IntentionEntry entry;
   entry.planned_on = ring.ranges_version();
   for (const protocol::TableRange& range : ring.ranges()) {
-    if (lost(ring, range)) continue;
+    if (ring.lost(range)) continue;
     const Chain live = serving(ring, leases, basis(range), now);
     const Chain next = serving(ring, leases, range.next_chain, now);
     if (const std::optional<Chain> chain = wish(range, live, next.size() == range.next_chain.size(), now)) {
@@ -168,28 +177,17 @@ bool Planner::still_settling(const protocol::TableRange& range, bool complete, M
 }
 
 void Planner::plan_refounding(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const {
-  if (std::none_of(ring.ranges().begin(), ring.ranges().end(),
-                   [&](const protocol::TableRange& range) { return lost(ring, range); })) {
-    return;
-  }
-  const std::vector<ring::Candidate> members = candidates(ring, leases, now, kNoMember, Who::placed);
-  if (members.empty()) return;
-  std::vector<ring::Chain> in_force(kSlotCount);
+  Slots lost;
   for (const protocol::TableRange& range : ring.ranges()) {
-    if (lost(ring, range)) continue;
-    for (uint32_t slot = range.first; slot <= range.last; ++slot) in_force[slot] = basis(range);
+    if (!ring.lost(range)) continue;
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) lost.set(slot);
   }
-  const std::vector<ring::Chain> target = ring::target_table(members, ring.copies(), in_force);
+  if (lost.none()) return;
   IntentionEntry entry;
   entry.from_empty = true;
   entry.planned_on = ring.ranges_version();
-  for (const protocol::TableRange& range : ring.ranges()) {
-    if (!lost(ring, range)) continue;
-    for (uint32_t slot = range.first; slot <= range.last; ++slot) {
-      append_run(entry.runs, static_cast<Slot>(slot), static_cast<Slot>(slot), target[slot]);
-    }
-  }
-  plan.intention = std::move(entry);
+  entry.runs = chains_from_empty(ring, leases, now, lost);
+  if (!entry.runs.empty()) plan.intention = std::move(entry);
 }
 
 }  // namespace chainring::coordinator

@@ -30,6 +30,13 @@ struct Plan {
   std::optional<IntentionEntry> intention;
 };
 
+using Slots = std::bitset<kSlotCount>;
+
+// Chains for these slots, which begin empty, of members that are in the ring and have leases; none when nobody is
+// there.
+[[nodiscard]] std::vector<IntendedRun> chains_from_empty(const RingState& ring, const LeaseBook& leases, Micros now,
+                                                         const Slots& slots);
+
 class Planner {
  public:
   explicit Planner(PlannerOptions options) : options_(options) {}
@@ -40,9 +47,6 @@ class Planner {
   [[nodiscard]] Plan plan(const RingState& ring, const LeaseBook& leases, Micros now);
   // When a plan may turn out otherwise although neither state nor leases were touched; kNever for never.
   [[nodiscard]] Micros next_check() const { return next_check_; }
-
-  // Whether every member that could hold the slots of a range is gone (R18).
-  [[nodiscard]] static bool lost(const RingState& ring, const protocol::TableRange& range);
 
  private:
   using Chain = std::vector<MemberId>;
@@ -57,8 +61,8 @@ class Planner {
   void check_at(Micros when) { next_check_ = std::min(next_check_, when); }
 
   PlannerOptions options_;
-  std::bitset<kSlotCount> stood_still_;  // no member had a lease, and nothing has been decided since
-  Micros settled_at_ = kNever;           // until then, chains that stood still wait for the rest of their members
+  Slots stood_still_;           // no member had a lease, and nothing has been decided since
+  Micros settled_at_ = kNever;  // until then, chains that stood still wait for the rest of their members
   Micros next_check_ = kNever;
 };
 

@@ -17,6 +17,14 @@ bool is_numbered(const E& entry) {
   return entry.sender != 0 && entry.number != 0;
 }
 
+// The answer to a wish that was granted.
+std::string granted(const ReshardEntry&) { return "+OK\r\n"; }
+std::string granted(const ServeEmptyEntry& entry) {
+  uint32_t slots = 0;
+  for (const IntendedRun& run : entry.runs) slots += run.last - run.first + 1u;
+  return concat(":", slots, "\r\n");
+}
+
 }  // namespace
 
 template <class E>
@@ -46,6 +54,9 @@ Result<Applied> State::apply(uint64_t index, std::string_view entry) {
     case EntryType::found:
       whole = apply_to_ring<FoundEntry>(reader);
       break;
+    case EntryType::recover:
+      whole = apply_to_ring<RecoverEntry>(reader);
+      break;
     case EntryType::settings:
       whole = apply_to_ring<SettingsEntry>(reader);
       break;
@@ -65,7 +76,11 @@ Result<Applied> State::apply(uint64_t index, std::string_view entry) {
       whole = apply_to_ring<ShutdownEntry>(reader);
       break;
     case EntryType::reshard:
-      applied.wish = grant_wish(index, reader);
+      applied.wish = grant_wish<ReshardEntry>(index, reader);
+      whole = applied.wish.has_value();
+      break;
+    case EntryType::serve_empty:
+      applied.wish = grant_wish<ServeEmptyEntry>(index, reader);
       whole = applied.wish.has_value();
       break;
     case EntryType::target:
@@ -161,14 +176,15 @@ std::optional<LockOutcome> State::answered_before(Incarnation sender, uint64_t n
   return std::nullopt;
 }
 
+template <class E>
 std::optional<LockOutcome> State::grant_wish(uint64_t index, ByteReader& reader) {
-  ReshardEntry entry;
+  E entry;
   reader(entry);
   if (!reader.complete()) return std::nullopt;
   if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return before;
   LockOutcome outcome;
   const Status refused = ring_.check(entry);
-  outcome.reply.resp = refused.ok() ? "+OK\r\n" : concat("-ERR ", refused.message(), "\r\n");
+  outcome.reply.resp = refused.ok() ? granted(entry) : concat("-ERR ", refused.message(), "\r\n");
   ring_.apply(entry);
   if (is_numbered(entry)) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);
   return outcome;

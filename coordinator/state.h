@@ -53,6 +53,8 @@ class State {
   // For reads, which leave it as it is.
   [[nodiscard]] LockSpace& locks() { return locks_; }
   [[nodiscard]] const Answers& answers() const { return answers_; }
+  // What was answered when this write came for the first time; nothing when this is the first time (R20).
+  [[nodiscard]] std::optional<LockOutcome> answered_before(Incarnation sender, uint64_t number) const;
 
   // The newest mark; there is one about every kDigestEvery entries.
   [[nodiscard]] const DigestMark& digest_mark() const { return mark_; }
@@ -65,11 +67,10 @@ class State {
  private:
   template <class E>
   bool apply_to_ring(ByteReader& reader);
+  template <class E>
   [[nodiscard]] std::optional<LockOutcome> grant_wish(uint64_t index, ByteReader& reader);
   // The answer is empty while the change has still to be made.
   [[nodiscard]] std::optional<LockOutcome> grant_rules(ByteReader& reader);
-  // What was answered when this write came for the first time; nothing when this is the first time (R20).
-  [[nodiscard]] std::optional<LockOutcome> answered_before(Incarnation sender, uint64_t number) const;
   [[nodiscard]] std::optional<LockOutcome> run_command(uint64_t index, ByteReader& reader);
   [[nodiscard]] std::optional<LockOutcome> run_transaction(uint64_t index, ByteReader& reader);
   // Moves the lock time on, takes in what the sender was answered without an entry, and runs what the entry asks for

@@ -186,18 +186,22 @@ void RingState::apply(const IntentionEntry& entry) {
     ranges_.push_back({0, kSlotCount - 1, 0, {}, 0, {}, {}});
   }
   if (entry.from_empty && stopped_) begin_again();
+  intend(entry.runs, entry.from_empty, entry.planned);
+}
+
+void RingState::intend(const std::vector<IntendedRun>& runs, bool from_empty, bool planned) {
   ++epochs_;
   ranges_version_ = ++version_;
   std::set<MemberId> named;
-  change_runs(ranges_, entry.runs, [&](protocol::TableRange& part, const IntendedRun& run) {
+  change_runs(ranges_, runs, [&](protocol::TableRange& part, const IntendedRun& run) {
     named.insert(part.chain.begin(), part.chain.end());
     named.insert(part.next_chain.begin(), part.next_chain.end());
     named.insert(run.chain.begin(), run.chain.end());
-    if (entry.from_empty) {
+    if (from_empty) {
       part.chain.clear();
       part.goal.clear();
     }
-    if (entry.planned) part.goal = run.chain;
+    if (planned) part.goal = run.chain;
     part.next_epoch = epochs_;
     part.next_chain = run.chain;
   });
@@ -205,7 +209,7 @@ void RingState::apply(const IntentionEntry& entry) {
     Member* member = mutable_member(id);
     if (member == nullptr) continue;
     member->must_obey = version_;
-    if (entry.from_empty && !member->gone() && !std::exchange(member->placed, true)) ++wishes_;
+    if (from_empty && !member->gone() && !std::exchange(member->placed, true)) ++wishes_;
   }
   refresh_states();
   forget_gone();

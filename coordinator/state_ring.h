@@ -21,6 +21,10 @@ namespace chainring::coordinator {
 inline constexpr size_t kMembersMax = 4096;    // listed and not gone; more are not registered
 inline constexpr size_t kGoneMembersMax = 64;  // remembered although no chain names them, so that they stay refused
 
+// Versions of tables and epochs of a recovered generation begin at generation << this, so that they are greater than
+// all of the generations before; those of the first begin at 1 (R31).
+inline constexpr int kGenerationShift = 40;
+
 struct Member {
   protocol::TableMember listed;
   TableVersion must_obey = 0;  // of the last intention that named it: no lease before it has obeyed that (R4)
@@ -70,6 +74,7 @@ class RingState {
  public:
   // Each changes the version when it changes anything that a table says.
   void apply(const FoundEntry& entry);
+  void apply(const RecoverEntry& entry);  // state_recover.cc
   void apply(const SettingsEntry& entry);
   void apply(const RegisterEntry& entry);
   void apply(const MemberStatesEntry& entry);
@@ -81,11 +86,13 @@ class RingState {
   void apply(const ReshardEntry& entry);  // state_reshard.cc, as the next two
   void apply(const TargetEntry& entry);
   void apply(const GoalsEntry& entry);
-  void apply(const RulesEntry& entry);  // state_rules.cc, as the next one
+  void apply(const ServeEmptyEntry& entry);  // state_lost.cc
+  void apply(const RulesEntry& entry);       // state_rules.cc, as the next one
   void apply(const RulesOutcomeEntry& entry);
 
   // Whether the wish can be granted; the error says why not, and what to do.
   [[nodiscard]] Status check(const ReshardEntry& entry) const;
+  [[nodiscard]] Status check(const ServeEmptyEntry& entry) const;
   [[nodiscard]] Status check(const RulesEntry& entry) const;
   // The rules as the wish would have them.
   [[nodiscard]] std::vector<std::string> rules_after(const RulesEntry& entry) const;
@@ -111,6 +118,9 @@ class RingState {
   // Whether a later incarnation of the same name has registered.
   [[nodiscard]] bool superseded(const Member& member) const;
   [[nodiscard]] bool in_any_chain(MemberId id) const;  // in force or intended
+  // Whether every member that could hold the slots of a range is gone (R18).
+  [[nodiscard]] bool lost(const protocol::TableRange& range) const;
+  [[nodiscard]] Epoch last_epoch() const { return epochs_; }  // the greatest that was given
   // The newest incarnation of the name that is not gone; nullptr for none.
   [[nodiscard]] const Member* newest(std::string_view name) const;
   [[nodiscard]] bool full() const;  // no more members can register
@@ -153,6 +163,7 @@ class RingState {
   Member* mutable_member(MemberId id);
   Member* mutable_newest(std::string_view name);
   [[nodiscard]] bool well_formed(const std::vector<IntendedRun>& runs, bool may_be_empty) const;
+  void intend(const std::vector<IntendedRun>& runs, bool from_empty, bool planned);
   void begin_again();
   void forget_gone();
   bool refresh_states();

@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 #include "coordinator/json.h"
-#include "coordinator/planner.h"
 #include "ring/table.h"
 
 namespace chainring::coordinator {
@@ -130,10 +129,11 @@ SlotCounts count_slots(const RingState& ring, const std::vector<int64_t>& lease_
   for (const protocol::TableRange& range : ring.ranges()) {
     const uint32_t slots = slot_count(range);
     counts.assigned += slots;
-    if (Planner::lost(ring, range)) {
+    if (ring.lost(range)) {
       counts.lost += slots;
       continue;
     }
+    if (std::none_of(basis(range).begin(), basis(range).end(), has_lease)) counts.standing += slots;
     if (range.next_epoch != 0) {
       counts.changing += slots;
     } else if (std::all_of(range.chain.begin(), range.chain.end(), has_lease)) {
@@ -150,7 +150,7 @@ std::string status_text(const RingState& ring, const StatusFacts& facts) {
   append_text(out, "cluster ", hex(ring.cluster_id()), " generation ", ring.generation(), ", table version ",
               ring.version(), ", copies ", ring.copies(), ring.stopped() ? ", stopped in order" : "", "\n");
   append_text(out, "slots: ", slots.assigned, " assigned, ", slots.served, " served, ", slots.changing, " changing, ",
-              slots.short_of, " short of copies, ", slots.lost, " lost\n");
+              slots.short_of, " short of copies, ", slots.standing, " standing still, ", slots.lost, " lost\n");
   append_text(out, "locks: ", facts.lock_count, " held, last token ", facts.lock_token, "\n");
   append_text(out, "coordinators (leader ", facts.leader, ", term ", facts.term, "):\n");
   for (const CoordinatorStatus& coordinator : facts.coordinators) {
@@ -219,7 +219,7 @@ std::string status_json(const RingState& ring, const StatusFacts& facts) {
   json.end_array();
   json.key("slots").begin_object();
   json.key("assigned").number(slots.assigned).key("served").number(slots.served).key("changing").number(slots.changing);
-  json.key("lost").number(slots.lost).key("short").number(slots.short_of);
+  json.key("lost").number(slots.lost).key("standing").number(slots.standing).key("short").number(slots.short_of);
   json.end_object();
   write_ranges(json, ring);
   json.key("reshard");

@@ -52,6 +52,7 @@ struct SlotCounts {
   uint32_t served = 0;    // nothing is intended, and the whole chain has leases
   uint32_t changing = 0;  // a change is under way
   uint32_t lost = 0;      // every member that held them is gone
+  uint32_t standing = 0;  // not lost, but none of the members that hold them has a lease
   uint32_t short_of = 0;  // the chain has fewer members than copies
 };
 [[nodiscard]] SlotCounts count_slots(const RingState& ring, const std::vector<int64_t>& lease_ms);

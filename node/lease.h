@@ -21,6 +21,7 @@ class NodeLease {
     const Millis latest = grant.wall_ms + std::max<Micros>(0, now.mono - grant.sent_at) / kMicrosPerMilli;
     wall_least_ = wall(now.mono);
     wall_base_ = std::clamp(ours, grant.wall_ms, latest);
+    length_ = grant.lease_us;
     wall_base_at_ = now.mono;
   }
   // REQUIRES: `now` is the turn's reading, taken after its sockets were read (R5).
@@ -28,6 +29,7 @@ class NodeLease {
   // Counts the leases that did not join the one before; 0 while there is none.
   [[nodiscard]] uint64_t number(Micros now) const { return valid(now) ? number_ : 0; }
   [[nodiscard]] Micros left(Micros now) const { return std::max<Micros>(0, until_ - now); }
+  [[nodiscard]] Micros length() const { return length_; }  // of the newest one; 0 before the first
   // The leader's wall clock, advanced by the monotonic one; where this one is too fast it stands still until the
   // leader's has caught up, and never goes back. 0 before the first grant.
   [[nodiscard]] Millis wall(Micros now) const { return wall_base_ == 0 ? 0 : std::max(wall_least_, advanced(now)); }
@@ -38,6 +40,7 @@ class NodeLease {
   }
 
   Micros until_ = 0;
+  Micros length_ = 0;
   uint64_t number_ = 0;
   Millis wall_base_ = 0;
   Micros wall_base_at_ = 0;

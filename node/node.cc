@@ -184,6 +184,7 @@ void Node::adopt_table(const protocol::TableMessage& message) {
   if (Status obeyed = store_.obey(table_, self_, lease_.number(now_.mono)); !obeyed.ok()) return end(std::move(obeyed));
   rules_check_.follow(table_);
   heartbeat_due_ = true;  // says at once which table is obeyed: the lease may depend on it (R4)
+  coordinator_.of_generation(message.generation);
   coordinator_.follow(message.coordinators, now_.mono);
 }
 

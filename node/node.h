@@ -149,11 +149,12 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void tend_locks();
   void lock_answered(const session::Ticket& to, std::string_view reply) override;
 
-  // ---- node_cluster.cc: CLUSTER
+  // ---- node_cluster.cc: CLUSTER, RING TABLE
   void answer_cluster(const session::ClientRequest& request);
   void count_keys_in_slot(const session::ClientRequest& request, protocol::ReplyWriter& reply) const;
   void list_keys_in_slot(const session::ClientRequest& request, protocol::ReplyWriter& reply) const;
   void follow_table();
+  void state_table(const session::ClientRequest& request);
 
   // ---- node_transactions.cc: EXEC of clients connected to this node
   [[nodiscard]] session::Placement placement(const protocol::CommandSpec& command,

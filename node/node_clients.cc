@@ -55,7 +55,7 @@ void Node::request(const session::ClientRequest& request) {
       if (runs) return run_everywhere(request);
       break;
     case protocol::Routing::coordinator:
-      return forward(request);
+      return request.command->id == protocol::CommandId::ring_table ? state_table(request) : forward(request);
     case protocol::Routing::session:
       return answer_cluster(request);
   }

@@ -1,4 +1,4 @@
-// CLUSTER: what clients that know a cluster ask to find the heads of their slots.
+// CLUSTER, and RING TABLE: what clients that know a cluster ask to find the heads of their slots.
 
 #include <algorithm>
 #include <array>
@@ -27,6 +27,15 @@ void Node::follow_table() {
   self.host = settings_.announced_host();
   self.port = port_;
   view_.follow(table_, self, now_.mono);
+}
+
+// What it knows of the table when there is no coordinator left that knows one (R31).
+void Node::state_table(const session::ClientRequest& request) {
+  const protocol::TableStatement statement{protocol::kWireVersion, identity_.id,           identity_.incarnation,
+                                           lease_.length(),        lease_.left(now_.mono), table_.message()};
+  std::string reply;
+  protocol::ReplyWriter(reply, request.resp).bulk(encode(statement));
+  clients_.complete(request.ticket, reply);
 }
 
 void Node::answer_cluster(const session::ClientRequest& request) {

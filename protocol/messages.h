@@ -119,10 +119,25 @@ struct Grant {
   MemberId member = kNoMember;
   Micros sent_at = 0;  // of the heartbeat that it answers
   Micros lease_us = 0;
-  Millis wall_ms = 0;  // the leader's wall clock (R12)
+  Millis wall_ms = 0;       // the leader's wall clock (R12)
+  uint64_t generation = 0;  // of the cluster whose coordinators grant it (R2)
   template <class A>
   void fields(A& a) {
-    a(member, sent_at, lease_us, wall_ms);
+    a(member, sent_at, lease_us, wall_ms, generation);
+  }
+};
+
+// What a node says of the newest table that it has obeyed, to whoever founds the next generation from it (R31).
+struct TableStatement {
+  uint32_t wire_version = 0;
+  std::string name;
+  Incarnation incarnation = 0;
+  Micros lease_us = 0;       // how long its newest lease was when it was granted
+  Micros lease_left_us = 0;  // 0: it has none
+  TableMessage table;
+  template <class A>
+  void fields(A& a) {
+    a(wire_version, name, incarnation, lease_us, lease_left_us, table);
   }
 };
 

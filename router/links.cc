@@ -66,6 +66,7 @@ Links::NodeLink& Links::add_node(const protocol::TableMember& member) {
 }
 
 void Links::use_table(const ring::Table& table, Micros now) {
+  coordinators_.of_generation(table.message().generation);
   coordinators_.follow(table.message().coordinators, now);
   settle_leader();
   const std::set<MemberId> wanted = members_in_chains(table);

@@ -16,6 +16,9 @@ constexpr Micros kAvoidFailed = 300 * kMicrosPerMilli;
 // How long to stay with a coordinator that knows of no leader, before asking whether another one does.
 constexpr Micros kLeaderlessPatience = 300 * kMicrosPerMilli;
 
+constexpr std::string_view kReplaced =
+    " is of an earlier generation of the cluster and is not obeyed (told once): stop it, and do not start it again";
+
 template <class Named>
 std::vector<Address> addresses_of(const std::vector<Named>& coordinators) {
   std::vector<Address> addresses;
@@ -83,7 +86,10 @@ PeerLink::Change CoordinatorLink::on_event(const NetEvent& event, Micros now, co
 void CoordinatorLink::frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame) {
   const ConnId before = link_.conn();
   std::optional<Address> leader;
+  bool replaced = false;
   const bool intact = link_.frames(now, [&](const protocol::Frame& frame) {
+    replaced = replaced || is_replaced(frame);
+    if (replaced) return;
     if (frame.type == protocol::FrameType::not_leader) {
       const auto message = decode<protocol::NotLeader>(frame.payload);
       leader = message ? Address{message->host, message->port} : Address{};
@@ -97,9 +103,19 @@ void CoordinatorLink::frames(Micros now, const std::function<void(const protocol
     }
     on_frame(frame);
   });
-  if (!intact) return lost(now);
+  if (replaced) {
+    const std::string at = concat(link_.address().host, ':', link_.address().port);
+    if (told_refusals_.is_new(at, kReplaced)) log_.warning(concat("coordinator ", at, kReplaced));
+  }
+  if (!intact || replaced) return lost(now);
   const bool turned_away = link_.conn() != before;  // by on_frame
   if (leader && !turned_away) redirect(*leader, now);
+}
+
+bool CoordinatorLink::is_replaced(const protocol::Frame& frame) const {
+  if (frame.type != protocol::FrameType::grant) return false;
+  const auto grant = decode<protocol::Grant>(frame.payload);
+  return grant && grant->generation < generation_;
 }
 
 void CoordinatorLink::suspect(Micros now) { lost(now); }

@@ -29,6 +29,10 @@ class CoordinatorLink {
   // ignored.
   void follow(const std::vector<protocol::CoordinatorAddress>& coordinators, Micros now);
 
+  // The owner has obeyed a table of this generation: who grants for an earlier one was replaced, is left, and its
+  // frames are not handed on (R31).
+  void of_generation(uint64_t generation) { generation_ = generation; }
+
   void tick(Micros now, const PeerIdentity& ours);
   [[nodiscard]] Micros next_tick() const;
   // Whether the event is of its connection. A coordinator counts as the leader from the first frame that only a leader
@@ -50,6 +54,7 @@ class CoordinatorLink {
   void dial_next(Micros now);
   void dial(const Address& address, Micros now);
   void leader_unknown(Micros now);
+  [[nodiscard]] bool is_replaced(const protocol::Frame& frame) const;
 
   Random& random_;
   Log& log_;
@@ -62,6 +67,7 @@ class CoordinatorLink {
   // Dials since a leader was last heard: a round of them goes without waiting, later ones wait longer and longer.
   size_t dials_ = 0;
   BackOff back_off_;
+  uint64_t generation_ = 0;           // the oldest whose leader is followed
   bool leads_ = false;                // the present one has sent what only a leader sends
   Micros leaderless_since_ = kNever;  // the present one does not know who leads
   // The one that failed last. Followers go on naming a leader that has died until they have elected another.

@@ -35,7 +35,7 @@ std::string refused(const std::vector<std::string>& arguments) {
 TEST_CASE("parse_command_line: help and version are texts, for every command") {
   CHECK(contains(parsed<ShowText>({"--help"}).text, "coordinator"));
   CHECK(parsed<ShowText>({"--version"}).text == "chainring " + std::string(session::kChainringVersion) + "\n");
-  for (const char* command : {"up", "node", "router", "coordinator", "status", "reshard"}) {
+  for (const char* command : {"up", "node", "router", "coordinator", "status", "reshard", "serve-empty", "recover"}) {
     CHECK(contains(parsed<ShowText>({command, "--help"}).text, "Usage: "));
   }
 }
@@ -120,6 +120,24 @@ TEST_CASE("parse_command_line: status") {
   CHECK(asked.watch);
   CHECK(asked.host == "h");
   CHECK(asked.port == 1);
+}
+
+TEST_CASE("parse_command_line: serve-empty and recover") {
+  const auto lost = parsed<ServeEmptyCommand>({"serve-empty", "--gone", "n1", "--gone", "n2", "--port", "1"});
+  CHECK(lost.gone == std::vector<std::string>{"n1", "n2"});
+  CHECK(lost.port == 1);
+  CHECK_FALSE(lost.yes);
+  const auto recover = parsed<RecoverCommand>({"recover", "--nodes", "10.0.0.1:7401,10.0.0.2:7401", "--coordinators",
+                                               "c1=10.0.0.1:7301", "--yes", "--accept-loss"});
+  REQUIRE(recover.nodes.size() == 2);
+  CHECK(recover.nodes[1].host == "10.0.0.2");
+  CHECK(recover.nodes[1].port == 7401);
+  REQUIRE(recover.coordinators.size() == 1);
+  CHECK(recover.coordinators[0].name == "c1");
+  CHECK(recover.yes);
+  CHECK(recover.accept_loss);
+  CHECK(contains(refused({"recover", "--coordinators", "c1=h:1"}), "--nodes"));
+  CHECK(contains(refused({"recover", "--nodes", "here", "--coordinators", "c1=h:1"}), "'here' is not host:port"));
 }
 
 TEST_CASE("parse_command_line: reshard has a verb, and options before or behind it") {

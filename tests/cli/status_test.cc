@@ -51,6 +51,7 @@ TEST_CASE("parse_status: every field of docs/status.md arrives") {
   CHECK(report.slots_served == 16368);
   CHECK(report.slots_changing == 16);
   CHECK(report.slots_lost == 1);
+  CHECK(report.slots_standing == 3);
   CHECK(report.slots_short == 16384);
   CHECK(report.locks == 2);
   CHECK(report.lock_token == 17);

@@ -43,6 +43,16 @@ void DirectClient::send(std::string_view line) {
 
 std::string DirectClient::ask(sim::World& world, std::string_view line) {
   send(line);
+  return await_reply(world);
+}
+
+std::string DirectClient::ask(sim::World& world, std::span<const std::string_view> words) {
+  received_.clear();
+  protocol::append_request(to_send_, words);
+  return await_reply(world);
+}
+
+std::string DirectClient::await_reply(sim::World& world) {
   const Micros until = world.now() + kMicrosPerSecond;
   while (world.now() < until) {
     world.run_until(world.now() + kMicrosPerMilli);

@@ -1,6 +1,7 @@
 // A Redis client in the simulated world, connected to one process.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ class DirectClient final : public Process {
   void send(std::string_view line);
   // Sends one command and waits for its reply, which must come within a second.
   std::string ask(sim::World& world, std::string_view line);
+  std::string ask(sim::World& world, std::span<const std::string_view> words);
   [[nodiscard]] const std::string& received() const { return received_; }
 
   [[nodiscard]] Status start(Now now) override;
@@ -30,6 +32,8 @@ class DirectClient final : public Process {
   [[nodiscard]] Status outcome() const override { return {}; }
 
  private:
+  std::string await_reply(sim::World& world);
+
   uint16_t to_;
   Transport& transport_;
   ConnId conn_ = kNoConn;

@@ -89,6 +89,7 @@ void FakeNode::on_frame(const protocol::Frame& frame) {
     const auto message = decode<protocol::TableMessage>(frame.payload);
     if (!message || message->version <= table_.version()) return;
     table_ = *ring::Table::from_message(*message);
+    link_.of_generation(message->generation);
     link_.follow(message->coordinators, now_.mono);
     self_ = kNoMember;
     for (const protocol::TableMember& member : message->members) {
@@ -196,6 +197,7 @@ void FakeRouter::send_calls() {
 void FakeRouter::on_frame(const protocol::Frame& frame) {
   if (frame.type == protocol::FrameType::table) {
     if (const auto table = decode<protocol::TableMessage>(frame.payload)) table_ = *table;
+    link_.of_generation(table_.generation);
     link_.follow(table_.coordinators, now_.mono);
     return;
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/settings.h"
@@ -142,6 +143,10 @@ class Group {
   [[nodiscard]] HostId host(size_t i) const { return coordinators_[i]; }
   testing::SimDisk& disk(size_t i) { return *disks_[i]; }
   void replace_disk(size_t i) { *disks_[i] = testing::SimDisk(); }
+  // What is on it is the caller's, and an empty one is in its place. REQUIRES: its coordinator does not run.
+  testing::SimDisk take_disk(size_t i) { return std::exchange(*disks_[i], testing::SimDisk()); }
+  // Of coordinators that are started later.
+  void configure(Setting id, std::string value) { options_.settings[id] = std::move(value); }
 
   // Another coordinator with an empty disk, not started; returns its place. It is configured with the founders and
   // itself.

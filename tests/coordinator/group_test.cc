@@ -286,6 +286,55 @@ TEST_CASE(
   if (!empty) REQUIRE(group.ask("RING STATUS JSON").find("\"lost\":16384") != std::string::npos);
 }
 
+TEST_CASE("Group: lost slots are served empty by an operator's word, and who comes back late serves nothing (R18)") {
+  Serving group;
+  const Epoch before = group.leader()->state().ring().last_epoch();
+  for (const char* name : {"n1", "n2", "n3"}) group.world.pause(group.node_host(name), 10 * kSecond);
+  group.pass(2 * kSecond);
+  group.node("n4");
+  REQUIRE(group.within(kSecond, [&] { return group.ask("RING ADD n4") == "+OK\r\n"; }));
+  group.pass(kSecond);
+  REQUIRE_FALSE(group.all_served());
+  REQUIRE(group.ask("RING SERVE-EMPTY 0-16383").find("is only absent") != std::string::npos);
+  REQUIRE(group.ask("RING SERVE-EMPTY 0-16383 GONE n1 n2 n3") == ":16384\r\n");
+  REQUIRE(group.within(kSecond, [&] { return group.all_served(); }));
+  REQUIRE(group.leader()->state().ring().range_of(0).epoch > before);
+  REQUIRE(group.chain_of(0) == std::vector<std::string>{"n4"});
+
+  // They wake up, to a grant that was on its way when they fell asleep; it is over, and there is no other.
+  for (int i = 0; i < 120; ++i) {
+    group.pass(kSecond / 10);
+    for (const char* name : {"n1", "n2", "n3"}) {
+      REQUIRE_FALSE(group.running(name).has_lease(group.world.local_now(group.node_host(name)).mono));
+    }
+  }
+  REQUIRE(group.chain_of(0) == std::vector<std::string>{"n4"});
+  // The word was for what was lost then.
+  group.kill_node("n4");
+  group.node("n4");
+  group.pass(3 * kSecond);
+  REQUIRE(group.ask("RING STATUS JSON").find("\"lost\":16384") != std::string::npos);
+}
+
+TEST_CASE("Group: nobody is granted a lease while the entry that gives it up is on its way (R18)") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 25));
+  CAPTURE(seed);
+  Serving group({.seed = seed});
+  for (const char* name : {"n1", "n2", "n3"}) group.world.pause(group.node_host(name), 3 * kSecond);
+  const Micros awake = group.world.now() + 3 * kSecond;
+  group.pass(2 * kSecond);
+  group.node("n4");
+  REQUIRE(group.within(kSecond / 2, [&] { return group.ask("RING ADD n4") == "+OK\r\n"; }));
+  // They wake up and ask for their leases in the same moments.
+  group.world.run_until(awake - kMicrosPerMilli + static_cast<Micros>(seed) * 100);
+  const std::string answer = group.ask("RING SERVE-EMPTY 0-16383 GONE n1 n2 n3");
+  if (!answer.starts_with(":")) return;  // they were quicker
+  for (const char* name : {"n1", "n2", "n3"}) {
+    REQUIRE_FALSE(group.running(name).has_lease(group.world.local_now(group.node_host(name)).mono));
+  }
+  REQUIRE(group.within(kSecond, [&] { return group.all_served(); }));
+}
+
 TEST_CASE("Group: a disk that fails ends the process (R2)") {
   Serving group;
   const size_t index = group.leader_index();

@@ -202,7 +202,7 @@ TEST_CASE("Planner.plan: a chain whose every incarnation is gone stands, or begi
   f.settle();
   REQUIRE(f.state(1) == MemberState::gone);
   if (!empty_on_loss) {
-    REQUIRE(Planner::lost(f.ring, f.ring.ranges()[0]));
+    REQUIRE(f.ring.lost(f.ring.ranges()[0]));
     REQUIRE(f.intended(0).empty());
   } else {
     REQUIRE(f.ring.ranges()[0].chain.empty());

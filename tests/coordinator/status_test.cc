@@ -39,7 +39,7 @@ TEST_CASE("status_json: the documented object, word for word") {
       R"({"id":3,"name":"n3","incarnation":"67","host":"host-n3","port":7401,"state":"up","lease_ms":0,)"
       R"("head_slots":0,"slots":16384,"weight":100,"placed":true,"failure_host":"host-n3","zone":""}],)"
       R"("routers":[{"name":"r1","host":"127.0.0.1","port":7379,"version":7,"last_heard_ms":40}],)"
-      R"("slots":{"assigned":16384,"served":0,"changing":100,"lost":0,"short":0},)"
+      R"("slots":{"assigned":16384,"served":0,"changing":100,"lost":0,"standing":0,"short":0},)"
       R"("ranges":[{"first":0,"last":99,"epoch":1,"chain":["n1","n2","n3"],"next_epoch":2,"next_chain":["n1","n2"],)"
       R"("goal":[]},)"
       R"({"first":100,"last":16383,"epoch":1,"chain":["n1","n2","n3"],"next_epoch":0,"next_chain":[],)"
@@ -61,6 +61,10 @@ TEST_CASE("count_slots: lost, short, and served only with all leases") {
   for (const MemberId member : {1u, 2u}) f.set_state(member, protocol::MemberState::gone);
   counts = count_slots(f.ring, f.facts.lease_ms);
   REQUIRE(counts.lost == 100);
+  REQUIRE(counts.standing == 0);
+  counts = count_slots(f.ring, {0, 0, 0});
+  REQUIRE(counts.lost == 100);
+  REQUIRE(counts.standing == kSlotCount - 100);
   REQUIRE(count_slots(RingState(), {}).assigned == 0);
 }
 

@@ -117,7 +117,7 @@ TEST_CASE("Node clients: nothing of a client overtakes its request that waits (R
   scene.relink();
   std::string grant;
   protocol::append_frame(grant, protocol::FrameType::grant,
-                         protocol::Grant{kSelf, scene.now.mono, kSecond, scene.now.wall}, {});
+                         protocol::Grant{kSelf, scene.now.mono, kSecond, scene.now.wall, 1}, {});
   scene.net.receive(scene.coordinator, grant);
   scene.net.receive(client, "SET a 2\r\n");  // in one turn with the lease, before what waits is looked at
   scene.turn();
@@ -176,7 +176,7 @@ TEST_CASE("Node clients: a lease that comes in the turn of the request finds it"
   scene.now.mono += 101 * kSecond;
   std::string grant;
   protocol::append_frame(grant, protocol::FrameType::grant,
-                         protocol::Grant{kSelf, scene.now.mono, kSecond, scene.now.wall}, {});
+                         protocol::Grant{kSelf, scene.now.mono, kSecond, scene.now.wall, 1}, {});
   scene.net.receive(client, "SET a 1\r\n");
   scene.net.receive(scene.coordinator, grant);
   scene.turn();

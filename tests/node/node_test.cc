@@ -26,12 +26,48 @@ TEST_CASE("Node: the lease runs from the moment that its heartbeat was sent (R4)
   scene.table(1, {kSelf});
   const Micros sent = scene.now.mono;
   scene.advance(200'000);
-  scene.send(scene.coordinator, protocol::FrameType::grant, protocol::Grant{kSelf, sent, 250'000, scene.now.wall});
+  scene.send(scene.coordinator, protocol::FrameType::grant, protocol::Grant{kSelf, sent, 250'000, scene.now.wall, 1});
   scene.ask(router, 1, {"GET", "a"});
   CHECK(scene.replies(router) == Said{"1 0 1 $-1\r\n"});
   scene.advance(60'000);
   scene.ask(router, 2, {"GET", "a"}, 0, 1);
   CHECK(scene.replies(router) == Said{"2 1 1 "});
+}
+
+TEST_CASE("Node: a lease of an earlier generation of its cluster is none (R31)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.table(0, {}, 1, {kSelf});
+  scene.table(1, {kSelf});
+  scene.send(scene.coordinator, protocol::FrameType::grant,
+             protocol::Grant{kSelf, scene.now.mono, kSecond, scene.now.wall, 0});
+  scene.ask(router, 1, {"GET", "a"});
+  CHECK(scene.replies(router) == Said{"1 1 1 "});
+  CHECK_FALSE(scene.node.lease().valid(scene.now.mono));
+}
+
+TEST_CASE("Node: RING TABLE tells the newest table that was obeyed, and the lease, without a coordinator (R31)") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  scene.table(1, {kSelf, kOther}, 2, {kSelf});
+  scene.net.disconnect(scene.coordinator);
+  scene.advance(0);
+  const ConnId client = scene.client();
+  const auto stated = [&] {
+    const std::string reply = scene.say(client, "RING TABLE");
+    const size_t begin = reply.find("\r\n") + 2;
+    return decode<protocol::TableStatement>(reply.substr(begin, reply.size() - begin - 2));
+  };
+  const auto now = stated();
+  REQUIRE(now);
+  CHECK(now->name == "n1");
+  CHECK(now->table.cluster_id == kCluster);
+  CHECK(now->table.version == scene.node.table().version());
+  CHECK(now->table.ranges == scene.node.table().message().ranges);
+  CHECK(now->lease_us == 100 * kSecond);
+  CHECK(now->lease_left_us == 100 * kSecond);
+  scene.advance(200 * kSecond);
+  CHECK(stated()->lease_left_us == 0);
 }
 
 TEST_CASE("Node: a write's reply waits for the tail, a read of another key does not (R7)") {

@@ -81,7 +81,7 @@ class Scene {
     send(coordinator, protocol::FrameType::table, message);
   }
   void lease(Micros length = 100 * kSecond) {
-    send(coordinator, protocol::FrameType::grant, protocol::Grant{kSelf, now.mono, length, now.wall});
+    send(coordinator, protocol::FrameType::grant, protocol::Grant{kSelf, now.mono, length, now.wall, 1});
   }
   void serve(std::vector<MemberId> chain) {
     table(0, {}, 1, chain);

@@ -197,7 +197,7 @@ void Rig::take_frames(Peer& peer) {
       arrived.args = parse_args(reader.rest());
     } else if (frame.type == protocol::FrameType::subscribe) {
       reader(peer.subscriptions.emplace_back());
-      if (leader_answers) send_frame(peer.conn, protocol::FrameType::grant, protocol::Grant{});
+      if (leader_answers) send_frame(peer.conn, protocol::FrameType::grant, protocol::Grant{.generation = 1});
     }
     CHECK(!reader.failed(), "frames are whole");
     peer.received.erase(0, frame.size);

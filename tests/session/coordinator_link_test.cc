@@ -70,7 +70,7 @@ struct Group {
     if (!link.up()) return;
     std::string frame;
     if (at == leader) {
-      protocol::append_frame(frame, FrameType::grant, protocol::Grant{}, {});
+      protocol::append_frame(frame, FrameType::grant, protocol::Grant{.generation = generation}, {});
     } else {
       protocol::append_frame(frame, FrameType::not_leader, protocol::NotLeader{named.host, named.port}, {});
     }
@@ -83,7 +83,8 @@ struct Group {
   SeededRandom random;
   PeerIdentity ours{0, PeerRole::node, "n1", 0x11, ""};
   ListedLog log;
-  std::string refusal;  // what coordinators answer instead of a welcome
+  uint64_t generation = 1;  // of who leads
+  std::string refusal;      // what coordinators answer instead of a welcome
   CoordinatorLink link;
   Micros now = 1000;
   Address leader;               // who grants
@@ -241,6 +242,21 @@ TEST_CASE("CoordinatorLink: a refusal is told once by each coordinator, with wha
     CHECK(warning.find("refuses this process") != std::string::npos);
     CHECK(warning.find("peer-secret must be the same everywhere") != std::string::npos);
   }
+}
+
+TEST_CASE("CoordinatorLink: who grants for an earlier generation is left, told once, and not obeyed (R31)") {
+  Group group;
+  group.leader = group.named = kFirst;
+  group.link.of_generation(2);
+  group.run(kMicrosPerSecond);
+  CHECK(group.frames.empty());
+  REQUIRE(group.log.warnings.size() == 1);
+  CHECK(group.log.warnings[0].find("is of an earlier generation of the cluster") != std::string::npos);
+  group.generation = 2;
+  group.leader = group.named = kSecond;
+  group.run(kMicrosPerSecond);
+  CHECK(group.leads());
+  CHECK_FALSE(group.frames.empty());
 }
 
 TEST_CASE("CoordinatorLink.follow: the configured ones are asked when all of the table's are gone, and only then") {
