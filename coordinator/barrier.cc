@@ -52,15 +52,18 @@ void Barrier::follow(const Ranges& table) {
     now_open.push_back(std::move(open));
   }
   ranges_ = std::move(now_open);
-  std::erase_if(levelled_at_, [&](const auto& entry) {
+  const auto is_over = [&](Epoch epoch) {
     return std::none_of(ranges_.begin(), ranges_.end(),
-                        [&](const OpenRange& open) { return open.range.next_epoch == entry.first; });
-  });
+                        [&](const OpenRange& open) { return open.range.next_epoch == epoch; });
+  };
+  std::erase_if(levelled_at_, [&](const auto& entry) { return is_over(entry.first); });
+  std::erase_if(settled_, is_over);
 }
 
 void Barrier::clear() {
   ranges_.clear();
   levelled_at_.clear();
+  settled_.clear();
   repeat_at_ = kNever;
 }
 
@@ -142,6 +145,7 @@ Barrier::Advice Barrier::advance(Micros now, const Lapsed& lapsed) {
   std::map<Epoch, Progress> epochs;
   for (const OpenRange& open : ranges_) {
     Progress& progress = epochs[open.range.next_epoch];
+    if (settled_.contains(open.range.next_epoch)) continue;
     std::vector<bool> gone_quiet;
     for (const MemberId member : open.participants) gone_quiet.push_back(lapsed(member));
     if (everybody_stopped(open, gone_quiet)) {
@@ -153,7 +157,10 @@ Barrier::Advice Barrier::advance(Micros now, const Lapsed& lapsed) {
   Advice advice;
   repeat_at_ = kNever;
   for (auto& [epoch, progress] : epochs) {
-    if (progress.ready) advice.activate.push_back(epoch);
+    if (progress.ready) {
+      advice.activate.push_back(epoch);
+      settled_.insert(epoch);
+    }
     if (progress.levels.empty()) continue;
     const auto [at, first_time] = levelled_at_.try_emplace(epoch, now);
     const bool due = first_time || now - at->second >= repeat_us_;

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,9 @@ class Barrier {
   Micros repeat_us_;
   std::vector<OpenRange> ranges_;        // ascending
   std::map<Epoch, Micros> levelled_at_;  // when donors were last asked
+  // Advised to be activated, and perhaps on the way to it: whoever comes back with a higher number must not raise that
+  // of some members now.
+  std::set<Epoch> settled_;
   Micros repeat_at_ = kNever;
 };
 

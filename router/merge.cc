@@ -42,6 +42,7 @@ void SplitMerge::add(uint32_t leg, Ending ending, std::string_view reply) {
   CHECK(missing_ > 0, "each leg ends once");
   --missing_;
   given_up_ = given_up_ || ending == Ending::not_run;
+  unknown_ = unknown_ || ending == Ending::unknown;
   if (ending != Ending::replied || is_error(reply)) return fail(reply);
   executed_ = true;
   if (kind_ == Kind::values) {
@@ -73,7 +74,7 @@ std::string SplitMerge::take() {
   std::string out;
   protocol::ReplyWriter writer(out, protocol::RespVersion::resp2);  // what it writes is the same in both
   if (!error_.empty()) {
-    if (!write_ || !given_up_ || !executed_) return std::move(error_);
+    if (!write_ || !(unknown_ || (given_up_ && executed_))) return std::move(error_);
     writer.error(protocol::errors::kOutcomeUnknown);
     return out;
   }

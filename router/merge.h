@@ -28,7 +28,8 @@ class SplitMerge {
   void add(uint32_t leg, Ending ending, std::string_view reply);
   [[nodiscard]] bool complete() const { return missing_ == 0; }
   // REQUIRES: complete(). The first error that came, if any: a leg that failed makes the whole reply that error. When a
-  // leg of a write was given up and another one has been executed, that says "outcome unknown", not "not executed".
+  // leg of a write was given up and another one has been executed, or may have been, that says "outcome unknown", not
+  // "not executed".
   [[nodiscard]] std::string take();
 
  private:
@@ -42,6 +43,7 @@ class SplitMerge {
   size_t missing_;
   bool executed_ = false;  // some leg was
   bool given_up_ = false;  // some leg was, not executed
+  bool unknown_ = false;   // whether some leg was executed
   int64_t sum_ = 0;
   std::string error_;
 };

@@ -141,6 +141,19 @@ TEST_CASE("Barrier.advance: a donor that lapses while it levels is not waited fo
   REQUIRE(f.activations() == std::vector<Epoch>{epoch});
 }
 
+TEST_CASE("Barrier.advance: who comes back while an activation is on its way raises nobody's number") {
+  LossFixture f;
+  const Epoch epoch = f.lose(1, {2, 3});
+  f.state_all(1, epoch);  // and it is counted as lapsed yet
+  f.state(3, epoch, 0, {7});
+  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+  f.lapsed.clear();
+  f.now += kRepeat;
+  const Barrier::Advice advice = f.advance();
+  CHECK(advice.levels.empty());
+  CHECK(advice.activate == std::vector<Epoch>{epoch});
+}
+
 TEST_CASE("Barrier.advance: without any statement of an old member nothing is activated (R15)") {
   BarrierFixture f(3);
   f.place({1, 2});

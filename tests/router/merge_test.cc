@@ -52,6 +52,11 @@ TEST_CASE("SplitMerge.take: a write that ran in part is never called not execute
   lost.add(1, Ending::replied, "+OK\r\n");
   CHECK(lost.take() == kUnknown);
 
+  SplitMerge lost_in_part(SplitMerge::Kind::ok, true, {{0}, {1}});
+  lost_in_part.add(0, Ending::not_run, kDown);
+  lost_in_part.add(1, Ending::unknown, kUnknown);
+  CHECK(lost_in_part.take() == kUnknown);
+
   SplitMerge of_reads(SplitMerge::Kind::values, false, {{0}, {1}});
   of_reads.add(0, Ending::not_run, kDown);
   of_reads.add(1, Ending::replied, "*1\r\n$1\r\na\r\n");
