@@ -167,7 +167,7 @@ TEST_CASE("LockDesk.lost: what comes behind on the link is not run either, and i
   REQUIRE(f.run("GET lock:a") == "$5\r\nother\r\n");
 }
 
-TEST_CASE("LockDesk.lost: a client that is connected here is told of the one; its next ones run") {
+TEST_CASE("LockDesk.lost: a client that is connected here is told of the one, and its next ones run") {
   DeskFixture f;
   f.run("SET lock:a other");
   f.link = kNoConn;
