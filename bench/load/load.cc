@@ -263,11 +263,11 @@ Result<std::string> Load::report(Args args) const {
   if (args.size() % 2 == 0 || args.size() / 2 > kGroupsMax) {
     return Status(ErrorCode::invalid_argument, concat("REPORT [name ranges]..., up to ", kGroupsMax, " groups"));
   }
-  if (window_.overflowed()) return Status(ErrorCode::resource_exhausted, "more happened than is kept; WATCH sooner");
   const std::vector<Waiting> waiting = operations_.waiting(now_);
   JsonWriter json;
   json.begin_object();
-  json.key("micros").number(now_ - window_.began()).key("skipped").number(static_cast<int64_t>(skipped_));
+  json.key("micros").number(window_.kept_until(now_) - window_.began());
+  json.key("complete").boolean(window_.kept_until(now_) == now_).key("skipped").number(static_cast<int64_t>(skipped_));
   json.key("under_way").number(static_cast<int64_t>(operations_.under_way()));
   json.key("groups").begin_object();
   for (size_t i = 1; i < args.size(); i += 2) {

@@ -42,7 +42,7 @@ Micros Durations::quantile(double share) const {
 
 void Window::begin(Micros now) {
   began_ = now;
-  overflowed_ = false;
+  full_at_ = kNever;
   sightings_.clear();
   last_write_.assign(kSlotCount, now);
   failures_.clear();
@@ -50,10 +50,8 @@ void Window::begin(Micros now) {
 
 void Window::note(Slot slot, What what, Micros took, Micros now) {
   const Micros at = (now - began_) / kAtUnit;
-  if (sightings_.size() >= kSightingsMax || at > UINT32_MAX) {
-    overflowed_ = true;
-    return;
-  }
+  if (sightings_.size() >= kSightingsMax || at > UINT32_MAX) full_at_ = std::min(full_at_, now);
+  if (full_at_ != kNever) return;
   sightings_.push_back(
       {static_cast<uint32_t>(at), static_cast<uint32_t>(std::clamp<Micros>(took, 0, UINT32_MAX)), slot, what});
 }
@@ -117,7 +115,7 @@ GroupFigures Window::figures(const Group& group, std::span<const Waiting> waitin
         break;
     }
   }
-  end_gap(now - began_);
+  end_gap(kept_until(now) - began_);
   for (const Waiting& one : waiting) {
     if (in_group[one.slot]) (one.kind == Kind::read ? figures.read_times : figures.write_times).add(one.age);
   }

@@ -206,7 +206,24 @@ TEST_CASE("Load.run: an attempt without an answer in time is made again on a new
   REQUIRE(holds(report, R"("no answer in time":)"));
   REQUIRE(scene.transport.dials().size() > dials);
   REQUIRE(holds(scene.ask({"STOP"}), "OK"));
-  REQUIRE(holds(scene.ask({"CHECK"}), R"("lost":0)"));
+  REQUIRE(holds(scene.ask({"CHECK"}), R"("lost":0,"late":0)"));
+
+  // The attempt that was given up arrives after all.
+  scene.servers.data["load:0"] = Ledger("load", 1, scene.options.value_bytes).value(0, 2);
+  REQUIRE(holds(scene.ask({"CHECK"}), R"("lost":0,"late":1)"));
+}
+
+TEST_CASE("Load.run: a late turn of the client itself counts as waiting") {
+  Scene scene(few_keys(1000));
+  REQUIRE(holds(scene.ask({"FILL"}), "OK"));
+  REQUIRE(holds(scene.ask({"WATCH"}), "OK"));
+  REQUIRE(holds(scene.ask({"RUN", "500", "0"}), "OK"));
+  scene.turn(300 * kMicrosPerMilli);
+  scene.run_for(10 * kMicrosPerMilli);
+  scene.tell({"REPORT", "all", "0-16383"});
+  const std::string report = scene.heard();
+  CAPTURE(report);
+  REQUIRE(holds(report, R"("longest":299)"));
 }
 
 TEST_CASE("Load.run: with a cluster it asks for the slots first, and follows MOVED for good and ASK once") {
