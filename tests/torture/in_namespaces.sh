@@ -8,6 +8,8 @@ set -euo pipefail
 namespaces=(--net --mount --pid --fork --kill-child --mount-proc)
 if [[ $(id -u) -ne 0 ]]; then namespaces+=(--user --map-root-user); fi
 
+# A changed root is no mount of its own, whose propagation could be changed.
+unshare "${namespaces[@]}" true 2>/dev/null || namespaces+=(--propagation unchanged)
 unshare "${namespaces[@]}" true || {
   echo "this machine does not let $(id -un) make namespaces; run it as root, or allow user namespaces" >&2
   exit 1
