@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import BINARY, Client, Cluster, RedisError, free_base_port, wait_for
+from harness import BINARY, Client, RedisError, SharedCluster, free_base_port
 
 
 def rss_kb(pid):
@@ -18,15 +18,7 @@ def rss_kb(pid):
     raise AssertionError("no VmRSS")
 
 
-class Clients(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster().start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.__exit__(None, None, None)
-
+class Clients(SharedCluster):
     def setUp(self):
         self.pids = self.cluster.pids()
 

@@ -4,19 +4,10 @@ import random
 import subprocess
 import unittest
 
-from harness import Client, Cluster, run_cli
+from harness import Client, SharedCluster, run_cli
 
 
-class Tools(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster().start()
-        cls.port = cls.cluster.port
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.__exit__(None, None, None)
-
+class Tools(SharedCluster):
     def setUp(self):
         self.assertEqual(run_cli(self.port, "FLUSHALL").stdout, "OK\n")
 

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import unittest
 
 BINARY = os.environ["CHAINRING_BINARY"]
 
@@ -218,6 +219,23 @@ class Cluster:
             if os.path.isfile(log):
                 with open(log, encoding="utf-8", errors="replace") as file:
                     print(f"---- {name}\n" + "".join(file.readlines()[-15:]))
+
+
+class SharedCluster(unittest.TestCase):
+    """Tests that share one cluster, `cluster`, whose router has the port `port`."""
+
+    OPTIONS = ()
+    ENVIRONMENT = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(*cls.OPTIONS, environment=cls.ENVIRONMENT)
+        cls.cluster.start()
+        cls.port = cls.cluster.port
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.__exit__(None, None, None)
 
 
 class RedisServer:

@@ -6,7 +6,7 @@ import re
 import signal
 import unittest
 
-from harness import Cluster, RedisError, wait_for
+from harness import Cluster, RedisError, SharedCluster, wait_for
 
 HTTP_OFFSET = 1000
 DOCS = os.path.join(os.path.dirname(__file__), "../../docs/metrics.md")
@@ -65,16 +65,7 @@ def value(text, name, **labels):
     return sum(found)
 
 
-class Metrics(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.cluster.start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.__exit__(None, None, None)
-
+class Metrics(SharedCluster):
     def http_port(self, name):
         return self.cluster.endpoints()[name][1] + HTTP_OFFSET
 

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import BINARY, Client, Cluster, RedisError, wait_for
+from harness import BINARY, Client, RedisError, SharedCluster, wait_for
 
 BULL = "bull:(*):**"
 
@@ -16,15 +16,7 @@ def slot_at(cluster, node, key):
         return client.call("CLUSTER", "KEYSLOT", key)
 
 
-class Rules(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster().start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.__exit__(None, None, None)
-
+class Rules(SharedCluster):
     def setUp(self):
         self.client = self.cluster.client()
         self.client.call("FLUSHALL")

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 import urllib.request
 
-from harness import BINARY, Cluster, RedisError, wait_for
+from harness import BINARY, RedisError, SharedCluster, wait_for
 
 PASSWORD = "the-password-itself"
 SECRET = "the-peers-own-secret"
@@ -17,15 +17,8 @@ def read(path):
         return file.read().decode(errors="replace")
 
 
-class Secrets(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster(environment={"CHAINRING_REQUIREPASS": PASSWORD, "CHAINRING_PEER_SECRET": SECRET})
-        cls.cluster.start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.__exit__(None, None, None)
+class Secrets(SharedCluster):
+    ENVIRONMENT = {"CHAINRING_REQUIREPASS": PASSWORD, "CHAINRING_PEER_SECRET": SECRET}
 
     def refused(self, client, *words):
         with self.assertRaises(RedisError) as caught:

@@ -6,7 +6,7 @@ import signal
 import threading
 import unittest
 
-from harness import Client, Cluster, RedisError, RedisServer, alive, wait_for
+from harness import Client, Cluster, RedisError, RedisServer, SharedCluster, alive, wait_for
 
 # Each is one connection. All keys are in one slot.
 SCRIPTS = {
@@ -82,15 +82,8 @@ def optimistic_increments(port, key, times):
     return retries
 
 
-class Transactions(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster("--nodes", 3).start()
-        cls.port = cls.cluster.port
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cluster.__exit__(None, None, None)
+class Transactions(SharedCluster):
+    OPTIONS = ("--nodes", 3)
 
     def head_of(self, key):
         """The ports of the node that heads the key's slot, and of another one."""
