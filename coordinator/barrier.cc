@@ -56,13 +56,21 @@ void Barrier::follow(const Ranges& table) {
     return std::none_of(ranges_.begin(), ranges_.end(),
                         [&](const OpenRange& open) { return open.range.next_epoch == epoch; });
   };
-  std::erase_if(levelled_at_, [&](const auto& entry) { return is_over(entry.first); });
+  std::erase_if(asked_, [&](const auto& entry) { return is_over(entry.first); });
   std::erase_if(settled_, is_over);
+}
+
+void Barrier::begin(const Ranges& table) {
+  clear();
+  follow(table);
+  for (const OpenRange& open : ranges_) {
+    asked_[open.range.next_epoch].donors.insert(open.participants.begin(), open.participants.end());
+  }
 }
 
 void Barrier::clear() {
   ranges_.clear();
-  levelled_at_.clear();
+  asked_.clear();
   settled_.clear();
   repeat_at_ = kNever;
 }
@@ -141,36 +149,59 @@ void Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, 
   }
 }
 
-Barrier::Advice Barrier::advance(Micros now, const Lapsed& lapsed) {
+// How each open epoch stands that has not been settled.
+std::map<Epoch, Barrier::Progress> Barrier::look(const Lapsed& lapsed) const {
   std::map<Epoch, Progress> epochs;
   for (const OpenRange& open : ranges_) {
-    Progress& progress = epochs[open.range.next_epoch];
-    if (settled_.contains(open.range.next_epoch)) continue;
+    const Epoch epoch = open.range.next_epoch;
+    Progress& progress = epochs[epoch];
+    if (settled_.contains(epoch)) continue;
+    const auto asked = asked_.find(epoch);
     std::vector<bool> gone_quiet;
-    for (const MemberId member : open.participants) gone_quiet.push_back(lapsed(member));
+    for (const MemberId member : open.participants) {
+      gone_quiet.push_back(lapsed(member));
+      if (gone_quiet.back() && asked != asked_.end() && asked->second.donors.contains(member)) {
+        progress.lost_a_donor = true;
+      }
+    }
     if (everybody_stopped(open, gone_quiet)) {
       weigh(open, gone_quiet, progress);
     } else {
       progress.ready = false;
     }
   }
+  return epochs;
+}
+
+void Barrier::ask(Micros now, Epoch epoch, Progress& progress, Advice& advice) {
+  if (progress.levels.empty()) return;
+  Asked& asked = asked_[epoch];
+  const bool due = !asked.at || now - *asked.at >= repeat_us_;
+  if (due) asked.at = now;
+  repeat_at_ = std::min(repeat_at_, *asked.at + repeat_us_);
+  if (!due) return;
+  for (auto& [donor, level] : progress.levels) {
+    level.epoch = epoch;
+    asked.donors.insert(donor);
+    advice.levels.emplace_back(donor, std::move(level));
+  }
+}
+
+Barrier::Advice Barrier::advance(Micros now, const Lapsed& lapsed) {
+  std::map<Epoch, Progress> epochs = look(lapsed);
   Advice advice;
   repeat_at_ = kNever;
   for (auto& [epoch, progress] : epochs) {
+    if (progress.lost_a_donor) continue;
     if (progress.ready) {
       advice.activate.push_back(epoch);
       settled_.insert(epoch);
     }
-    if (progress.levels.empty()) continue;
-    const auto [at, first_time] = levelled_at_.try_emplace(epoch, now);
-    const bool due = first_time || now - at->second >= repeat_us_;
-    if (due) at->second = now;
-    repeat_at_ = std::min(repeat_at_, at->second + repeat_us_);
-    if (!due) continue;
-    for (auto& [donor, level] : progress.levels) {
-      level.epoch = epoch;
-      advice.levels.emplace_back(donor, std::move(level));
-    }
+    ask(now, epoch, progress, advice);
+  }
+  for (const OpenRange& open : ranges_) {
+    if (!epochs.at(open.range.next_epoch).lost_a_donor) continue;
+    append_run(advice.renew, open.range.first, open.range.last, open.range.next_chain);
   }
   return advice;
 }

@@ -1,12 +1,17 @@
 // The leader's side of the barrier: who has stated which numbers for the intended epochs, who has to send whom what,
 // and when an epoch may become active (R14, R15; docs/conversations.md, "The barrier").
 //
+// Within one epoch the number to reach never falls: records that a donor was asked for may still be on their way when
+// it has lapsed, and whoever applies them behind the activation is ahead of its head. What a donor that is gone may
+// have sent is shut out by intending the same chains again, under the next epoch.
+//
 // Volatile: a new leader asks again. Pure: it reads the replicated ring, takes statements, and gives advice.
 // Thread-safety: none; one owner.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -23,6 +28,8 @@ class Barrier {
   // `repeat_us`: after how long what a donor was asked for is asked again, while it has no effect.
   explicit Barrier(Micros repeat_us) : repeat_us_(repeat_us) {}
 
+  // Leadership began: earlier leaders may have asked anybody for records under the epochs that the table intends.
+  void begin(const Ranges& table);
   // Takes over what the table intends now. Statements for epochs that are still intended are kept.
   void follow(const Ranges& table);
   // A member's statement. What does not fit an open intention is ignored: it is late, or early and will be repeated.
@@ -32,10 +39,11 @@ class Barrier {
   struct Advice {
     std::vector<std::pair<MemberId, protocol::Level>> levels;  // whom to tell
     std::vector<Epoch> activate;                               // ascending
+    std::vector<IntendedRun> renew;                            // slots whose chains have to be intended again
   };
   using Lapsed = std::function<bool(MemberId)>;
-  // `lapsed` says whether a member's lease has run out by `now`. An epoch is advised again at every call until the
-  // table says that it is active.
+  // `lapsed` says whether a member's lease has run out by `now`. An epoch is advised to be activated or renewed at
+  // every call until the table says that it is.
   [[nodiscard]] Advice advance(Micros now, const Lapsed& lapsed);
   // When advance() has to be called although nothing was stated: a level message may have been lost.
   [[nodiscard]] Micros next_repeat() const { return repeat_at_; }
@@ -51,9 +59,15 @@ class Barrier {
     [[nodiscard]] Sequence* of(size_t participant) { return &numbers[participant * slot_count(range)]; }
     [[nodiscard]] const Sequence* of(size_t participant) const { return &numbers[participant * slot_count(range)]; }
   };
+  // Who was asked for records under an epoch, and when last.
+  struct Asked {
+    std::optional<Micros> at;
+    std::set<MemberId> donors;
+  };
   // What is known of one epoch while its ranges are looked at.
   struct Progress {
     bool ready = true;
+    bool lost_a_donor = false;
     std::map<MemberId, protocol::Level> levels;
   };
 
@@ -62,10 +76,12 @@ class Barrier {
   void keep_numbers(const OpenRange& from, OpenRange& to) const;
   static bool everybody_stopped(const OpenRange& open, const std::vector<bool>& gone_quiet);
   static void weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress);
+  [[nodiscard]] std::map<Epoch, Progress> look(const Lapsed& lapsed) const;
+  void ask(Micros now, Epoch epoch, Progress& progress, Advice& advice);
 
   Micros repeat_us_;
-  std::vector<OpenRange> ranges_;        // ascending
-  std::map<Epoch, Micros> levelled_at_;  // when donors were last asked
+  std::vector<OpenRange> ranges_;  // ascending
+  std::map<Epoch, Asked> asked_;
   // Advised to be activated, and perhaps on the way to it: whoever comes back with a higher number must not raise that
   // of some members now.
   std::set<Epoch> settled_;

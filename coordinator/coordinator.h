@@ -147,6 +147,7 @@ class Coordinator final : public Process,
   void tell_lost();
   void tell_moves(const Mover::Plan& moves);
   void mind_the_barrier();
+  void renew(const std::vector<IntendedRun>& runs);
   void mind_the_gray();
   void begin_round();
   void grant(const PendingGrant& pending);

@@ -24,8 +24,7 @@ void Coordinator::begin_to_lead() {
   mover_.begin();
   gray_.begin();
   rules_check_.begin();
-  barrier_.clear();
-  barrier_.follow(state_.ring().ranges());
+  barrier_.begin(state_.ring().ranges());
   desk_.lead(replica_->heartbeat_note(), now_);
   plan_index_ = activation_index_ = settings_index_ = roster_index_ = lapse_index_ = rules_index_ = 0;
   orderly_stop_.begin();
@@ -240,6 +239,7 @@ void Coordinator::mind_the_barrier() {
       protocol::append_frame(*out, protocol::FrameType::level, level, {});
     }
   }
+  renew(advice.renew);
   if (advice.activate.empty() || activation_index_ > replica_->applied()) return;
   for (const Epoch epoch : advice.activate) {
     if (const auto index = propose_entry(encode_entry(ActivationEntry{epoch}))) {
@@ -247,6 +247,19 @@ void Coordinator::mind_the_barrier() {
     } else {
       barrier_due_ = true;  // Raft has too much to do: the next turn tries again
     }
+  }
+}
+
+// The same chains once more, under the next epoch: it shuts out what was sent under the one that is open.
+void Coordinator::renew(const std::vector<IntendedRun>& runs) {
+  if (runs.empty() || plan_index_ > replica_->applied()) return;  // judged again when the plan has been applied
+  IntentionEntry entry;
+  entry.runs = runs;
+  entry.planned_on = state_.ring().ranges_version();
+  if (const auto index = propose_entry(encode_entry(entry))) {
+    plan_index_ = *index;
+  } else {
+    barrier_due_ = true;
   }
 }
 

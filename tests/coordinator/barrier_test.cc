@@ -124,7 +124,7 @@ TEST_CASE("Barrier.advance: an old member that has neither stated nor lapsed hol
   }
 }
 
-TEST_CASE("Barrier.advance: a donor that lapses while it levels is not waited for") {
+TEST_CASE("Barrier.advance: what a donor sent before it lapsed is shut out by another epoch") {
   LossFixture f;
   f.lapsed.clear();
   const Epoch epoch = f.change({{0, 1, {2, 3}}});
@@ -133,12 +133,44 @@ TEST_CASE("Barrier.advance: a donor that lapses while it levels is not waited fo
   f.state(2, epoch, 0, {8});  // one of two records came
   f.lapsed.insert(1);
   f.now += kRepeat;
-  Barrier::Advice advice = f.advance();
-  REQUIRE(advice.levels.size() == 1);
-  REQUIRE(advice.levels[0].first == 2);
-  REQUIRE(advice.levels[0].second.items[0].through == 8);
-  f.state(3, epoch, 0, {8});
-  REQUIRE(f.activations() == std::vector<Epoch>{epoch});
+  f.state(3, epoch, 0, {8});  // 2 and 3 are equal now, but the other record may still come to either
+  const Barrier::Advice advice = f.advance();
+  CHECK(advice.levels.empty());
+  CHECK(advice.activate.empty());
+  REQUIRE(advice.renew == std::vector<IntendedRun>{{0, 1, {2, 3}}});
+  const Epoch again = f.change(advice.renew);
+  f.state(2, again, 0, {9, 4});  // it came just before the new promise
+  f.state(3, again, 0, {8, 4});
+  const Barrier::Advice next = f.advance();
+  CHECK(next.renew.empty());
+  REQUIRE(next.levels.size() == 1);
+  CHECK(next.levels[0].second.items[0].through == 9);
+  f.state(3, again, 0, {9});
+  REQUIRE(f.activations() == std::vector<Epoch>{again});
+}
+
+TEST_CASE("Barrier.begin: what an earlier leader may have asked of somebody who is gone is shut out, too") {
+  LossFixture f;
+  f.lapsed.clear();
+  const Epoch epoch = f.change({{0, 1, {2, 3}}});
+  f.barrier.begin(f.ring.ranges());
+  f.state(2, epoch, 0, {7, 4});
+  f.state(3, epoch, 0, {7, 4});
+  SECTION("when it is") {
+    f.lapsed.insert(1);
+    const Barrier::Advice advice = f.advance();
+    CHECK(advice.activate.empty());
+    REQUIRE(advice.renew == std::vector<IntendedRun>{{0, 1, {2, 3}}});
+    const Epoch again = f.change(advice.renew);
+    f.state(2, again, 0, {7, 4});
+    f.state(3, again, 0, {7, 4});
+    REQUIRE(f.activations() == std::vector<Epoch>{again});
+  }
+  SECTION("not while it is there: it states what it has") {
+    CHECK(f.advance().renew.empty());
+    f.state_all(1, epoch);
+    CHECK(f.advance().levels.size() == 1);
+  }
 }
 
 TEST_CASE("Barrier.advance: who comes back while an activation is on its way raises nobody's number") {
