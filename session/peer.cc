@@ -17,7 +17,8 @@ namespace {
 
 constexpr Micros kBackOffFirst = 40 * kMicrosPerMilli;
 constexpr Micros kBackOffMax = 500 * kMicrosPerMilli;
-constexpr Micros kHandshakeTimeout = kMicrosPerSecond;
+constexpr Micros kHandshakeFirst = 200 * kMicrosPerMilli;
+constexpr Micros kHandshakeMax = kMicrosPerSecond;
 constexpr size_t kPeerIdBytesMax = 128;
 constexpr size_t kWelcomeBytesMax = 512;
 constexpr size_t kPeerArguments = 7;
@@ -205,7 +206,7 @@ Micros BackOff::next(Random& random) {
 }
 
 PeerLink::PeerLink(Transport& transport, Random& random, Address address)
-    : transport_(transport), random_(random), address_(std::move(address)) {}
+    : transport_(transport), random_(random), address_(std::move(address)), handshake_within_(kHandshakeFirst) {}
 
 PeerLink::~PeerLink() {
   if (conn_ != kNoConn) transport_.close(conn_);
@@ -214,6 +215,7 @@ PeerLink::~PeerLink() {
 void PeerLink::set_address(Address address, Micros now) {
   if (address == address_) return;
   back_off_.reset();
+  handshake_within_ = kHandshakeFirst;
   redial(std::move(address), now);
 }
 
@@ -232,9 +234,10 @@ void PeerLink::tick(Micros now, const PeerIdentity& ours) {
   if (conn_ == kNoConn) {
     if (now < dial_at_) return;
     conn_ = transport_.connect(address_);
-    give_up_at_ = now + kHandshakeTimeout;
+    give_up_at_ = now + handshake_within_;
   } else if (!up_ && now >= give_up_at_) {
-    fail("no answer to the handshake within 1 s", now);
+    fail(concat("no answer to the handshake within ", handshake_within_ / kMicrosPerMilli, " ms"), now);
+    handshake_within_ = std::min(2 * handshake_within_, kHandshakeMax);
   }
 }
 
@@ -312,6 +315,7 @@ void PeerLink::shake_hands(Micros now, const PeerIdentity& ours) {
   up_ = true;
   trouble_.clear();
   back_off_.reset();
+  handshake_within_ = kHandshakeFirst;
   give_up_at_ = kNever;
 }
 

@@ -112,7 +112,9 @@ class PeerLink {
     return heard_at_ >= 0 && now - heard_at_ >= how_long && (!up_ || pinged_at_ > heard_at_);
   }
 
-  // Dials when it is time to; gives up a handshake that takes longer than 1 s.
+  // Dials when it is time to; gives up a handshake that takes longer than 200 ms, the next ones after up to 1 s. Where
+  // the first packet of a connection is lost, the system sends it again only after a second, and a lease is over
+  // before.
   void tick(Micros now, const PeerIdentity& ours);
   [[nodiscard]] Micros next_tick() const;
 
@@ -149,6 +151,7 @@ class PeerLink {
   std::string trouble_;
   BackOff back_off_;
   Micros dial_at_ = 0;          // when down and not dialling
+  Micros handshake_within_;     // the next one
   Micros give_up_at_ = kNever;  // while dialling or shaking hands
   Micros patience_ = 0;         // 0: it is not watched
   Micros heard_at_ = -1;        // bytes came from the other end, or it was first dialled
