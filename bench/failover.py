@@ -82,6 +82,14 @@ class Bench:
                                attempt_ms=attempt, value_bytes=VALUE_BYTES, **options))
         return made
 
+    def write_json(self):
+        """What there is so far."""
+        if not self.options.json:
+            return
+        with open(self.options.json, "w", encoding="utf-8") as file:
+            json.dump({name: [{"of": key, **row} for key, row in results.rows.items()]
+                       for name, results in (("failures", self.failures), ("moves", self.moves))}, file)
+
     # ---- failures and planned changes
 
     def play_incidents(self, system, incidents, number):
@@ -270,6 +278,7 @@ def parse_options():
     parser.add_argument("--incidents", help="only these, by commas; named as in the table")
     parser.add_argument("--quick", action="store_true", help="one round of each, and a tenth of the keys moves")
     parser.add_argument("--json", metavar="FILE", help="where each round's figures go, too")
+    parser.add_argument("--logs", metavar="DIR", help="a directory to be made, where all logs are kept")
     options = parser.parse_args()
     options.systems = options.systems.split(",")
     if not set(options.systems) <= {"chainring", "redis"}:
@@ -300,6 +309,7 @@ def play_all(bench, options):
             bench.play_incidents(redis(TUNED_TIMEOUT_MS), of_redis, number)
             if number < options.slow_rounds:
                 bench.play_incidents(redis(DEFAULT_TIMEOUT_MS), of_redis, number)
+        bench.write_json()
     for number in range(options.move_rounds):
         print(f"moves, round {number + 1} of {options.move_rounds}", file=sys.stderr, flush=True)
         if "chainring" in options.systems:
@@ -307,6 +317,7 @@ def play_all(bench, options):
             bench.play_moves(chainring(), "nodes")
         if "redis" in options.systems:
             bench.play_moves(redis(DEFAULT_TIMEOUT_MS), "nodes")
+        bench.write_json()
 
 
 def interrupt(*_):
@@ -316,7 +327,8 @@ def interrupt(*_):
 def main():
     options = parse_options()
     signal.signal(signal.SIGTERM, interrupt)  # the first process of a namespace would not notice it
-    directory = tempfile.mkdtemp(prefix="chainring-bench-")
+    directory = options.logs or tempfile.mkdtemp(prefix="chainring-bench-")
+    os.makedirs(directory, exist_ok=not options.logs)
     bench, ended = None, False
     try:
         print_environment(directory)
@@ -327,18 +339,11 @@ def main():
         if bench:
             bench.print_failures()
             bench.print_moves()
-            if options.json:
-                write_json(bench, options.json)
-        if ended:
+            bench.write_json()
+        if ended and not options.logs:
             shutil.rmtree(directory)
         else:
             print(f"logs are in {directory}", file=sys.stderr)
-
-
-def write_json(bench, path):
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump({name: [{"of": key, **row} for key, row in results.rows.items()]
-                   for name, results in (("failures", bench.failures), ("moves", bench.moves))}, file)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "coordinator/planner.h"
 #include "ring/table.h"
 
 namespace chainring::coordinator {
@@ -37,8 +38,7 @@ std::vector<ring::Candidate> placed_candidates(const RingState& ring) {
   std::vector<ring::Candidate> found;
   for (const Member& member : ring.members()) {
     if (!member.placed || member.draining || member.gone()) continue;
-    const protocol::TableMember& listed = member.listed;
-    found.push_back({listed.id, listed.name, listed.failure_host, listed.failure_zone, listed.weight});
+    found.push_back(candidate_of(member.listed));
   }
   return found;
 }

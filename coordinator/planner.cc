@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "ring/placement.h"
-
 namespace chainring::coordinator {
 namespace {
 
@@ -26,12 +24,16 @@ std::vector<ring::Candidate> candidates(const RingState& ring, const LeaseBook& 
     if (listed.id <= after || member.draining || !is_live(ring, leases, listed.id, now) || ring.superseded(member)) {
       continue;
     }
-    found.push_back({listed.id, listed.name, listed.failure_host, listed.failure_zone, listed.weight});
+    found.push_back(candidate_of(listed));
   }
   return found;
 }
 
 }  // namespace
+
+ring::Candidate candidate_of(const protocol::TableMember& listed) {
+  return {listed.id, listed.name, listed.failure_host, listed.failure_zone, listed.weight};
+}
 
 std::vector<IntendedRun> chains_from_empty(const RingState& ring, const LeaseBook& leases, Micros now,
                                            const Slots& slots) {

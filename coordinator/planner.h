@@ -15,6 +15,7 @@
 #include "coordinator/entries.h"
 #include "coordinator/lease.h"
 #include "coordinator/state_ring.h"
+#include "ring/placement.h"
 
 namespace chainring::coordinator {
 
@@ -31,6 +32,8 @@ struct Plan {
 };
 
 using Slots = std::bitset<kSlotCount>;
+
+[[nodiscard]] ring::Candidate candidate_of(const protocol::TableMember& listed);
 
 // Chains for these slots, which begin empty, of members that are in the ring and have leases; none when nobody is
 // there.

@@ -144,7 +144,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
 
   // ---- node_locks.cc: lock keys, LOCK, RING
   void forward(const session::ClientRequest& request);
-  void submit_to_leader(const LockForward::Submission& submission);
+  void submit_to_leader(const session::Ticket& to, uint8_t db, uint8_t flags, std::string_view bytes);
   void on_forwarded_reply(std::string_view payload);
   void tend_locks();
   void lock_answered(const session::Ticket& to, std::string_view reply) override;

@@ -13,18 +13,13 @@ constexpr std::string_view kTooMuchWaits =
 }  // namespace
 
 void Node::forward(const session::ClientRequest& request) {
-  LockForward::Submission submission;
-  submission.to = request.ticket;
-  submission.db = request.db;
-  submission.flags = protocol::request_flags(request.resp, (request.command->flags & protocol::kWrite) != 0);
-  submission.bytes = request.bytes;
-  submission.deadline = request_deadline();
-  submit_to_leader(submission);
+  const bool writes = (request.command->flags & protocol::kWrite) != 0;
+  submit_to_leader(request.ticket, request.db, protocol::request_flags(request.resp, writes), request.bytes);
 }
 
-void Node::submit_to_leader(const LockForward::Submission& submission) {
-  if (!locks_.submit(submission)) return clients_.complete(submission.to, kTooMuchWaits);
-  clients_.hold(submission.to.client);  // what it sends behind this one must not overtake it (R10)
+void Node::submit_to_leader(const session::Ticket& to, uint8_t db, uint8_t flags, std::string_view bytes) {
+  if (!locks_.submit({to, db, flags, bytes, request_deadline()})) return clients_.complete(to, kTooMuchWaits);
+  clients_.hold(to.client);  // what it sends behind this one must not overtake it (R10)
 }
 
 void Node::lock_answered(const session::Ticket& to, std::string_view reply) {

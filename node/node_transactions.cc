@@ -59,13 +59,8 @@ void Node::park(const session::ClientTransaction& transaction) {
 }
 
 void Node::forward(const session::ClientTransaction& transaction) {
-  LockForward::Submission submission;
-  submission.to = transaction.ticket;
-  submission.db = transaction.db;
-  submission.flags = protocol::request_flags(transaction.resp, transaction.writes) | protocol::kRequestTransaction;
-  submission.bytes = transaction.payload;
-  submission.deadline = request_deadline();
-  submit_to_leader(submission);
+  const uint8_t flags = protocol::request_flags(transaction.resp, transaction.writes) | protocol::kRequestTransaction;
+  submit_to_leader(transaction.ticket, transaction.db, flags, transaction.payload);
 }
 
 }  // namespace chainring::node
