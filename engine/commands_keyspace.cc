@@ -14,6 +14,8 @@ namespace {
 
 using protocol::CommandId;
 
+constexpr uint64_t kScanCountMax = 65536;
+
 // Visits the keyspaces of context.db that may hold keys, in the order of the ranges given.
 template <class Visit>
 void for_each_keyspace(const Call& call, Visit&& visit) {
@@ -106,7 +108,8 @@ void scan(Call& call) {
   ScanOptions options;
   if (!parse_scan_options(call, options)) return;
   Cursor cursor = options.cursor;
-  const auto count = static_cast<uint64_t>(options.count);
+  // COUNT is a hint; a member that is busy for long would lose its lease (R13).
+  const auto count = std::min(static_cast<uint64_t>(options.count), kScanCountMax);
   std::vector<Entry*> looked_at;
   for (const auto& [first, last] : call.context.slots) {
     if (first > cursor.slot) cursor = {first, 0};

@@ -10,6 +10,7 @@
 #include "engine/copying.h"
 #include "engine/dispatch.h"
 #include "engine/store.h"
+#include "protocol/runs.h"
 
 namespace chainring::engine {
 namespace {
@@ -96,6 +97,22 @@ void Database::clear_slot(Slot slot) {
 }
 
 bool Database::free_some(size_t keys_max) { return state_->store.free_some(keys_max); }
+
+std::vector<protocol::SlotRange> Database::first_slots(std::span<const protocol::SlotRange> slots, uint8_t db,
+                                                       size_t keys_max) const {
+  CHECK(db < kDatabaseCount, "the caller judges SELECT");
+  std::vector<protocol::SlotRange> first_ones;
+  size_t keys = 0;
+  for (const auto& [first, last] : slots) {
+    for (uint32_t slot = first; slot <= last && slot < kSlotCount; ++slot) {
+      const Slot here = static_cast<Slot>(slot);
+      if (const Keyspace* keyspace = state_->store.keyspace(here, db)) keys += keyspace->table.size();
+      if (keys > keys_max && !first_ones.empty()) return first_ones;
+      protocol::append_run(first_ones, {here, here});
+    }
+  }
+  return first_ones;
+}
 
 KeyCounts Database::counts(std::span<const protocol::SlotRange> slots, uint8_t db) const {
   CHECK(db < kDatabaseCount, "the caller judges SELECT");

@@ -103,6 +103,10 @@ class Database {
   // kSlotCount, !cursor.at_end().
   size_t walk(Slot slot, CopyCursor& cursor, size_t keys_max, const std::function<void(std::string_view)>& visit) const;
 
+  // As many of the first of these slots as hold up to `keys_max` keys of the database together, one at least: what can
+  // be walked over in one turn. REQUIRES: the slots ascend, db < kDatabaseCount.
+  [[nodiscard]] std::vector<protocol::SlotRange> first_slots(std::span<const protocol::SlotRange> slots, uint8_t db,
+                                                             size_t keys_max) const;
   [[nodiscard]] KeyCounts counts(std::span<const protocol::SlotRange> slots, uint8_t db) const;
   [[nodiscard]] uint64_t memory_bytes() const;  // of keys, values and tables, by our own count
   // Of all keys, values, types and deadlines of the slot, whatever the order of insertion.

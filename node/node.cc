@@ -55,6 +55,7 @@ Status Node::start(Now now) {
 void Node::turn(Now now, std::span<const NetEvent> events) {
   now_ = now;
   clients_.begin_turn(now);
+  walk_on();
   for (const NetEvent& event : events) {
     on_event(event);
     if (finished_) return;
@@ -80,6 +81,7 @@ Micros Node::next_wake() const {
                           parked_.next_deadline(), locks_.next_tick()});
   for (const auto& [member, link] : links_) next = std::min(next, link->next_tick());
   if (copying_goes_on_) next = std::min(next, copy_rate_.next(now_.mono));
+  if (!walks_.empty()) next = std::min(next, serving() ? now_.mono : walks_.front().deadline());
   return freeing_goes_on_ || rules_check_.has_work() ? now_.mono : next;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +23,7 @@
 #include "node/copy_rate.h"
 #include "node/door.h"
 #include "node/held.h"
+#include "node/keys_walk.h"
 #include "node/lease.h"
 #include "node/lock_forward.h"
 #include "node/rules_check.h"
@@ -120,10 +122,13 @@ class Node final : public Process, private session::Backend, private HeldReplies
   };
   static constexpr session::Place kLocks = kSlotCount;  // the lock keyspace, beside the slots
   void request(const session::ClientRequest& request) override;
-  void client_gone(session::ClientId client) override { parked_.forget(client); }  // Clients ignores late replies
+  void client_gone(session::ClientId client) override;
   void info(std::string_view section, session::InfoWriter& out) override;
   [[nodiscard]] int64_t replicas() const override;
   void run_everywhere(const session::ClientRequest& request);
+  void begin_walk(const session::ClientRequest& request);
+  void walk_on();
+  bool walk_slice(KeysWalk& walk);
   void run_on_keys(const session::ClientRequest& request);
   void run_on_slot(const session::ClientRequest& request, Slot slot);
   void read_at_member(const session::ClientRequest& request, const Execution& execution);
@@ -186,8 +191,9 @@ class Node final : public Process, private session::Backend, private HeldReplies
 
   // Of clients.
   ParkedRequests parked_;
-  DoorState door_state_;     // of the end of the last turn, when the parked ones were looked at
-  bool door_moved_ = false;  // since then, when something was parked
+  std::deque<KeysWalk> walks_;  // of clients that are held, one for each at most
+  DoorState door_state_;        // of the end of the last turn, when the parked ones were looked at
+  bool door_moved_ = false;     // since then, when something was parked
   LockForward locks_;
   ConnId locks_conn_ = kNoConn;         // that locks_ sends on
   std::optional<Address> told_leader_;  // by an answer to one of locks_

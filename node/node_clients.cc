@@ -77,9 +77,47 @@ Execution Node::execution_for(const session::ClientRequest& request) const {
 
 void Node::run_everywhere(const session::ClientRequest& request) {
   if (door_closed_ || !serving()) return park(request, protocol::kNoSlot);
+  if (request.command->id == protocol::CommandId::keys) return begin_walk(request);
   Execution execution = execution_for(request);
   execution.scan_ends = true;
   store_.execute_over(store_.chains().headed(kAllSlots), execution);
+}
+
+// Clients ignores late replies.
+void Node::client_gone(session::ClientId client) {
+  parked_.forget(client);
+  std::erase_if(walks_, [client](const KeysWalk& walk) { return walk.ticket().client == client; });
+}
+
+void Node::begin_walk(const session::ClientRequest& request) {
+  KeysWalk walk(request.ticket, request.args[1], request.db, store_.chains().headed(kAllSlots), request_deadline());
+  if (walk_slice(walk)) return clients_.complete(walk.ticket(), walk.reply());
+  clients_.hold(walk.ticket().client);
+  walks_.push_back(std::move(walk));
+}
+
+// Whether that was the last slice. What has gone to another head meanwhile is left out, as KEYS promises nothing of it.
+bool Node::walk_slice(KeysWalk& walk) {
+  const std::vector<protocol::SlotRange> here = store_.chains().headed(walk.left());
+  if (here.empty()) return true;
+  const std::vector<protocol::SlotRange> slots = store_.slice(here, protocol::CommandId::keys, walk.db());
+  walk.add(store_.keys(slots, walk.pattern(), walk.db(), lease_.wall(now_.mono)), slots.back().last);
+  return walk.left().empty();
+}
+
+// One slice in each turn, whoever's; without a lease they wait.
+void Node::walk_on() {
+  if (walks_.empty()) return;
+  if (!serving() && now_.mono < walks_.front().deadline()) return;
+  KeysWalk walk = std::move(walks_.front());
+  walks_.pop_front();
+  if (serving()) {
+    if (!walk_slice(walk)) return walks_.push_back(std::move(walk));
+    clients_.complete(walk.ticket(), walk.reply());
+  } else {
+    clients_.complete(walk.ticket(), protocol::error_reply(kBetweenChains));
+  }
+  clients_.release(walk.ticket().client);
 }
 
 session::Placement Node::place_of(const protocol::CommandSpec& command, std::span<const std::string_view> args) const {

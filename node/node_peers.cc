@@ -241,7 +241,7 @@ void Node::on_slots_request(ConnId conn, std::string_view payload) {
   execution.resp = protocol::resp_of(request.flags);
   execution.now = lease_.wall(now_.mono);
   execution.to = to;
-  store_.execute_over(served, execution);
+  store_.execute_over(store_.slice(served, spec->id, request.db), execution);
 }
 
 void Node::answer(ConnId conn, uint64_t request, Slot slot, protocol::ReplyStatus status, std::string_view body) {

@@ -1,5 +1,7 @@
 #include "node/store.h"
 
+#include <array>
+
 #include "protocol/slot.h"
 
 namespace chainring::node {
@@ -164,6 +166,27 @@ bool Store::read(const Execution& execution, Millis margin) {
   CHECK(effects_.empty(), "a read of keys that have not expired changes nothing");
   reply_when(execution.slot, chains_.rests_on(execution.slot, key_hashes_), execution.to);
   return true;
+}
+
+std::vector<protocol::SlotRange> Store::slice(std::vector<protocol::SlotRange> slots, protocol::CommandId command,
+                                              uint8_t db) const {
+  if (command != protocol::CommandId::keys) return slots;
+  return database_->first_slots(slots, db, kKeysPerSlice);
+}
+
+std::string Store::keys(std::span<const protocol::SlotRange> slots, std::string_view pattern, uint8_t db, Millis now) {
+  constexpr std::string_view kName = "KEYS";
+  const std::array args = {kName, pattern};
+  std::string found;
+  protocol::ReplyWriter writer(found, protocol::RespVersion::resp2);  // what it writes is the same in both
+  engine::ExecContext context;
+  context.now = now;
+  context.db = db;
+  context.slots = slots;
+  effects_.clear();
+  database_->execute(*protocol::find_command(args), args, context, writer, effects_);
+  CHECK(effects_.empty(), "KEYS changes nothing");
+  return found;
 }
 
 void Store::execute_over(std::span<const protocol::SlotRange> slots, const Execution& execution) {

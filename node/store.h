@@ -73,6 +73,15 @@ class Store final : private ChainObserver {
   // chains().view(slot).active, the arity fits, Database::runs(command), and it only reads.
   [[nodiscard]] bool read(const Execution& execution, Millis margin);
 
+  // How many keys a turn may walk over for one cluster-wide command: some milliseconds' worth (R13).
+  static constexpr size_t kKeysPerSlice = 65536;
+  // The first of these slots that the command may be run over in one turn; all of them unless it walks over keys.
+  // REQUIRES: there is a database().
+  [[nodiscard]] std::vector<protocol::SlotRange> slice(std::vector<protocol::SlotRange> slots,
+                                                       protocol::CommandId command, uint8_t db) const;
+  // KEYS over these slots, as an array. REQUIRES: it heads all of them.
+  [[nodiscard]] std::string keys(std::span<const protocol::SlotRange> slots, std::string_view pattern, uint8_t db,
+                                 Millis now);
   // Runs a cluster-wide command over the given slots. REQUIRES: it heads all of them.
   void execute_over(std::span<const protocol::SlotRange> slots, const Execution& execution);
 

@@ -123,6 +123,14 @@ ReplyExtent::State ReplyScanner::scan_item(std::string_view input) {
 
 ReplyExtent measure_reply(std::string_view input) { return ReplyScanner().scan(input); }
 
+std::optional<int64_t> take_number(char type, std::string_view& reply) {
+  const size_t end = reply.find("\r\n");
+  if (end == std::string_view::npos || reply.front() != type) return std::nullopt;
+  const std::optional<int64_t> number = parse_int(reply.substr(1, end - 1));
+  if (number) reply.remove_prefix(end + 2);
+  return number;
+}
+
 namespace {
 
 using Kind = ReplyValue::Kind;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -123,6 +124,10 @@ class ReplyScanner {
 // The same for a reply of which all is there, or that is short. Called again and again for a long reply that
 // arrives in pieces it would take quadratic time: use a ReplyScanner there.
 [[nodiscard]] ReplyExtent measure_reply(std::string_view input);
+
+// Takes "<type><number>\r\n" off the front of a whole reply: an integer, or the header of an array, whose items remain.
+// Nothing is taken when it begins otherwise.
+[[nodiscard]] std::optional<int64_t> take_number(char type, std::string_view& reply);
 
 // A reply as a tree, for merging and for tests. Attributes ("|") are skipped.
 struct ReplyValue {

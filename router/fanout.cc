@@ -88,6 +88,8 @@ void Fanout::call_answered(SlotsCall& call, const protocol::SlotsReply& reply, s
   if (settled > 0) {
     may_have_run_ = true;
     take(body, settled);
+    // A node answers for as many slots as it can in a turn (R13): the next ones at once.
+    if (!answered() && asked_ != open_) return retry_.hasten(now);
   }
   if (!answered() && asked_ != open_ && retry_.due() == kNever) retry_.schedule(now);
 }

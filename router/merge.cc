@@ -14,15 +14,6 @@ constexpr std::string_view kSenseless = "-ERR a node's reply does not fit the co
 
 bool is_error(std::string_view reply) { return reply.starts_with('-') || reply.starts_with('!'); }
 
-// Takes "<type><number>\r\n" off the front of `reply`.
-std::optional<int64_t> take_number(char type, std::string_view& reply) {
-  const size_t end = reply.find("\r\n");
-  if (end == std::string_view::npos || reply.front() != type) return std::nullopt;
-  const std::optional<int64_t> number = parse_int(reply.substr(1, end - 1));
-  if (number) reply.remove_prefix(end + 2);
-  return number;
-}
-
 bool is_null(std::string_view reply) { return reply == "_\r\n" || reply == "$-1\r\n"; }
 
 }  // namespace
@@ -48,7 +39,7 @@ void SplitMerge::add(uint32_t leg, Ending ending, std::string_view reply) {
   if (kind_ == Kind::values) {
     replies_[leg] = reply;
   } else if (kind_ == Kind::sum) {
-    const std::optional<int64_t> count = take_number(':', reply);
+    const std::optional<int64_t> count = protocol::take_number(':', reply);
     if (!count) return fail(kSenseless);
     sum_ += *count;
   }
@@ -57,7 +48,7 @@ void SplitMerge::add(uint32_t leg, Ending ending, std::string_view reply) {
 bool SplitMerge::place_values(std::vector<std::string_view>& values) const {
   for (size_t leg = 0; leg < replies_.size(); ++leg) {
     std::string_view reply = replies_[leg];
-    const std::optional<int64_t> count = take_number('*', reply);
+    const std::optional<int64_t> count = protocol::take_number('*', reply);
     if (!count || *count != static_cast<int64_t>(keys_of_leg_[leg].size())) return false;
     for (const uint32_t key : keys_of_leg_[leg]) {
       const protocol::ReplyExtent extent = protocol::measure_reply(reply);
@@ -111,7 +102,7 @@ bool WideMerge::add(std::string_view reply, uint32_t slots, Random& random) {
     case Kind::concat:
       break;
   }
-  const std::optional<int64_t> count = take_number(kind_ == Kind::sum ? ':' : '*', reply);
+  const std::optional<int64_t> count = protocol::take_number(kind_ == Kind::sum ? ':' : '*', reply);
   if (!count || *count < 0) return fail(kSenseless);
   sum_ += static_cast<uint64_t>(*count);
   body_.append(reply);  // nothing, for integers

@@ -42,6 +42,23 @@ TEST_CASE("Database.deadline_of: of a key in its database, never for others") {
   CHECK(deadline_of("absent", 0) == kNoDeadline);
 }
 
+TEST_CASE("Database.first_slots: as many as hold so many keys, one at least") {
+  Session session;
+  for (const std::string_view key : {"{a}1", "{a}2", "{b}1", "{b}2", "{b}3"}) session.Run({"set", key, "1"});
+  const Slot b = protocol::slot_of("b"), a = protocol::slot_of("a");
+  REQUIRE(b < a);
+  using Ranges = std::vector<protocol::SlotRange>;
+  const Ranges all = {{0, kSlotCount - 1}};
+  const auto first = [&](size_t keys_max, uint8_t db = 0) { return session.database.first_slots(all, db, keys_max); };
+  CHECK(first(5) == all);
+  CHECK(first(4) == Ranges{{0, static_cast<Slot>(a - 1)}});
+  CHECK(first(2) == Ranges{{0, static_cast<Slot>(b - 1)}});
+  CHECK(first(0, 1) == all);
+  const Ranges both = {{b, b}, {a, a}};
+  CHECK(session.database.first_slots(both, 0, 2) == Ranges{{b, b}});
+  CHECK(session.database.first_slots(both, 0, 5) == both);
+}
+
 TEST_CASE("Database.keys_in: the keys of one slot and database, as many as were asked for") {
   Session session;
   const Slot slot = protocol::slot_of("t");

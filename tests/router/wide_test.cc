@@ -104,6 +104,19 @@ TEST_CASE("Router: slots that were not answered for are asked again, and only th
   CHECK(pair.rig.read(pair.client) == ":111\r\n");
 }
 
+TEST_CASE("Router: a node that answers for a part of its slots is asked for the next ones at once (R13)") {
+  Pair pair;
+  pair.rig.request(pair.client, {"KEYS", "*"});
+  pair.locks("*0\r\n");
+  pair.rig.answer(2, pair.call(2), "*0\r\n");
+  pair.rig.answer(1, pair.call(1), "*1\r\n$1\r\na\r\n", {{{0, 99}}});
+  pair.rig.advance(0);
+  const ArrivedCall next = pair.call(1);
+  CHECK(next.header.slots == std::vector<SlotRange>{{100, 8191}});
+  pair.rig.answer(1, next, "*1\r\n$1\r\nb\r\n");
+  CHECK(pair.rig.read(pair.client) == "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+}
+
 TEST_CASE("Router: slots that move are asked of their new head, and a late answer of the old one counts nothing") {
   Pair pair;
   pair.rig.request(pair.client, {"DBSIZE"});
