@@ -22,7 +22,7 @@ void LeaseBook::begin(const std::vector<Member>& members, Micros now) {
   aside_until_.clear();
   for (const Member& member : members) {
     if (member.gone()) continue;
-    ends_[member.listed.id] = now + 2 * lease_us_ + margin_us_;
+    ends_[member.listed.id] = now + lease_us_ + lease_us_ / 2 + margin_us_;
     held_since_[member.listed.id] = now;
   }
 }

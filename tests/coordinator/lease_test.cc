@@ -35,14 +35,16 @@ TEST_CASE("LeaseBook.lapsed: a member that was never granted a lease has none") 
 }
 
 TEST_CASE(
-    "LeaseBook.begin: a new leader counts everybody's lease as granted when it began to lead, and then waits one "
-    "more") {
+    "LeaseBook.begin: a new leader counts everybody's lease as granted when it began to lead, and then waits half "
+    "of one more") {
   RingFixture f(3);
   f.set_state(3, protocol::MemberState::gone);
   f.leases.begin(f.ring.members(), f.now);
   REQUIRE_FALSE(f.leases.lapsed(1, f.now + RingFixture::kLease));
-  REQUIRE(f.leases.lapsed(1, f.now + 2 * RingFixture::kLease + RingFixture::kMargin));
-  REQUIRE_FALSE(f.leases.lapsed(2, f.now + 2 * RingFixture::kLease));
+  const Micros end = f.now + RingFixture::kLease + RingFixture::kLease / 2 + RingFixture::kMargin;
+  REQUIRE(f.leases.ends(1) == end);
+  REQUIRE_FALSE(f.leases.lapsed(2, end - 1));
+  REQUIRE(f.leases.lapsed(2, end));
   REQUIRE(f.leases.lapsed(3, f.now));
 }
 
@@ -50,7 +52,7 @@ TEST_CASE("LeaseBook.begin: what an earlier leadership knew is forgotten") {
   RingFixture f(2);
   f.leases.grant(2, f.now + 10 * RingFixture::kLease);
   f.leases.begin(f.ring.members(), f.now);
-  REQUIRE(f.leases.ends(2) == f.now + 2 * RingFixture::kLease + RingFixture::kMargin);
+  REQUIRE(f.leases.ends(2) == f.now + RingFixture::kLease + RingFixture::kLease / 2 + RingFixture::kMargin);
 }
 
 TEST_CASE("may_be_granted: not while a stopped is owed for a change that names the member") {
