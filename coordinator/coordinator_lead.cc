@@ -218,12 +218,10 @@ void Coordinator::mind_the_gray() {
   if (!verdict) return;
   leases_.set_aside(verdict->member, verdict->until);
   look_again();
-  const Member* other =
-      verdict->other.is_router ? nullptr : state_.ring().member(static_cast<MemberId>(verdict->other.id));
-  log_.warning(concat("node ", state_.ring().member(verdict->member)->listed.name, " and ",
-                      other == nullptr ? std::string("a router") : concat("node ", other->listed.name),
-                      " do not reach each other: chains do without ",
-                      state_.ring().member(verdict->member)->listed.name, " for ",
+  const auto name_of_node = [&](uint64_t id) { return state_.ring().member(static_cast<MemberId>(id))->listed.name; };
+  const std::string who = name_of_node(verdict->member);
+  const std::string other = verdict->other.is_router ? "a router" : concat("node ", name_of_node(verdict->other.id));
+  log_.warning(concat("node ", who, " and ", other, " do not reach each other: chains do without ", who, " for ",
                       (verdict->until - now_.mono) / kMicrosPerSecond, " s"));
 }
 

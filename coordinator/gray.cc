@@ -56,45 +56,54 @@ std::vector<GrayBook::Link> GrayBook::links(const RingState& ring, const LeaseBo
   return links;
 }
 
-std::optional<GrayBook::Verdict> GrayBook::judge(const RingState& ring, const LeaseBook& leases, Micros now) {
-  if (accusations_.empty()) return std::nullopt;
-  for (const protocol::TableRange& range : ring.ranges()) {
-    const auto is_aside = [&](MemberId id) { return leases.set_aside(id, now); };
-    const bool some = std::any_of(range.chain.begin(), range.chain.end(), is_aside);
-    if (some && !std::all_of(range.chain.begin(), range.chain.end(), is_aside)) return std::nullopt;
-  }
-  const std::vector<Link> accused = links(ring, leases, now);
+// Whether somebody who was set aside is in a chain yet that others can serve.
+bool GrayBook::one_is_leaving(const RingState& ring, const LeaseBook& leases, Micros now) {
+  const auto is_aside = [&](MemberId id) { return leases.set_aside(id, now); };
+  return std::any_of(ring.ranges().begin(), ring.ranges().end(), [&](const protocol::TableRange& range) {
+    return std::any_of(range.chain.begin(), range.chain.end(), is_aside) &&
+           !std::all_of(range.chain.begin(), range.chain.end(), is_aside);
+  });
+}
+
+// The member that is on most of the accused links, among those that are their guilty ends.
+std::optional<GrayBook::Guilt> GrayBook::guiltiest(const std::vector<Link>& accused) {
   // By end: who is at the other end of its accused links.
   std::map<Accuser, std::set<Accuser>> others;
-  std::set<MemberId> accusers;
   for (const Link& link : accused) {
-    const Accuser whom{false, link.whom};
-    others[link.by].insert(whom);
-    others[whom].insert(link.by);
-    if (!link.by.is_router) accusers.insert(static_cast<MemberId>(link.by.id));
+    others[link.by].insert(end_of(link));
+    others[end_of(link)].insert(link.by);
   }
-  const Link* worst = nullptr;
-  Accuser end;
+  std::optional<Guilt> found;
   for (const Link& link : accused) {
-    const Accuser whom{false, link.whom};
+    const Accuser whom = end_of(link);
     const Accuser guilty = others[link.by].size() > others[whom].size() ? link.by : whom;
     if (guilty.is_router) continue;  // it is the router that reaches nobody
-    if (worst != nullptr && others[guilty].size() <= others[end].size()) continue;
-    worst = &link;
-    end = guilty;
+    if (found && others[guilty].size() <= others[found->end].size()) continue;
+    found = Guilt{guilty, guilty == whom ? link.by : whom};
   }
-  if (worst == nullptr) return std::nullopt;
-  const bool explains_all = std::all_of(accused.begin(), accused.end(), [&](const Link& link) {
-    return link.by == end || (!end.is_router && link.whom == static_cast<MemberId>(end.id));
-  });
-  const bool everybody_accuses = std::all_of(ring.members().begin(), ring.members().end(), [&](const Member& member) {
+  return found;
+}
+
+// Whether every member accuses somebody, and that not the same one: then it is nobody's fault.
+bool GrayBook::nobody_explains(const RingState& ring, const LeaseBook& leases, Micros now,
+                               const std::vector<Link>& accused, Accuser end) {
+  const bool explains_all = std::all_of(accused.begin(), accused.end(),
+                                        [&](const Link& link) { return link.by == end || end_of(link) == end; });
+  if (explains_all) return false;
+  return std::all_of(ring.members().begin(), ring.members().end(), [&](const Member& member) {
     const MemberId id = member.listed.id;
-    return member.gone() || leases.lapsed(id, now) || !ring.in_any_chain(id) || accusers.contains(id);
+    if (member.gone() || leases.lapsed(id, now) || !ring.in_any_chain(id)) return true;
+    return std::any_of(accused.begin(), accused.end(), [&](const Link& link) { return link.by == Accuser{false, id}; });
   });
-  if (everybody_accuses && !explains_all) return std::nullopt;
-  const auto member = static_cast<MemberId>(end.id);
-  const Accuser other = worst->by == end ? Accuser{false, worst->whom} : worst->by;
-  return Verdict{member, other, now + wait_for(ring.member(member)->listed.name, now)};
+}
+
+std::optional<GrayBook::Verdict> GrayBook::judge(const RingState& ring, const LeaseBook& leases, Micros now) {
+  if (accusations_.empty() || one_is_leaving(ring, leases, now)) return std::nullopt;
+  const std::vector<Link> accused = links(ring, leases, now);
+  const std::optional<Guilt> guilt = guiltiest(accused);
+  if (!guilt || nobody_explains(ring, leases, now, accused, guilt->end)) return std::nullopt;
+  const auto member = static_cast<MemberId>(guilt->end.id);
+  return Verdict{member, guilt->other, now + wait_for(ring.member(member)->listed.name, now)};
 }
 
 Micros GrayBook::wait_for(const std::string& name, Micros now) {

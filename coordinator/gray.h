@@ -62,10 +62,19 @@ class GrayBook {
     Accuser by;
     MemberId whom = kNoMember;
   };
+  struct Guilt {
+    Accuser end;
+    Accuser other;  // the other end of one of its links
+  };
   struct Wait {
     Micros length = 0;
     Micros ends = 0;
   };
+  [[nodiscard]] static Accuser end_of(const Link& link) { return {false, link.whom}; }
+  [[nodiscard]] static bool one_is_leaving(const RingState& ring, const LeaseBook& leases, Micros now);
+  [[nodiscard]] static std::optional<Guilt> guiltiest(const std::vector<Link>& accused);
+  [[nodiscard]] static bool nobody_explains(const RingState& ring, const LeaseBook& leases, Micros now,
+                                            const std::vector<Link>& accused, Accuser end);
   [[nodiscard]] std::vector<Link> links(const RingState& ring, const LeaseBook& leases, Micros now);
   [[nodiscard]] Micros wait_for(const std::string& name, Micros now);
 
