@@ -326,10 +326,14 @@ std::vector<ChainMessage> Chains::take_messages() {
 
 Chains::View Chains::view(Slot slot) const {
   const SlotState& state = slots_[slot];
-  return {state.epoch,    state.promised,
-          state.applied,  state.committed,
-          state.member,   state.member && state.predecessor == kNoMember,
-          state.active(), state.learning != nullptr};
+  View view{state.epoch,    state.promised,
+            state.applied,  state.committed,
+            state.member,   state.member && state.predecessor == kNoMember,
+            state.active(), state.learning != nullptr};
+  if (!state.uncommitted.empty()) {
+    view.newest_came_under = state.uncommitted[state.uncommitted.size() - 1].head.epoch;
+  }
+  return view;
 }
 
 }  // namespace chainring::node

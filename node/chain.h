@@ -169,8 +169,10 @@ class Chains {
     Sequence applied, committed;
     bool member, head, active;
     bool learning = false;
+    Epoch newest_came_under = 0;  // the epoch that the newest uncommitted record was taken under; 0: there is none
   };
   [[nodiscard]] View view(Slot slot) const;
+  [[nodiscard]] const SenderLog& senders(Slot slot) const { return slots_[slot].senders; }
 
  private:
   // A slot that is copied to us.

@@ -15,6 +15,14 @@ SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number) const {
   return {Verdict::fresh, nullptr};
 }
 
+bool SenderLog::covers(const SenderLog& other) const {
+  return std::all_of(other.senders_.begin(), other.senders_.end(), [this](const Sender& sender) {
+    return std::all_of(sender.answers.begin(), sender.answers.end(), [&](const Answer& answer) {
+      return !answer.recorded || find(sender.id, answer.number).verdict != Verdict::fresh;
+    });
+  });
+}
+
 SenderLog::Sender& SenderLog::sender_for_writing(Incarnation sender) {
   CHECK(sender != 0, "only numbered writes are remembered");
   const auto at =
@@ -88,8 +96,9 @@ std::vector<protocol::SenderRecord> SenderLog::records() const {
     record.sender = sender.id;
     record.answered_below = sender.answered_below;
     record.last = sender.last;
-    for (const Answer& answer : sender.answers)
-      record.answers.push_back({answer.number, answer.sequence, answer.reply});
+    for (const Answer& answer : sender.answers) {
+      if (answer.recorded) record.answers.push_back({answer.number, answer.sequence, answer.reply});
+    }
   }
   return records;
 }

@@ -52,9 +52,12 @@ class SenderLog {
   // Lifetime: until the next change.
   [[nodiscard]] std::vector<protocol::EarlierAnswer> take_unrecorded(Incarnation sender, uint64_t answered_below);
 
-  // The whole log, for a copy of the slot, and from one.
+  // All that is part of records, for a copy of the slot, and from one. What was only noted is this member's alone.
   [[nodiscard]] std::vector<protocol::SenderRecord> records() const;
   void restore(const std::vector<protocol::SenderRecord>& records);
+
+  // For checkers: whether this log settles every write that the other one has a recorded answer to.
+  [[nodiscard]] bool covers(const SenderLog& other) const;
 
   void clear() { senders_.clear(); }
   [[nodiscard]] size_t senders() const { return senders_.size(); }

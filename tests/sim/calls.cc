@@ -71,10 +71,6 @@ Calls::Calls(size_t client, Notebook& notebook, const Micros& world_time, Random
 
 Operation Calls::draw() {
   if (random_.percent(10)) return draw_for(kLockStrings[random_.below(kLockStrings.size())]);
-  return draw_data();
-}
-
-Operation Calls::draw_data() {
   static const std::vector<std::string> keys = data_keys();
   return draw_for(keys[random_.below(keys.size())]);
 }

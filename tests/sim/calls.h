@@ -52,7 +52,6 @@ class Calls {
 
   // An operation on one key, on any key or on this one. It is not noted yet.
   [[nodiscard]] Operation draw();
-  [[nodiscard]] Operation draw_data();  // on a key that is no lock
   [[nodiscard]] Operation draw_for(const std::string& key);
   [[nodiscard]] Operation make(Operation::Kind kind, std::string key);
   [[nodiscard]] static std::vector<std::string> words(const Operation& operation);

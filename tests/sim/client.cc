@@ -111,7 +111,7 @@ void Client::call_some() {
     } else if (choice < 40) {
       call_in_order();
     } else {
-      call(count == 1 ? calls_.draw() : calls_.draw_data());
+      call(calls_.draw());
     }
   }
 }

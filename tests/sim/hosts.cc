@@ -33,10 +33,17 @@ Hosts::Hosts(World& world, const Shape& shape, Notebook& notebook, const Micros&
     append_text(coordinator_list_, i == 0 ? "" : ",", "c", i + 1, "=127.0.0.1:", port_from(kCoordinatorPorts, i));
   }
   add_coordinators(shape);
-  add_nodes(shape);
-  add_routers(shape);
-  add_clients(shape, notebook, world_time);
-  add_node_clients(shape, notebook, world_time);
+  nodes_ = add_processes<node::Node>(
+      kNodeRole, {.prefix = "n", .first_port = kNodePorts, .count = shape.nodes, .has_own_clock = true});
+  routers_ = add_processes<router::Router>(
+      kRouterRole, {.prefix = "r", .first_port = kRouterPorts, .count = shape.routers, .has_own_clock = true});
+  clients_ = add_clients<Client>({.prefix = "client", .first_port = kClientPorts, .count = shape.clients},
+                                 {.routers = addresses_from(kRouterPorts, shape.routers)}, notebook, world_time);
+  node_clients_ = add_clients<NodeClient>({.prefix = "client",
+                                           .first_number = shape.clients + 1,
+                                           .first_port = port_from(kClientPorts, shape.clients),
+                                           .count = shape.node_clients},
+                                          {.nodes = addresses_from(kNodePorts, shape.nodes)}, notebook, world_time);
   add_operator(shape);
 }
 
@@ -48,71 +55,49 @@ Settings Hosts::settings(Role role, const std::string& name, uint16_t port) cons
   return settings;
 }
 
+template <class FactoryOf>
+std::vector<HostId> Hosts::add(const Row& row, FactoryOf&& factory_of) {
+  std::vector<HostId> added;
+  for (size_t i = 0; i < row.count; ++i) {
+    const std::string name = concat(row.prefix, row.first_number + i);
+    const uint16_t port = port_from(row.first_port, i);
+    const int32_t drift = row.has_own_clock ? usual_drift(world_.random()) : 0;
+    added.push_back(world_.add_host(name, port, factory_of(i, name, port), drift));
+  }
+  return added;
+}
+
 void Hosts::add_coordinators(const Shape& shape) {
-  for (size_t i = 0; i < shape.coordinators; ++i) {
-    disks_.push_back(std::make_unique<testing::SimDisk>());
-    Settings own = settings(kCoordinatorRole, concat("c", i + 1), port_from(kCoordinatorPorts, i));
+  const Row row = {.prefix = "c", .first_port = kCoordinatorPorts, .count = shape.coordinators, .has_own_clock = true};
+  coordinators_ = add(row, [&](size_t, const std::string& name, uint16_t port) {
+    testing::SimDisk* const disk = disks_.emplace_back(std::make_unique<testing::SimDisk>()).get();
+    Settings own = settings(kCoordinatorRole, name, port);
     must(own.set(Setting::initial_nodes, concat(shape.founders)));
-    must(own.set(Setting::snapshot_entries, "200"));
-    coordinators_.push_back(world_.add_host(
-        concat("c", i + 1), port_from(kCoordinatorPorts, i),
-        [own, disk = disks_.back().get()](Transport& transport, Random& random, Log& log) {
-          return std::make_unique<coordinator::Coordinator>(own, transport, *disk, random, log);
-        },
-        usual_drift(world_.random())));
-  }
+    must(own.set(Setting::snapshot_entries, concat(shape.snapshot_entries)));
+    return [own, disk](Transport& transport, Random& random, Log& log) {
+      return std::make_unique<coordinator::Coordinator>(own, transport, *disk, random, log);
+    };
+  });
 }
 
-void Hosts::add_nodes(const Shape& shape) {
-  for (size_t i = 0; i < shape.nodes; ++i) {
-    const Settings own = settings(kNodeRole, concat("n", i + 1), port_from(kNodePorts, i));
-    nodes_.push_back(world_.add_host(
-        concat("n", i + 1), port_from(kNodePorts, i),
-        [own](Transport& transport, Random& random, Log& log) {
-          return std::make_unique<node::Node>(own, transport, random, log);
-        },
-        usual_drift(world_.random())));
-  }
+template <class Runs>
+std::vector<HostId> Hosts::add_processes(Role role, const Row& row) {
+  return add(row, [&](size_t, const std::string& name, uint16_t port) {
+    return [own = settings(role, name, port)](Transport& transport, Random& random, Log& log) {
+      return std::make_unique<Runs>(own, transport, random, log);
+    };
+  });
 }
 
-void Hosts::add_routers(const Shape& shape) {
-  for (size_t i = 0; i < shape.routers; ++i) {
-    const Settings own = settings(kRouterRole, concat("r", i + 1), port_from(kRouterPorts, i));
-    routers_.push_back(world_.add_host(
-        concat("r", i + 1), port_from(kRouterPorts, i),
-        [own](Transport& transport, Random& random, Log& log) {
-          return std::make_unique<router::Router>(own, transport, random, log);
-        },
-        usual_drift(world_.random())));
-  }
-}
-
-void Hosts::add_clients(const Shape& shape, Notebook& notebook, const Micros& world_time) {
-  for (size_t i = 0; i < shape.clients; ++i) {
-    Client::Plan plan;
-    plan.id = i + 1;
-    plan.routers = addresses_from(kRouterPorts, shape.routers);
-    clients_.push_back(world_.add_host(
-        concat("client", i + 1), port_from(kClientPorts, i),
-        [plan, &notebook, &world_time](Transport& transport, Random& random, Log&) {
-          return std::make_unique<Client>(plan, notebook, world_time, transport, random);
-        },
-        0));
-  }
-}
-
-void Hosts::add_node_clients(const Shape& shape, Notebook& notebook, const Micros& world_time) {
-  for (size_t i = 0; i < shape.node_clients; ++i) {
-    NodeClient::Plan plan;
-    plan.id = shape.clients + i + 1;
-    plan.nodes = addresses_from(kNodePorts, shape.nodes);
-    node_clients_.push_back(world_.add_host(
-        concat("client", plan.id), port_from(kClientPorts, shape.clients + i),
-        [plan, &notebook, &world_time](Transport& transport, Random& random, Log&) {
-          return std::make_unique<NodeClient>(plan, notebook, world_time, transport, random);
-        },
-        0));
-  }
+template <class Runs>
+std::vector<HostId> Hosts::add_clients(const Row& row, typename Runs::Plan plan, Notebook& notebook,
+                                       const Micros& world_time) {
+  return add(row, [&](size_t i, const std::string&, uint16_t) {
+    plan.id = row.first_number + i;
+    return [plan, &notebook, &world_time](Transport& transport, Random& random, Log&) {
+      return std::make_unique<Runs>(plan, notebook, world_time, transport, random);
+    };
+  });
 }
 
 void Hosts::add_operator(const Shape& shape) {

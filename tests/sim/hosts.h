@@ -26,6 +26,7 @@ struct Shape {
   size_t routers = 2;
   size_t clients = 4;
   size_t node_clients = 2;  // that are connected to nodes
+  size_t snapshot_entries = 200;
 };
 
 class Hosts {
@@ -56,11 +57,23 @@ class Hosts {
   [[nodiscard]] testing::SimDisk& disk_of(HostId coordinator) const { return *disks_[coordinator]; }
 
  private:
+  // Hosts of one kind: "n1", "n2", ... on ports that follow each other.
+  struct Row {
+    std::string_view prefix;
+    size_t first_number = 1;
+    uint16_t first_port = 0;
+    size_t count = 0;
+    bool has_own_clock = false;  // which drifts; clients have the world's
+  };
+  // `factory_of(i, name, port)` makes the World::Factory of one.
+  template <class FactoryOf>
+  std::vector<HostId> add(const Row& row, FactoryOf&& factory_of);
   void add_coordinators(const Shape& shape);
-  void add_nodes(const Shape& shape);
-  void add_routers(const Shape& shape);
-  void add_clients(const Shape& shape, Notebook& notebook, const Micros& world_time);
-  void add_node_clients(const Shape& shape, Notebook& notebook, const Micros& world_time);
+  template <class Runs>
+  std::vector<HostId> add_processes(Role role, const Row& row);
+  template <class Runs>
+  std::vector<HostId> add_clients(const Row& row, typename Runs::Plan plan, Notebook& notebook,
+                                  const Micros& world_time);
   void add_operator(const Shape& shape);
   [[nodiscard]] Settings settings(Role role, const std::string& name, uint16_t port) const;
 

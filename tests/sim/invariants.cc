@@ -1,8 +1,10 @@
 #include "tests/sim/invariants.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
+#include "protocol/slot.h"
 #include "raft/raft.h"
 #include "ring/table.h"
 
@@ -10,15 +12,20 @@ namespace chainring::sim {
 namespace {
 
 constexpr uint64_t kWholeCheckEvery = 16384;  // turns
+constexpr raft::Index kStateCheckEvery = 8;   // entries
 
 bool same_view(const node::Chains::View& a, const node::Chains::View& b) {
-  return a.epoch == b.epoch && a.applied == b.applied && a.committed == b.committed && a.active == b.active;
+  return a.epoch == b.epoch && a.promised == b.promised && a.applied == b.applied && a.committed == b.committed &&
+         a.active == b.active && a.member == b.member;
 }
+
+// Whether the member has said that it stopped, and has not taken up the next epoch.
+bool has_stopped(const node::Chains::View& view) { return view.member && view.promised > view.epoch; }
 
 }  // namespace
 
 Invariants::Invariants(const World& world, const Hosts& hosts, std::vector<Slot> watched)
-    : world_(world), hosts_(hosts), watched_(std::move(watched)), seen_(hosts.end()) {
+    : world_(world), hosts_(hosts), watched_(std::move(watched)), seen_(hosts.end()), compared_(hosts.end()) {
   std::sort(watched_.begin(), watched_.end());
   watched_.erase(std::unique(watched_.begin(), watched_.end()), watched_.end());
 }
@@ -31,6 +38,7 @@ void Invariants::after_turn(HostId host) {
   if (!violation_.empty()) return;
   if (hosts_.is_coordinator(host)) {
     check_raft(host);
+    check_state(host);
     const coordinator::Coordinator* turned = hosts_.coordinator(host);
     if (turned->leads()) newest_term_ = std::max(newest_term_, turned->replica()->term());
   }
@@ -63,10 +71,27 @@ void Invariants::check_node(HostId host) {
   seen.views.resize(watched_.size());
   for (size_t i = 0; i < watched_.size(); ++i) {
     const node::Chains::View view = node->store().chains().view(watched_[i]);
-    if (!look_at_all && same_view(view, seen.views[i])) continue;
-    seen.views[i] = view;
+    const node::Chains::View before = std::exchange(seen.views[i], view);
+    if (!look_at_all && same_view(view, before)) continue;
+    if (!new_life) check_promise(host, watched_[i], before, view);
     check_slot(host, watched_[i], view);
   }
+}
+
+// A member that has stopped takes nothing of the epoch that it stopped in: neither effects nor acknowledgements. Only
+// what levels the new chain still comes, under the epoch that was promised (R15).
+void Invariants::check_promise(HostId host, Slot slot, const node::Chains::View& before,
+                               const node::Chains::View& view) {
+  if (view.active && view.newest_came_under != 0 && view.newest_came_under != view.epoch) {
+    return violate(concat("slot ", slot, ": ", world_.name(host), " has taken a record of epoch ",
+                          view.newest_came_under, " in epoch ", view.epoch));
+  }
+  if (!has_stopped(before) || !has_stopped(view) || before.epoch != view.epoch) return;
+  const bool took_a_record = view.applied > before.applied && view.newest_came_under <= view.epoch;
+  if (!took_a_record && view.committed == before.committed) return;
+  violate(concat("slot ", slot, ": ", world_.name(host), " has promised epoch ", before.promised, " at ",
+                 before.applied, ", ", before.committed, " of it committed, and comes to ", view.applied, ", ",
+                 view.committed, " of it committed, by epoch ", view.epoch));
 }
 
 void Invariants::check_all_slots() {
@@ -113,6 +138,16 @@ void Invariants::check_pair(HostId host, HostId other, Slot slot, const node::Ch
                    before.applied, " committed ", before.committed, ", behind it ", world_.name(first ? other : host),
                    " applied ", behind.applied));
   }
+  if (view.applied == their_view.applied) check_settled(host, other, slot);
+}
+
+// Who has applied as much knows as well what has run, so that a retry runs nowhere again (R20).
+void Invariants::check_settled(HostId host, HostId other, Slot slot) {
+  const node::SenderLog& ours = hosts_.node(host)->store().chains().senders(slot);
+  const node::SenderLog& theirs = hosts_.node(other)->store().chains().senders(slot);
+  if (ours.covers(theirs) && theirs.covers(ours)) return;
+  violate(concat("slot ", slot, ": ", world_.name(host), " and ", world_.name(other),
+                 " have applied as much, and do not know the same requests to have run"));
 }
 
 // Epochs of a slot only grow from version to version, so it is enough to compare a table with its neighbours.
@@ -153,6 +188,16 @@ void Invariants::check_lease(HostId host) {
     if (!leader->leases().lapsed(node.self(), world_.local_now(at).mono)) continue;
     violate(concat(world_.name(host), " holds a lease that ", world_.name(at), " counts as lapsed"));
   }
+}
+
+// Coordinators that have applied as much hold the same, whether from the log or from a snapshot (R28, R29).
+void Invariants::check_state(HostId host) {
+  const coordinator::Coordinator* turned = hosts_.coordinator(host);
+  const raft::Index applied = turned->replica()->founded() ? turned->replica()->applied() : 0;
+  if (applied % kStateCheckEvery != 0 || std::exchange(compared_[host], applied) == applied) return;
+  const uint64_t digest = protocol::key_hash(turned->state().snapshot());
+  if (states_.try_emplace(applied, digest).first->second == digest) return;
+  violate(concat(world_.name(host), " holds another state at entry ", applied, " than who has applied it before"));
 }
 
 const raft::Core* Invariants::core_at(HostId host) const {

@@ -2,9 +2,11 @@
 //
 // - prefix: for members i before j of a chain under one epoch, applied(i) >= applied(j) >= committed(i);
 // - one table for each version, and one chain for each slot and epoch;
+// - promise: who has said that it stopped takes no effect and no acknowledgement of the old epoch (R15);
 // - service: no two heads of a slot hold a lease, nor do members of two epochs of a slot (R15);
 // - lease: nobody holds one whom the coordinators' leader counts as lapsed (R4);
-// - Raft's own, by the checker of tests/raft.
+// - requests: members of a chain that have applied as much know the same requests to have run (R20);
+// - Raft's own, by the checker of tests/raft, and one state of all coordinators that have applied as much (R28).
 //
 // After a turn only what that turn can have changed is judged, for the slots that are watched; now and then all slots
 // are.
@@ -49,11 +51,14 @@ class Invariants {
   };
 
   void check_node(HostId host);
+  void check_promise(HostId host, Slot slot, const node::Chains::View& before, const node::Chains::View& view);
   void check_slot(HostId host, Slot slot, const node::Chains::View& view);
   void check_pair(HostId host, HostId other, Slot slot, const node::Chains::View& view);
+  void check_settled(HostId host, HostId other, Slot slot);
   void check_table(const protocol::TableMessage& table);
   void check_lease(HostId host);
   void check_raft(HostId host);
+  void check_state(HostId host);
   [[nodiscard]] const raft::Core* core_at(HostId host) const;  // nullptr before its group is founded
   [[nodiscard]] bool has_lease(HostId host, const node::Node& node) const;
   void violate(std::string what);
@@ -63,6 +68,8 @@ class Invariants {
   std::vector<Slot> watched_;
   std::vector<Seen> seen_;  // by host
   std::map<TableVersion, std::vector<protocol::TableRange>> tables_;
+  std::map<raft::Index, uint64_t> states_;  // of the coordinators, as digests
+  std::vector<raft::Index> compared_;       // by host: what it had applied when its state was compared
   raft::testing::Checker raft_;
   std::set<HostId> founded_;    // coordinators that were seen with a group
   raft::Term newest_term_ = 0;  // that anybody was seen to lead
