@@ -23,6 +23,7 @@ const std::vector<std::string> kOrdered = {"{order}first", "{order}second"};
 const std::vector<std::string> kTransient = {"brief0", "brief1"};
 const std::vector<std::string> kRuled = {"bull:queue:a", "bull:queue:b"};
 const std::vector<std::string> kLockStrings = {"lock:plain"};
+constexpr std::string_view kLockPrefix = "lock:";
 
 bool is_one_of(const std::vector<std::string>& keys, const std::string& key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
@@ -64,6 +65,24 @@ std::vector<Slot> slots_in_use() {
   slots.push_back(protocol::slot_of(kOrdered.front()));
   slots.push_back(protocol::slot_of_tag(kPlacementTag));
   return slots;
+}
+
+std::vector<Loss> losses_of(const std::string& key, const Notebook& notebook) {
+  if (key.starts_with(kLockPrefix)) return notebook.lost_locks;
+  std::vector<Loss> losses;
+  for (const SlotLoss& lost : notebook.lost_slots) {
+    const auto covers = [&](Slot slot) {
+      return std::any_of(lost.runs.begin(), lost.runs.end(),
+                         [slot](const protocol::SlotRange& run) { return run.first <= slot && slot <= run.last; });
+    };
+    // Where a ruled key was is the rules' to say, so it may have been lost with either slot.
+    const bool ruled = is_one_of(kRuled, key);
+    if (!covers(protocol::slot_of(key)) && !(ruled && covers(protocol::slot_of_tag(kPlacementTag)))) continue;
+    Loss loss = lost.when;
+    if (ruled) loss = {loss.called, kNever, false};
+    losses.push_back(loss);
+  }
+  return losses;
 }
 
 Calls::Calls(size_t client, Notebook& notebook, const Micros& world_time, Random& random)
@@ -140,6 +159,8 @@ std::vector<std::string> Calls::words(const Operation& operation) {
       return {"SET", operation.key, operation.argument, "PX", ttl};
     case Kind::pexpire:
       return {"PEXPIRE", operation.key, ttl};
+    case Kind::loss:
+      break;  // nobody calls it
   }
   return {};
 }
@@ -171,6 +192,7 @@ bool Calls::take(Operation& operation, const protocol::ReplyValue& reply) {
       break;
     case Kind::set:
     case Kind::set_px:
+    case Kind::loss:
       break;
   }
   return true;

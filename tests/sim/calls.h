@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "protocol/messages.h"
 #include "protocol/resp.h"
 #include "tests/sim/history.h"
 
@@ -28,11 +29,19 @@ inline constexpr std::string_view kPlacementTag = "queue";
 // hears of the leader's now and then only.
 inline constexpr Micros kExpirySkew = 600 * kMicrosPerMilli;
 
-// What all clients of a world write to. Times are the world's, not a process's.
+// Slots that were served again, empty, by an operator's word; a word that was refused names none.
+struct SlotLoss {
+  std::vector<protocol::SlotRange> runs;
+  Loss when;
+};
+
+// What all clients and operators of a world write to. Times are the world's, not a process's.
 struct Notebook {
   std::vector<Operation> operations;
   std::vector<Grant> grants;
   std::vector<OrderedRead> ordered_reads;
+  std::vector<SlotLoss> lost_slots;
+  std::vector<Loss> lost_locks;
   std::vector<std::string> complaints;  // replies that no client should ever see
   uint64_t calls = 0;                   // numbers them all, so that no two write the same value, in no life of a client
   uint64_t answered = 0;
@@ -45,6 +54,8 @@ struct Notebook {
 [[nodiscard]] std::vector<std::string> ordered_keys();  // two of one slot: clients count up the first, then the second
 [[nodiscard]] std::string draw_pair(Random& random);
 [[nodiscard]] std::vector<Slot> slots_in_use();
+// What befell a key of the notebook.
+[[nodiscard]] std::vector<Loss> losses_of(const std::string& key, const Notebook& notebook);
 
 class Calls {
  public:

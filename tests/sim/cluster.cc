@@ -11,6 +11,7 @@ namespace {
 constexpr Micros kFoundedWithin = 10 * kMicrosPerSecond;
 constexpr Micros kServedAgainWithin = 8 * kMicrosPerSecond;
 constexpr Micros kInPlaceWithin = 30 * kMicrosPerSecond;
+constexpr Micros kGroupWholeWithin = 20 * kMicrosPerSecond;
 constexpr Micros kAnsweredWithin = 10 * kMicrosPerSecond;
 constexpr Micros kLookEvery = 10 * kMicrosPerMilli;
 constexpr size_t kJudgeStatesMax = 200'000;
@@ -31,6 +32,7 @@ Cluster::Cluster(const ClusterPlan& plan)
     : plan_(plan),
       world_(plan.seed, plan.verbose),
       hosts_(world_, draw_shape(world_.random()), notebook_, world_time_),
+      caretaker_(hosts_, notebook_, world_time_),
       invariants_(world_, hosts_, slots_in_use()),
       sabotage_(world_, hosts_) {
   world_.after_turn = [this](HostId host) {
@@ -81,6 +83,7 @@ RunReport Cluster::run() {
   for (const HostId host : hosts_.clients()) world_.start(host);
   for (const HostId host : hosts_.node_clients()) world_.start(host);
   world_.start(hosts_.operator_host());
+  hosts_.the_operator()->follow(caretaker_);
   sabotage_.begin();
   run_for(plan_.faults_for);
   sabotage_.end();
@@ -89,6 +92,8 @@ RunReport Cluster::run() {
   const Micros healed = world_.now();
   wait(kServedAgainWithin, "faults stopped, and some slot is not served again", [this] { return all_served(); });
   report.served_after = world_.now() - healed;
+  wait(kGroupWholeWithin, "faults stopped, and a coordinator still has no vote",
+       [this] { return hosts_.group_is_whole(); });
   hosts_.the_operator()->retire();
   wait(kInPlaceWithin, "faults stopped, and the slots do not come to where they belong",
        [this] { return all_in_place(); });
@@ -111,6 +116,8 @@ RunReport Cluster::run() {
   report.answered = notebook_.answered;
   report.errors = notebook_.errors;
   report.grants = notebook_.grants.size();
+  report.coordinators_added = caretaker_.coordinators_added();
+  report.slots_given_up = caretaker_.slots_given_up();
   report.ring_changes = hosts_.the_operator()->granted();
   report.faults = world_.counts();
   return report;
@@ -207,13 +214,18 @@ std::string Cluster::difference() const {
 void Cluster::judge_histories(RunReport& report) {
   std::map<std::string, std::vector<Operation>> by_key;
   for (const Operation& operation : notebook_.operations) by_key[operation.key].push_back(operation);
+  const auto was_lost = [&](const std::string& key) { return !losses_of(key, notebook_).empty(); };
   for (const std::string& key : total_keys()) {
+    if (was_lost(key)) continue;
     // The last that happened was to read it.
     const int64_t total = parse_int(by_key[key].back().result.value_or("0")).value_or(0);
     if (const auto wrong = judge_total(by_key[key], total)) return violate(*wrong);
   }
-  if (const auto wrong = judge_order(notebook_.ordered_reads, by_key[ordered_keys().front()])) return violate(*wrong);
+  if (const std::string key = ordered_keys().front(); !was_lost(key)) {
+    if (const auto wrong = judge_order(notebook_.ordered_reads, by_key[key])) return violate(*wrong);
+  }
   for (auto& [key, operations] : by_key) {
+    for (const Loss& loss : losses_of(key, notebook_)) add_loss(key, loss, operations);
     const Verdict verdict = judge(std::move(operations), kJudgeStatesMax);
     if (verdict.gave_up) ++report.unjudged_keys;
     if (!verdict.linearizable) return violate(verdict.explanation);
@@ -221,6 +233,7 @@ void Cluster::judge_histories(RunReport& report) {
 }
 
 void Cluster::judge_locks() {
+  for (const Loss& loss : notebook_.lost_locks) add_loss(loss, notebook_.grants);
   if (const auto wrong = judge_grants(notebook_.grants)) violate(*wrong);
 }
 

@@ -65,6 +65,8 @@ struct Total {
     runs.grants += run.grants;
     runs.ring_changes.of_the_ring += run.ring_changes.of_the_ring;
     runs.ring_changes.of_placement_rules += run.ring_changes.of_placement_rules;
+    runs.coordinators_added += run.coordinators_added;
+    runs.slots_given_up += run.slots_given_up;
     runs.unjudged_keys += run.unjudged_keys;
     runs.faults.add(run.faults);
     cpu.push_back(millis);
@@ -80,7 +82,8 @@ std::string summary(const Total& total) {
   std::string text = concat(total.cpu.size(), " seeds: ", runs.operations, " operations, ", runs.answered, " answers, ",
                             runs.errors, " errors, ", runs.grants, " locks granted, ", runs.ring_changes.of_the_ring,
                             " changes of the ring, ", runs.ring_changes.of_placement_rules, " of placement rules, ",
-                            runs.unjudged_keys, " keys unjudged; milliseconds of CPU: median ",
+                            runs.coordinators_added, " coordinators replaced, ", runs.slots_given_up,
+                            " slots given up, ", runs.unjudged_keys, " keys unjudged; milliseconds of CPU: median ",
                             std::llround(total.cpu[middle]), ", most ", std::llround(total.cpu.back()),
                             "; served again after: median ", total.served_after[middle] / chainring::kMicrosPerMilli,
                             " ms, most ", total.served_after.back() / chainring::kMicrosPerMilli, " ms; faults:");

@@ -20,6 +20,7 @@ enum class Fault : uint8_t {
   node_slowed,         // each turn takes a hundred times as long
   coordinator_killed,  // unsynced writes are lost or torn
   coordinator_paused,
+  coordinator_disk_lost,  // and an empty one in its place
   disk_slowed,  // of a coordinator: each sync takes long
   link_cut,     // both ways
   link_cut_one_way,
@@ -36,7 +37,7 @@ inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::count_);
 
 inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames = {
     "stream broken",      "stream late",      "node killed",        "node ended",         "node paused",
-    "node stalled",       "node slowed",      "coordinator killed", "coordinator paused", "disk slowed",
+    "node stalled",       "node slowed",      "coordinator killed", "coordinator paused", "coordinator disk lost", "disk slowed",
     "link cut",           "link cut one way", "neighbours cut",     "host isolated",      "coordinators cut off",
     "wall clock stepped", "clock drifted",    "router killed",      "client killed"};
 

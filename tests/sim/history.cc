@@ -13,6 +13,9 @@ namespace {
 
 using Value = std::optional<std::string>;
 
+constexpr size_t kNobody = SIZE_MAX;                  // no client's number
+constexpr Micros kTriedFor = 4 * kMicrosPerSecond;  // a request, at the longest
+
 struct State {
   Value value;
   // When its time is over, by the clock of whoever judges that.
@@ -73,6 +76,9 @@ bool run(const Operation& op, State& state) {
       if (equal) state.set(op.argument);
       return fits;
     }
+    case Operation::Kind::loss:
+      state.set(std::nullopt);
+      return true;
   }
   return false;
 }
@@ -144,7 +150,7 @@ class Search {
 
 std::string describe(const Operation& op) {
   static constexpr std::string_view kNames[] = {"SET",      "GET", "INCR",   "GETDEL", "SET NX",
-                                                "SET IFEQ", "DEL", "SET PX", "PEXPIRE"};
+                                                "SET IFEQ", "DEL", "SET PX", "PEXPIRE", "loss"};
   std::string text = concat("  client ", op.client, " #", op.place, " ", kNames[static_cast<size_t>(op.kind)], " ",
                             op.argument, op.compare.empty() ? "" : " if ", op.compare, " [", op.called, " .. ");
   if (op.outcome == Operation::Outcome::returned) {
@@ -225,6 +231,33 @@ std::optional<std::string> find_two_holders(std::vector<Grant> grants) {
 }
 
 }  // namespace
+
+void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& operations) {
+  std::vector<Operation> again;
+  for (const Operation& op : operations) {
+    const bool open_then = op.called <= loss.returned && op.returned >= loss.called;
+    const bool given_up = op.outcome == Operation::Outcome::unknown && op.called + kTriedFor < loss.called;
+    if (!open_then || given_up || op.outcome == Operation::Outcome::refused || op.client == kNobody) continue;
+    again.push_back(op);
+    again.back().outcome = Operation::Outcome::unknown;
+    again.back().returned = kNever;
+  }
+  operations.insert(operations.end(), again.begin(), again.end());
+  Operation lost;
+  lost.key = key;
+  lost.client = kNobody;
+  lost.kind = Operation::Kind::loss;
+  lost.called = loss.called;
+  lost.returned = loss.returned;
+  lost.outcome = loss.certain ? Operation::Outcome::returned : Operation::Outcome::unknown;
+  operations.push_back(std::move(lost));
+}
+
+void add_loss(const Loss& loss, std::vector<Grant>& grants) {
+  for (Grant& grant : grants) {
+    if (grant.called <= loss.called) grant.given_back = std::min(grant.given_back, loss.called);
+  }
+}
 
 std::optional<std::string> judge_total(const std::vector<Operation>& operations, int64_t total) {
   int64_t acknowledged = 0, unknown = 0;

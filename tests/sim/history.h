@@ -15,7 +15,7 @@
 namespace chainring::sim {
 
 struct Operation {
-  enum class Kind { set, get, incr, getdel, set_nx, set_ifeq, del, set_px, pexpire };
+  enum class Kind { set, get, incr, getdel, set_nx, set_ifeq, del, set_px, pexpire, loss };
   enum class Outcome {
     returned,  // `result` is what the client got
     unknown,   // may have happened, at any time after the call
@@ -35,6 +35,17 @@ struct Operation {
   std::optional<std::string>
       result;  // the value for get and getdel; "1"/"0" for nx, ifeq, del, pexpire; the number for incr
 };
+
+// All that a slot or the lock keyspace held was lost at one moment of this time, and an operator has said so. With
+// `certain` it was, else perhaps.
+struct Loss {
+  Micros called = 0;
+  Micros returned = kNever;
+  bool certain = false;
+};
+// Tells the judge of it: the key is gone, and so is the knowledge of what has run: what was open meanwhile may have
+// happened before the loss as well as after it.
+void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& operations);
 
 // A lock that a client was told it has.
 struct Grant {
@@ -77,5 +88,7 @@ inline constexpr int32_t kDriftPpmMost = 20'000;
 // leader's clock, which may be fast), a token that was granted
 // twice, or one that is not above that of a grant which was known before it was asked for.
 [[nodiscard]] std::optional<std::string> judge_grants(std::vector<Grant> grants);
+// Locks that were granted before the loss are held no longer than until then. Their tokens still count.
+void add_loss(const Loss& loss, std::vector<Grant>& grants);
 
 }  // namespace chainring::sim

@@ -1,7 +1,10 @@
 #include "tests/sim/hosts.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/text.h"
+#include "raft/configuration.h"
 #include "router/router.h"
 
 namespace chainring::sim {
@@ -74,7 +77,8 @@ void Hosts::add_coordinators(const Shape& shape) {
     Settings own = settings(kCoordinatorRole, name, port);
     must(own.set(Setting::initial_nodes, concat(shape.founders)));
     must(own.set(Setting::snapshot_entries, concat(shape.snapshot_entries)));
-    return [own, disk](Transport& transport, Random& random, Log& log) {
+    return [own, disk, &founding = founding_](Transport& transport, Random& random, Log& log) mutable {
+      must(own.set(Setting::founding, founding));
       return std::make_unique<coordinator::Coordinator>(own, transport, *disk, random, log);
     };
   });
@@ -139,6 +143,18 @@ const coordinator::Coordinator* Hosts::leader() const {
     if (running != nullptr && running->leads()) return running;
   }
   return nullptr;
+}
+
+bool Hosts::group_is_whole() const {
+  return std::all_of(coordinators_.begin(), coordinators_.end(), [&](HostId host) {
+    const coordinator::Coordinator* one = coordinator(host);
+    if (one == nullptr || !one->replica()->founded()) return false;
+    const raft::Configuration& group = one->replica()->configuration();
+    return group.learners.empty() && group.voters.size() == coordinators_.size() &&
+           std::all_of(coordinators_.begin(), coordinators_.end(), [&](HostId other) {
+             return coordinator(other) != nullptr && raft::is_voter(group, coordinator(other)->disk_id());
+           });
+  });
 }
 
 }  // namespace chainring::sim

@@ -45,6 +45,8 @@ class Hosts {
   }
   [[nodiscard]] bool is_coordinator(HostId host) const { return host <= coordinators_.back(); }
 
+  [[nodiscard]] const std::string& name(HostId host) const { return world_.name(host); }
+
   // What runs there, nullptr while nothing does. REQUIRES: the host is one of that kind.
   [[nodiscard]] const node::Node* node(HostId host) const;
   [[nodiscard]] const coordinator::Coordinator* coordinator(HostId host) const;
@@ -54,6 +56,10 @@ class Hosts {
 
   [[nodiscard]] const node::Node* node_of(MemberId member) const;  // nullptr when it is down
   [[nodiscard]] const coordinator::Coordinator* leader() const;    // nullptr while nobody leads
+  // Whether all coordinators run and vote, as far as each of them knows.
+  [[nodiscard]] bool group_is_whole() const;
+  // Coordinators that start from now on with an empty disk wait until they are told what to found.
+  void let_coordinators_recover() { founding_ = "recover"; }
   [[nodiscard]] testing::SimDisk& disk_of(HostId coordinator) const { return *disks_[coordinator]; }
 
  private:
@@ -81,6 +87,7 @@ class Hosts {
   std::vector<HostId> coordinators_, nodes_, routers_, clients_,
       node_clients_;  // the coordinators come first of all hosts
   HostId operator_ = 0;
+  std::string founding_ = "new";
   std::vector<std::unique_ptr<testing::SimDisk>> disks_;  // by coordinator
   std::string coordinator_list_;
 };

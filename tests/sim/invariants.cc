@@ -209,8 +209,9 @@ const raft::Core* Invariants::core_at(HostId host) const {
 void Invariants::coordinator_started(HostId host) {
   const raft::Core* core = core_at(host);
   if (core == nullptr) return;
-  if (!founded_.contains(host)) return check_raft(host);
-  raft_.started(hosts_.coordinator(host)->disk_id(), *core);
+  const uint64_t disk = hosts_.coordinator(host)->disk_id();
+  if (!founded_.contains(disk)) return check_raft(host);
+  raft_.started(disk, *core);
 }
 
 void Invariants::coordinator_killed(HostId host) {
@@ -220,8 +221,9 @@ void Invariants::coordinator_killed(HostId host) {
 void Invariants::check_raft(HostId host) {
   const raft::Core* core = core_at(host);
   if (core == nullptr) return;
-  founded_.insert(host);
-  raft_.turned(hosts_.coordinator(host)->disk_id(), *core);
+  const uint64_t disk = hosts_.coordinator(host)->disk_id();
+  founded_.insert(disk);
+  raft_.turned(disk, *core);
   if (!raft_.ok()) violate(concat("Raft: ", raft_.violation()));
 }
 

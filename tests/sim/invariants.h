@@ -71,7 +71,7 @@ class Invariants {
   std::map<raft::Index, uint64_t> states_;  // of the coordinators, as digests
   std::vector<raft::Index> compared_;       // by host: what it had applied when its state was compared
   raft::testing::Checker raft_;
-  std::set<HostId> founded_;    // coordinators that were seen with a group
+  std::set<uint64_t> founded_;  // disks of coordinators that were seen with a group
   raft::Term newest_term_ = 0;  // that anybody was seen to lead
   uint64_t turns_ = 0;
   std::string violation_;

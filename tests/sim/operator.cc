@@ -7,6 +7,7 @@ namespace chainring::sim {
 namespace {
 
 constexpr Micros kDialAgain = 50 * kMicrosPerMilli;
+constexpr Micros kDutyAgain = 200 * kMicrosPerMilli;
 
 }  // namespace
 
@@ -35,6 +36,7 @@ void Operator::turn(Now now, std::span<const NetEvent> events) {
     if (event.conn != conn_) continue;
     if (event.kind == NetEvent::Kind::connected) up_ = true;
     if (event.kind == NetEvent::Kind::closed) {
+      lost();
       conn_ = kNoConn;
       dial_at_ = now.mono + kDialAgain;
     }
@@ -50,14 +52,24 @@ void Operator::turn(Now now, std::span<const NetEvent> events) {
     transport_.consume(conn_, extent.size);
     take(reply);
     waits_ = false;
-    ask_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.think_most)));
+    const Micros think_most = asked_ == Asked::duty ? kDutyAgain : plan_.think_most;
+    ask_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(think_most)));
   }
   if (up_ && !waits_ && now.mono >= ask_at_) ask();
 }
 
 void Operator::take(const protocol::ReplyValue& reply) {
-  if (reply.kind == protocol::ReplyValue::Kind::error || retired_) return;
-  ++(wishes_a_rule_ ? granted_.of_placement_rules : granted_.of_the_ring);
+  const bool is_error = reply.kind == protocol::ReplyValue::Kind::error;
+  if (asked_ == Asked::duty) {
+    const auto refused = reply.text.starts_with("ERR") ? Duties::Answer::refused : Duties::Answer::unknown;
+    return duties_->answered(is_error ? refused : Duties::Answer::granted);
+  }
+  if (is_error || retired_) return;
+  ++(asked_ == Asked::rule ? granted_.of_placement_rules : granted_.of_the_ring);
+}
+
+void Operator::lost() {
+  if (waits_ && asked_ == Asked::duty) duties_->answered(Duties::Answer::unknown);
 }
 
 // Refusals are part of the game: "in the ring already", "no change is under way".
@@ -76,8 +88,13 @@ std::vector<std::string> Operator::draw_wish() {
 }
 
 void Operator::ask() {
-  const std::vector<std::string> words = draw_wish();
-  wishes_a_rule_ = words[1] == "RULES";
+  std::vector<std::string> words = duties_ == nullptr ? std::vector<std::string>() : duties_->next();
+  if (!words.empty()) {
+    asked_ = Asked::duty;
+  } else {
+    words = draw_wish();
+    asked_ = words[1] == "RULES" ? Asked::rule : Asked::ring;
+  }
   const std::vector<std::string_view> views(words.begin(), words.end());
   if (std::string* out = transport_.output(conn_)) protocol::append_request(*out, views);
   waits_ = true;

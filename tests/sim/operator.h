@@ -1,4 +1,5 @@
-// A simulated operator: asks the cluster, through its router, to change the ring now and then.
+// A simulated operator: asks the cluster, through its router, to change the ring now and then, and does first what has
+// to be done.
 //
 // Thread-safety: none.
 #pragma once
@@ -13,6 +14,17 @@
 #include "protocol/resp.h"
 
 namespace chainring::sim {
+
+// What an operator who watches logs and status has to ask for. Thread-safety: none.
+class Duties {
+ public:
+  virtual ~Duties() = default;
+  // The command that is asked for next, and counts as sent; empty: nothing has to be done.
+  [[nodiscard]] virtual std::vector<std::string> next() = 0;
+  // What came back to the last one: granted, refused, or nobody knows.
+  enum class Answer { granted, refused, unknown };
+  virtual void answered(Answer answer) = 0;
+};
 
 class Operator final : public Process {
  public:
@@ -37,7 +49,9 @@ class Operator final : public Process {
   };
   [[nodiscard]] const Granted& granted() const { return granted_; }
 
-  // From now on it asks for nothing but that paused moves go on.
+  // REQUIRES: `duties` outlives the operator.
+  void follow(Duties& duties) { duties_ = &duties; }
+  // From now on it asks for nothing but its duties, and that paused moves go on.
   void retire() { retired_ = true; }
 
  private:
@@ -45,6 +59,7 @@ class Operator final : public Process {
   void ask();
   [[nodiscard]] std::vector<std::string> draw_wish();
   void take(const protocol::ReplyValue& reply);
+  void lost();
 
   Plan plan_;
   Transport& transport_;
@@ -53,7 +68,8 @@ class Operator final : public Process {
   bool up_ = false;
   bool waits_ = false;
   bool retired_ = false;
-  bool wishes_a_rule_ = false;  // what it asks for now
+  Duties* duties_ = nullptr;
+  enum class Asked { ring, rule, duty } asked_ = Asked::ring;
   Granted granted_;
   Micros dial_at_ = 0;
   Micros ask_at_ = 0;

@@ -51,6 +51,7 @@ const std::vector<Sabotage::Kind>& Sabotage::kinds() {
       {Fault::node_slowed, 4, &Sabotage::slow_node},
       {Fault::coordinator_killed, 15, &Sabotage::kill_coordinator},
       {Fault::coordinator_paused, 6, &Sabotage::pause_coordinator},
+      {Fault::coordinator_disk_lost, 6, &Sabotage::lose_disk},
       {Fault::disk_slowed, 4, &Sabotage::slow_disk},
       {Fault::link_cut, 6, &Sabotage::cut_link},
       {Fault::link_cut_one_way, 6, &Sabotage::cut_link_one_way},
@@ -261,6 +262,16 @@ bool Sabotage::pause_coordinator() {
   const HostId coordinator = any(hosts_.coordinators());
   world_.pause(coordinator, up_to(kFaultMost));
   return world_.running(coordinator);
+}
+
+// One at a time: what a group of three has committed may be on two disks only.
+bool Sabotage::lose_disk() {
+  const HostId victim = any(hosts_.coordinators());
+  if (hosts_.coordinators().size() < 3 || !hosts_.group_is_whole()) return false;
+  world_.kill(victim);
+  hosts_.disk_of(victim).wipe();
+  restart_later(victim);
+  return true;
 }
 
 bool Sabotage::slow_disk() {

@@ -51,6 +51,7 @@ class Sabotage {
   [[nodiscard]] bool slow_node();
   [[nodiscard]] bool kill_coordinator();
   [[nodiscard]] bool pause_coordinator();
+  [[nodiscard]] bool lose_disk();
   [[nodiscard]] bool slow_disk();
   [[nodiscard]] bool cut_link();
   [[nodiscard]] bool cut_link_one_way();

@@ -157,6 +157,11 @@ void SimDisk::crash_keeping(uint64_t unsynced_bytes) {
   restart();
 }
 
+void SimDisk::wipe() {
+  durable_names_.clear();
+  restart();
+}
+
 void SimDisk::restart() {
   unsynced_names_.clear();
   names_ = durable_names_;

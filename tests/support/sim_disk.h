@@ -33,6 +33,9 @@ class SimDisk final : public Disk {
   // The same, keeping every name and exactly so many unsynced bytes of each file.
   void crash_keeping(uint64_t unsynced_bytes);
 
+  // The disk was exchanged for an empty one: files that are open are dead from now on.
+  void wipe();
+
   // The next sync of a file, after `syncs` that succeed, fails.
   void fail_sync_after(uint64_t syncs) { failing_sync_ = syncs_ + syncs; }
   // After so many more changes (appends, syncs, names) everything fails, the append among them half done; until
