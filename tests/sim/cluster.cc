@@ -34,7 +34,12 @@ Cluster::Cluster(const ClusterPlan& plan)
       hosts_(world_, draw_shape(world_.random()), notebook_, world_time_),
       caretaker_(hosts_, notebook_, world_time_),
       invariants_(world_, hosts_, slots_in_use()),
-      sabotage_(world_, hosts_) {
+      sabotage_(world_, hosts_),
+      rescuer_(hosts_.add_rescuer([this] {
+        notebook_.lost_locks.back().returned = world_time_;
+        notebook_.lost_locks.back().certain = true;
+      })) {
+  sabotage_.on_coordinators_lost = [this] { coordinators_lost(); };
   world_.after_turn = [this](HostId host) {
     if (hosts_.is_node(host)) sabotage_.note_turn(host);
     invariants_.after_turn(host);
@@ -56,6 +61,13 @@ Cluster::Cluster(const ClusterPlan& plan)
 
 void Cluster::violate(std::string what) {
   if (violation_.empty()) violation_ = std::move(what);
+}
+
+void Cluster::coordinators_lost() {
+  notebook_.lost_locks.push_back({.called = world_time_});
+  invariants_.group_lost();
+  hosts_.let_coordinators_recover();
+  world_.start(rescuer_);
 }
 
 void Cluster::run_for(Micros length) {

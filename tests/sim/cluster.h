@@ -52,6 +52,7 @@ class Cluster {
   [[nodiscard]] std::string misplaced() const;   // what all_in_place() misses
   [[nodiscard]] std::string difference() const;  // between copies; empty for none
   [[nodiscard]] bool all_answered() const;
+  void coordinators_lost();
   void judge_histories(RunReport& report);
   void judge_locks();
   void violate(std::string what);
@@ -64,6 +65,7 @@ class Cluster {
   Caretaker caretaker_;
   Invariants invariants_;
   Sabotage sabotage_;
+  HostId rescuer_;
   std::string violation_;
 };
 

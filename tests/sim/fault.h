@@ -27,6 +27,8 @@ enum class Fault : uint8_t {
   neighbours_cut,        // two members that follow each other in a chain
   host_isolated,         // from everybody
   coordinators_cut_off,  // all nodes from all coordinators, for two seconds
+  chain_lost,            // all members of a chain are killed
+  coordinators_lost,     // all of them, with their disks
   wall_clock_stepped,
   clock_drifted,  // a monotonic clock runs at another rate, as far as is allowed
   router_killed,
@@ -39,6 +41,7 @@ inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames = {
     "stream broken",      "stream late",      "node killed",        "node ended",         "node paused",
     "node stalled",       "node slowed",      "coordinator killed", "coordinator paused", "coordinator disk lost", "disk slowed",
     "link cut",           "link cut one way", "neighbours cut",     "host isolated",      "coordinators cut off",
+    "chain lost", "coordinators lost",
     "wall clock stepped", "clock drifted",    "router killed",      "client killed"};
 
 class FaultCounts {

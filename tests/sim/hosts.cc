@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "raft/configuration.h"
 #include "router/router.h"
+#include "tests/sim/rescuer.h"
 
 namespace chainring::sim {
 namespace {
@@ -15,6 +16,7 @@ constexpr uint16_t kNodePorts = 7401;
 constexpr uint16_t kCoordinatorPorts = 7301;
 constexpr uint16_t kClientPorts = 9000;
 constexpr uint16_t kOperatorPort = 8999;
+constexpr uint16_t kRescuerPort = 8998;
 constexpr int32_t kUsualDriftPpm = 50;
 
 void must(const Status& status) { CHECK(status.ok(), "the simulator's settings are valid"); }
@@ -112,6 +114,20 @@ void Hosts::add_operator(const Shape& shape) {
       "operator", kOperatorPort,
       [plan](Transport& transport, Random& random, Log&) {
         return std::make_unique<Operator>(plan, transport, random);
+      },
+      0);
+}
+
+HostId Hosts::add_rescuer(std::function<void()> founded) {
+  Rescuer::Plan plan;
+  plan.nodes = addresses_from(kNodePorts, nodes_.size());
+  plan.coordinators = addresses_from(kCoordinatorPorts, coordinators_.size());
+  plan.lives = [this](size_t node) { return world_.running(nodes_[node]); };
+  plan.founded = std::move(founded);
+  return world_.add_host(
+      "rescuer", kRescuerPort,
+      [plan](Transport& transport, Random& random, Log&) {
+        return std::make_unique<Rescuer>(plan, transport, random);
       },
       0);
 }

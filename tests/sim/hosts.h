@@ -4,8 +4,10 @@
 // Thread-safety: none. The world and the notebook are not owned and outlive it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/settings.h"
@@ -40,6 +42,8 @@ class Hosts {
   [[nodiscard]] const std::vector<HostId>& node_clients() const { return node_clients_; }
   [[nodiscard]] HostId operator_host() const { return operator_; }
   [[nodiscard]] HostId end() const { return operator_ + 1; }  // hosts are numbered from 0
+  // Behind the others: it runs only when a cluster has lost its coordinators. `founded` is called when it has again.
+  [[nodiscard]] HostId add_rescuer(std::function<void()> founded);
   [[nodiscard]] bool is_node(HostId host) const {
     return !nodes_.empty() && nodes_[0] <= host && host <= nodes_.back();
   }

@@ -35,6 +35,8 @@ class Invariants {
   void coordinator_started(HostId host);
   void coordinator_killed(HostId host);
   void check_all_slots();
+  // All coordinators and their disks are gone; what comes is another group.
+  void group_lost();
 
   // The first thing that did not hold; empty when all did.
   [[nodiscard]] const std::string& violation() const { return violation_; }

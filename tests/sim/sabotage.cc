@@ -58,6 +58,8 @@ const std::vector<Sabotage::Kind>& Sabotage::kinds() {
       {Fault::neighbours_cut, 5, &Sabotage::cut_neighbours},
       {Fault::host_isolated, 4, &Sabotage::isolate_host},
       {Fault::coordinators_cut_off, 2, &Sabotage::cut_off_coordinators},
+      {Fault::chain_lost, 1, &Sabotage::lose_chain},
+      {Fault::coordinators_lost, 1, &Sabotage::lose_coordinators},
       {Fault::wall_clock_stepped, 4, &Sabotage::step_wall_clock},
       {Fault::clock_drifted, 4, &Sabotage::drift_clock},
       {Fault::router_killed, 5, &Sabotage::kill_router},
@@ -169,11 +171,16 @@ bool Sabotage::may_lose(HostId victim) const {
 // A lapse alone loses nothing: the last member of a chain is waited for. But whoever lapses before a dead member has
 // lapsed makes the dead one the last.
 bool Sabotage::may_disturb(HostId victim) const {
+  const std::vector<MemberId> all = alive();
+  return holds_in_all_tables([&](const Ranges& ranges) { return name_only(ranges, all); }) || may_lose(victim);
+}
+
+std::vector<MemberId> Sabotage::alive() const {
   std::vector<MemberId> alive;
   for (const HostId host : hosts_.nodes()) {
     if (hosts_.node(host) != nullptr) alive.push_back(hosts_.node(host)->self());
   }
-  return holds_in_all_tables([&](const Ranges& ranges) { return name_only(ranges, alive); }) || may_lose(victim);
+  return alive;
 }
 
 bool Sabotage::may_disturb_all(const std::vector<HostId>& hosts) const {
@@ -203,11 +210,15 @@ HostId Sabotage::any(const std::vector<HostId>& hosts) { return hosts[world_.ran
 bool Sabotage::kill_node() {
   const HostId victim = any(hosts_.nodes());
   if (!world_.running(victim) || !may_lose(victim)) return false;
-  world_.kill(victim);
-  asked_to_end_.erase(victim);
-  standings_[victim] = Standing();  // its next life is another, empty member
-  restart_later(victim);
+  kill(victim);
   return true;
+}
+
+void Sabotage::kill(HostId node) {
+  world_.kill(node);
+  asked_to_end_.erase(node);
+  standings_[node] = Standing();  // its next life is another, empty member
+  restart_later(node);
 }
 
 bool Sabotage::end_node() {
@@ -268,10 +279,14 @@ bool Sabotage::pause_coordinator() {
 bool Sabotage::lose_disk() {
   const HostId victim = any(hosts_.coordinators());
   if (hosts_.coordinators().size() < 3 || !hosts_.group_is_whole()) return false;
-  world_.kill(victim);
-  hosts_.disk_of(victim).wipe();
-  restart_later(victim);
+  lose_disk_of(victim);
   return true;
+}
+
+void Sabotage::lose_disk_of(HostId coordinator) {
+  world_.kill(coordinator);
+  hosts_.disk_of(coordinator).wipe();
+  restart_later(coordinator);
 }
 
 bool Sabotage::slow_disk() {
@@ -355,6 +370,31 @@ bool Sabotage::cut_off_coordinators() {
     disturb(node, kCutOff);
   }
   return true;
+}
+
+// ---- disasters -----------------------------------------------------------------------------------------------------
+
+bool Sabotage::lose_chain() {
+  const coordinator::Coordinator* leader = hosts_.leader();
+  if (lost_a_chain_ || leader == nullptr || leader->state().ring().ranges().empty()) return false;
+  const std::vector<Slot> slots = slots_in_use();
+  const Slot slot = slots[world_.random().below(slots.size())];
+  const std::vector<MemberId> chain = leader->state().ring().range_of(slot).chain;
+  for (const HostId host : hosts_.nodes()) {
+    if (hosts_.node(host) != nullptr && ring::contains(chain, hosts_.node(host)->self())) kill(host);
+  }
+  return lost_a_chain_ = true;
+}
+
+// Only the locks are lost with them, so no slot may be lost already.
+bool Sabotage::lose_coordinators() {
+  const std::vector<MemberId> all = alive();
+  if (lost_coordinators_ || !holds_in_all_tables([&](const Ranges& ranges) { return keep_one(ranges, all); })) {
+    return false;
+  }
+  for (const HostId coordinator : hosts_.coordinators()) lose_disk_of(coordinator);
+  on_coordinators_lost();
+  return lost_coordinators_ = true;
 }
 
 // ---- clocks, routers, clients --------------------------------------------------------------------------------------

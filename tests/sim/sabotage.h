@@ -1,5 +1,6 @@
 // Faults at random: what befalls a simulated cluster while it is tried. None of them may cost more than a pause, so no
-// node is killed or ended that is the last healthy member of a chain.
+// node is killed or ended that is the last healthy member of a chain; but for two disasters, of which each comes at most
+// once in a run: all members of a chain die, all coordinators lose their disks. These need an operator.
 //
 // Thread-safety: none. World and hosts are not owned and outlive it.
 #pragma once
@@ -25,6 +26,9 @@ class Sabotage {
   void end();
 
   void note_turn(HostId node);  // after each turn of a node
+
+  // All coordinators have been killed and their disks are empty; they start again within a second.
+  std::function<void()> on_coordinators_lost;
   // A process ended by itself; true when it was asked to, and then another life of it follows.
   [[nodiscard]] bool ended_as_asked(HostId host);
 
@@ -58,6 +62,8 @@ class Sabotage {
   [[nodiscard]] bool cut_neighbours();
   [[nodiscard]] bool isolate_host();
   [[nodiscard]] bool cut_off_coordinators();
+  [[nodiscard]] bool lose_chain();
+  [[nodiscard]] bool lose_coordinators();
   [[nodiscard]] bool step_wall_clock();
   [[nodiscard]] bool drift_clock();
   [[nodiscard]] bool kill_router();
@@ -77,11 +83,16 @@ class Sabotage {
   [[nodiscard]] bool holds_in_all_tables(
       const std::function<bool(const std::vector<protocol::TableRange>&)>& holds) const;
   [[nodiscard]] bool healthy(HostId node) const;
+  void kill(HostId node);
+  void lose_disk_of(HostId coordinator);
+  [[nodiscard]] std::vector<MemberId> alive() const;  // members that run
   [[nodiscard]] Micros disk_time(HostId coordinator);
 
   World& world_;
   const Hosts& hosts_;
   bool on_ = false;
+  bool lost_a_chain_ = false;
+  bool lost_coordinators_ = false;
   std::set<HostId> asked_to_end_;
   std::vector<Standing> standings_;  // by host
   std::vector<uint64_t> syncs_;      // by coordinator: those that its turns have paid for
