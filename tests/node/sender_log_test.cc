@@ -45,3 +45,26 @@ TEST_CASE("SenderLog: a sender's answers are bounded, and what was dropped is ne
   CHECK(log.find(9, 1).verdict == Verdict::expired);
   CHECK(log.find(9, 2).verdict == Verdict::known);
 }
+
+TEST_CASE("SenderLog.records: a copy settles what is part of records, and nothing that was only noted") {
+  SenderLog head;
+  head.record(9, 1, 1, 10, "a");
+  head.note(9, 2, 1, 10, "b");
+  SenderLog copy;
+  copy.restore(head.records());
+  CHECK(copy.find(9, 1).verdict == Verdict::known);
+  CHECK(copy.find(9, 2).verdict == Verdict::fresh);
+  CHECK(copy.covers(head));
+  CHECK(head.take_unrecorded(9, 1).size() == 1);
+  CHECK_FALSE(copy.covers(head));
+}
+
+TEST_CASE("SenderLog.covers: what a sender calls answered needs not be known") {
+  SenderLog one, other;
+  one.record(9, 1, 1, 10, "a");
+  CHECK(one.covers(other));
+  CHECK_FALSE(other.covers(one));
+  other.record(9, 2, 2, 11, "b");
+  CHECK(other.covers(one));
+  CHECK_FALSE(one.covers(other));
+}

@@ -46,8 +46,8 @@ std::vector<std::string> Caretaker::serve_empty() {
   std::set<std::string> gone;
   for (const protocol::TableRange& range : ring.ranges()) {
     const std::vector<MemberId>& holders = coordinator::basis(range);
-    const bool one_runs = std::any_of(holders.begin(), holders.end(),
-                                      [&](MemberId holder) { return hosts_.node_of(holder) != nullptr; });
+    const bool one_runs =
+        std::any_of(holders.begin(), holders.end(), [&](MemberId holder) { return hosts_.node_of(holder) != nullptr; });
     if (one_runs) continue;
     protocol::append_run(loss.runs, {range.first, range.last});
     for (const MemberId id : holders) {

@@ -21,8 +21,8 @@ enum class Fault : uint8_t {
   coordinator_killed,  // unsynced writes are lost or torn
   coordinator_paused,
   coordinator_disk_lost,  // and an empty one in its place
-  disk_slowed,  // of a coordinator: each sync takes long
-  link_cut,     // both ways
+  disk_slowed,            // of a coordinator: each sync takes long
+  link_cut,               // both ways
   link_cut_one_way,
   neighbours_cut,        // two members that follow each other in a chain
   host_isolated,         // from everybody
@@ -38,11 +38,11 @@ enum class Fault : uint8_t {
 inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::count_);
 
 inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames = {
-    "stream broken",      "stream late",      "node killed",        "node ended",         "node paused",
-    "node stalled",       "node slowed",      "coordinator killed", "coordinator paused", "coordinator disk lost", "disk slowed",
-    "link cut",           "link cut one way", "neighbours cut",     "host isolated",      "coordinators cut off",
-    "chain lost", "coordinators lost",
-    "wall clock stepped", "clock drifted",    "router killed",      "client killed"};
+    "stream broken",        "stream late",  "node killed",        "node ended",         "node paused",
+    "node stalled",         "node slowed",  "coordinator killed", "coordinator paused", "coordinator disk lost",
+    "disk slowed",          "link cut",     "link cut one way",   "neighbours cut",     "host isolated",
+    "coordinators cut off", "chain lost",   "coordinators lost",  "wall clock stepped", "clock drifted",
+    "router killed",        "client killed"};
 
 class FaultCounts {
  public:

@@ -13,7 +13,7 @@ namespace {
 
 using Value = std::optional<std::string>;
 
-constexpr size_t kNobody = SIZE_MAX;                  // no client's number
+constexpr size_t kNobody = SIZE_MAX;                // no client's number
 constexpr Micros kTriedFor = 4 * kMicrosPerSecond;  // a request, at the longest
 
 struct State {
@@ -149,7 +149,7 @@ class Search {
 };
 
 std::string describe(const Operation& op) {
-  static constexpr std::string_view kNames[] = {"SET",      "GET", "INCR",   "GETDEL", "SET NX",
+  static constexpr std::string_view kNames[] = {"SET",      "GET", "INCR",   "GETDEL",  "SET NX",
                                                 "SET IFEQ", "DEL", "SET PX", "PEXPIRE", "loss"};
   std::string text = concat("  client ", op.client, " #", op.place, " ", kNames[static_cast<size_t>(op.kind)], " ",
                             op.argument, op.compare.empty() ? "" : " if ", op.compare, " [", op.called, " .. ");

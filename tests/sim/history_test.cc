@@ -50,6 +50,12 @@ Grant grant(std::string owner, int64_t token, Micros called, Micros returned, Mi
           .given_back = given_back};
 }
 
+// The key is lost at some moment between 50 and 60.
+bool fine_after_loss(std::vector<Operation> operations) {
+  add_loss("k", {50, 60, true}, operations);
+  return fine(std::move(operations));
+}
+
 }  // namespace
 
 TEST_CASE("judge: a plain history is linearizable") {
@@ -170,4 +176,42 @@ TEST_CASE("judge_order: what was sent behind may not have happened before what w
   refused[1].outcome = Operation::Outcome::refused;
   CHECK_FALSE(judge_order({{1, 2}}, refused));
   CHECK(judge_order({{1, 3}}, refused));
+}
+
+TEST_CASE("add_loss: what was there is gone after a loss that an operator has told of, and not before") {
+  const auto written = op(1, Kind::set, 1, 2, "a");
+  CHECK(fine_after_loss({written, op(2, Kind::get, 40, 45, "", "a"), op(2, Kind::get, 70, 75, "", std::nullopt)}));
+  CHECK(fine_after_loss({written, op(2, Kind::get, 52, 55, "", "a")}));
+  CHECK(fine_after_loss({written, op(2, Kind::get, 52, 55, "", std::nullopt)}));
+  CHECK_FALSE(fine_after_loss({written, op(2, Kind::get, 40, 45, "", std::nullopt)}));
+  CHECK_FALSE(fine_after_loss({written, op(2, Kind::get, 70, 75, "", "a")}));
+  CHECK_FALSE(fine_after_loss({written, op(1, Kind::set, 61, 65, "b"), op(2, Kind::get, 70, 75, "", std::nullopt)}));
+}
+
+TEST_CASE("add_loss: what was open then may have happened before it and again behind it") {
+  const auto open = op(1, Kind::incr, 40, 70, "", "1");
+  CHECK(fine_after_loss({open, op(2, Kind::get, 45, 48, "", "1"), op(2, Kind::get, 80, 85, "", "1")}));
+  const auto answered = op(1, Kind::incr, 40, 45, "", "1");
+  CHECK_FALSE(fine_after_loss({answered, op(2, Kind::get, 80, 85, "", "1")}));
+  auto refused = open;
+  refused.outcome = Operation::Outcome::refused;
+  CHECK_FALSE(fine_after_loss({refused, op(2, Kind::get, 80, 85, "", "1")}));
+}
+
+TEST_CASE("add_loss: of a loss that is not certain either may be") {
+  std::vector<Operation> kept = {op(1, Kind::set, 1, 2, "a"), op(2, Kind::get, 70, 75, "", "a")};
+  std::vector<Operation> gone = {op(1, Kind::set, 1, 2, "a"), op(2, Kind::get, 70, 75, "", std::nullopt)};
+  for (auto* history : {&kept, &gone}) {
+    add_loss("k", {50, kNever, false}, *history);
+    CHECK(fine(*history));
+  }
+}
+
+TEST_CASE("add_loss: a lock is held no longer than until it was lost, and its token still counts") {
+  std::vector<Grant> grants = {grant("x", 7, 10, 20, kNever), grant("y", 8, 60, 70, kNever)};
+  CHECK(judge_grants(grants));
+  add_loss({50, 60, true}, grants);
+  CHECK_FALSE(judge_grants(grants));
+  grants[1].token = 7;
+  CHECK(judge_grants(grants));
 }

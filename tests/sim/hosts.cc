@@ -126,9 +126,7 @@ HostId Hosts::add_rescuer(std::function<void()> founded) {
   plan.founded = std::move(founded);
   return world_.add_host(
       "rescuer", kRescuerPort,
-      [plan](Transport& transport, Random& random, Log&) {
-        return std::make_unique<Rescuer>(plan, transport, random);
-      },
+      [plan](Transport& transport, Random& random, Log&) { return std::make_unique<Rescuer>(plan, transport, random); },
       0);
 }
 

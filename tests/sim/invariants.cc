@@ -180,8 +180,8 @@ void Invariants::check_table(const protocol::TableMessage& table) {
 }
 
 // The leader counts a lease from when it granted it, the node from when it asked: so the node's is over first. Whoever
-// has been deposed and does not know it yet counts what it likes: it can commit nothing. Nor does who has yet to be told
-// what to found.
+// has been deposed and does not know it yet counts what it likes: it can commit nothing. Nor does who has yet to be
+// told what to found.
 void Invariants::check_lease(HostId host) {
   const node::Node& node = *hosts_.node(host);
   for (const HostId at : hosts_.coordinators()) {

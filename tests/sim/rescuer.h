@@ -20,8 +20,8 @@ class Rescuer final : public Process {
   struct Plan {
     std::vector<Address> nodes;
     std::vector<Address> coordinators;
-    std::function<bool(size_t)> lives;  // whether that node has a process
-    std::function<void()> founded;      // called once
+    std::function<bool(size_t)> lives;   // whether that node has a process
+    std::function<void()> founded;       // called once
     Micros patience = kMicrosPerSecond;  // then it hangs up and dials again
   };
   Rescuer(Plan plan, Transport& transport, Random& random)

@@ -1,6 +1,6 @@
 // Faults at random: what befalls a simulated cluster while it is tried. None of them may cost more than a pause, so no
-// node is killed or ended that is the last healthy member of a chain; but for two disasters, of which each comes at most
-// once in a run: all members of a chain die, all coordinators lose their disks. These need an operator.
+// node is killed or ended that is the last healthy member of a chain; but for two disasters, of which each comes at
+// most once in a run: all members of a chain die, all coordinators lose their disks. These need an operator.
 //
 // Thread-safety: none. World and hosts are not owned and outlive it.
 #pragma once
