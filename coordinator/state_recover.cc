@@ -38,9 +38,15 @@ void RingState::apply(const RecoverEntry& entry) {
     append_run(runs, range.first, range.last, basis(range));
     range.goal.clear();
   }
+  // A node that has come back as another incarnation has the place of the one before, also when the chains still name
+  // both.
   for (Member& member : members_) {
-    const bool goes = member.gone() || member.listed.state == MemberState::leaving;
-    member.placed = !goes && wanted.contains(member.listed.id);
+    const auto holds_its_place = [&](const Member& same) {
+      return same.listed.name == member.listed.name && same.listed.state != MemberState::leaving &&
+             wanted.contains(same.listed.id);
+    };
+    const bool goes = member.gone() || member.listed.state == MemberState::leaving || superseded(member);
+    member.placed = !goes && std::any_of(members_.begin(), members_.end(), holds_its_place);
   }
   intend(runs, false, false);
   ++wishes_;  // where slots belong is reckoned anew

@@ -170,6 +170,25 @@ TEST_CASE("RingState.apply: who is not there after the recovery is left out when
   REQUIRE_FALSE(plan.intention->from_empty);
 }
 
+TEST_CASE(
+    "RingState.apply: of a node that the chains name twice, the later incarnation alone has the place (R1, R31)") {
+  Lost lost;
+  lost.ring.apply(register_entry("n1", 500));
+  const MemberId later = lost.ring.find(500)->listed.id;
+  lost.intend({{100, kSlotCount - 1, {2, later}}}, false);
+  RingState ring = recovered(*weigh({lost.of(2), lost.of(later)}));
+  REQUIRE_FALSE(ring.member(1)->placed);
+  REQUIRE(ring.member(later)->placed);
+  REQUIRE(ring.placed_count() == 3);  // n1, n2, n3
+
+  // Registered, and not named by any chain yet.
+  Lost early;
+  early.ring.apply(register_entry("n1", 500));
+  ring = recovered(*weigh({early.of(2)}));
+  REQUIRE_FALSE(ring.member(1)->placed);
+  REQUIRE(ring.find(500)->placed);
+}
+
 TEST_CASE("State.apply: tokens of a recovered generation are greater than all before (R26)") {
   State before, after;
   Lost lost;

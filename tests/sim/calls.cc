@@ -71,15 +71,12 @@ std::vector<Loss> losses_of(const std::string& key, const Notebook& notebook) {
   if (key.starts_with(kLockPrefix)) return notebook.lost_locks;
   std::vector<Loss> losses;
   for (const SlotLoss& lost : notebook.lost_slots) {
-    const auto covers = [&](Slot slot) {
-      return std::any_of(lost.runs.begin(), lost.runs.end(),
-                         [slot](const protocol::SlotRange& run) { return run.first <= slot && slot <= run.last; });
-    };
     // Where a ruled key was is the rules' to say, so it may have been lost with either slot.
     const bool ruled = is_one_of(kRuled, key);
-    if (!covers(protocol::slot_of(key)) && !(ruled && covers(protocol::slot_of_tag(kPlacementTag)))) continue;
+    const bool with_rule = ruled && lost.slots.test(protocol::slot_of_tag(kPlacementTag));
+    if (!lost.slots.test(protocol::slot_of(key)) && !with_rule) continue;
     Loss loss = lost.when;
-    if (ruled) loss = {loss.called, kNever, false};
+    if (ruled) loss.certain = false;
     losses.push_back(loss);
   }
   return losses;

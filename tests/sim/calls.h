@@ -8,6 +8,7 @@
 // Thread-safety: none.
 #pragma once
 
+#include <bitset>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,6 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/time.h"
-#include "protocol/messages.h"
 #include "protocol/resp.h"
 #include "tests/sim/history.h"
 
@@ -29,9 +29,9 @@ inline constexpr std::string_view kPlacementTag = "queue";
 // hears of the leader's now and then only.
 inline constexpr Micros kExpirySkew = 600 * kMicrosPerMilli;
 
-// Slots that were served again, empty, by an operator's word; a word that was refused names none.
+// Slots that are served again, empty, by an operator's word.
 struct SlotLoss {
-  std::vector<protocol::SlotRange> runs;
+  std::bitset<kSlotCount> slots;
   Loss when;
 };
 

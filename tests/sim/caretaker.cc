@@ -11,22 +11,9 @@ namespace chainring::sim {
 
 std::vector<std::string> Caretaker::next() {
   if (hosts_.leader() == nullptr) return {};
+  look();
   std::vector<std::string> words = add_coordinator();
   return words.empty() ? serve_empty() : words;
-}
-
-void Caretaker::answered(Answer answer) {
-  const std::optional<size_t> asked = std::exchange(loss_, std::nullopt);
-  if (!asked) {
-    if (answer == Answer::granted) ++coordinators_added_;
-    return;
-  }
-  SlotLoss& loss = notebook_.lost_slots[*asked];
-  if (answer == Answer::refused) loss.runs.clear();
-  if (answer != Answer::granted) return;
-  loss.when.returned = world_time_;
-  loss.when.certain = true;
-  for (const protocol::SlotRange& run : loss.runs) slots_given_up_ += run.last - run.first + 1u;
 }
 
 std::vector<std::string> Caretaker::add_coordinator() const {
@@ -39,30 +26,51 @@ std::vector<std::string> Caretaker::add_coordinator() const {
   return {};
 }
 
-// The slots that nobody who runs holds. Who is listed as absent there is declared gone: its process has ended.
-std::vector<std::string> Caretaker::serve_empty() {
-  const coordinator::RingState& ring = hosts_.leader()->state().ring();
-  SlotLoss loss;
-  std::set<std::string> gone;
-  for (const protocol::TableRange& range : ring.ranges()) {
+Caretaker::Slots Caretaker::orphans() const {
+  Slots orphans;
+  for (const protocol::TableRange& range : hosts_.leader()->state().ring().ranges()) {
     const std::vector<MemberId>& holders = coordinator::basis(range);
     const bool one_runs =
         std::any_of(holders.begin(), holders.end(), [&](MemberId holder) { return hosts_.node_of(holder) != nullptr; });
-    if (one_runs) continue;
-    protocol::append_run(loss.runs, {range.first, range.last});
-    for (const MemberId id : holders) {
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) orphans.set(slot, !one_runs);
+  }
+  return orphans;
+}
+
+void Caretaker::look() {
+  if (hosts_.leader() == nullptr) return;
+  const Slots lost = orphans();
+  for (SlotLoss& loss : notebook_.lost_slots) {
+    if (loss.when.certain || (loss.slots & lost).any()) continue;
+    loss.when.returned = world_time_;
+    loss.when.certain = true;
+  }
+}
+
+// Who is listed as absent there is declared gone: its process has ended.
+std::vector<std::string> Caretaker::serve_empty() {
+  const coordinator::RingState& ring = hosts_.leader()->state().ring();
+  Slots fresh = orphans();
+  if (fresh.none()) return {};
+  std::vector<protocol::SlotRange> runs;
+  std::set<std::string> gone;
+  for (uint32_t at = 0; at < kSlotCount; ++at) {
+    if (!fresh.test(at)) continue;
+    const auto slot = static_cast<Slot>(at);
+    protocol::append_run(runs, {slot, slot});
+    for (const MemberId id : coordinator::basis(ring.range_of(slot))) {
       const coordinator::Member* holder = ring.member(id);
       if (holder != nullptr && !holder->gone()) gone.insert(holder->listed.name);
     }
   }
-  if (loss.runs.empty()) return {};
   std::vector<std::string> words = {"RING", "SERVE-EMPTY"};
-  for (const protocol::SlotRange& run : loss.runs) words.push_back(concat(run.first, "-", run.last));
+  for (const protocol::SlotRange& run : runs) words.push_back(concat(run.first, "-", run.last));
   if (!gone.empty()) words.emplace_back("GONE");
   words.insert(words.end(), gone.begin(), gone.end());
-  loss.when.called = world_time_;
-  loss_ = notebook_.lost_slots.size();
-  notebook_.lost_slots.push_back(std::move(loss));
+  for (const SlotLoss& loss : notebook_.lost_slots) {
+    if (!loss.when.certain) fresh &= ~loss.slots;  // asked for before
+  }
+  if (fresh.any()) notebook_.lost_slots.push_back({fresh, {.called = world_time_}});
   return words;
 }
 

@@ -6,7 +6,7 @@
 // Thread-safety: none. Hosts, notebook and the world's time are not owned and outlive it.
 #pragma once
 
-#include <optional>
+#include <bitset>
 #include <string>
 #include <vector>
 
@@ -22,21 +22,18 @@ class Caretaker final : public Duties {
       : hosts_(hosts), notebook_(notebook), world_time_(world_time) {}
 
   [[nodiscard]] std::vector<std::string> next() override;
-  void answered(Answer answer) override;
-
-  [[nodiscard]] uint64_t coordinators_added() const { return coordinators_added_; }
-  [[nodiscard]] uint64_t slots_given_up() const { return slots_given_up_; }
+  // Notes which of the slots that were given up are served again. Call it once more at the end.
+  void look();
 
  private:
+  using Slots = std::bitset<kSlotCount>;
   [[nodiscard]] std::vector<std::string> add_coordinator() const;
   [[nodiscard]] std::vector<std::string> serve_empty();
+  [[nodiscard]] Slots orphans() const;  // slots that nobody who runs holds
 
   const Hosts& hosts_;
   Notebook& notebook_;
   const Micros& world_time_;
-  std::optional<size_t> loss_;  // of the notebook, that was asked for
-  uint64_t coordinators_added_ = 0;
-  uint64_t slots_given_up_ = 0;
 };
 
 }  // namespace chainring::sim

@@ -120,6 +120,7 @@ RunReport Cluster::run() {
   if (!violation_.empty()) append_text(violation_, "; ", difference());
   if (violation_.empty()) invariants_.check_all_slots();
   if (violation_.empty()) violation_ = invariants_.violation();
+  caretaker_.look();
   if (violation_.empty()) judge_histories(report);
   if (violation_.empty()) judge_locks();
   if (violation_.empty() && !notebook_.complaints.empty()) violate(notebook_.complaints.front());
@@ -128,8 +129,6 @@ RunReport Cluster::run() {
   report.answered = notebook_.answered;
   report.errors = notebook_.errors;
   report.grants = notebook_.grants.size();
-  report.coordinators_added = caretaker_.coordinators_added();
-  report.slots_given_up = caretaker_.slots_given_up();
   report.ring_changes = hosts_.the_operator()->granted();
   report.faults = world_.counts();
   return report;

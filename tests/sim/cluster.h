@@ -30,8 +30,6 @@ struct RunReport {
   uint64_t errors = 0;
   uint64_t grants = 0;
   Operator::Granted ring_changes;
-  uint64_t coordinators_added = 0;  // in the place of those whose disk was lost
-  uint64_t slots_given_up = 0;
   uint64_t unjudged_keys = 0;  // the search for a linearization was cut off
   FaultCounts faults;
   Micros served_after = 0;  // from the end of the faults until every slot was served again

@@ -65,8 +65,7 @@ struct Total {
     runs.grants += run.grants;
     runs.ring_changes.of_the_ring += run.ring_changes.of_the_ring;
     runs.ring_changes.of_placement_rules += run.ring_changes.of_placement_rules;
-    runs.coordinators_added += run.coordinators_added;
-    runs.slots_given_up += run.slots_given_up;
+    runs.ring_changes.of_duty += run.ring_changes.of_duty;
     runs.unjudged_keys += run.unjudged_keys;
     runs.faults.add(run.faults);
     cpu.push_back(millis);
@@ -79,14 +78,14 @@ struct Total {
 std::string summary(const Total& total) {
   const sim::RunReport& runs = total.runs;
   const size_t middle = total.cpu.size() / 2;
-  std::string text = concat(total.cpu.size(), " seeds: ", runs.operations, " operations, ", runs.answered, " answers, ",
-                            runs.errors, " errors, ", runs.grants, " locks granted, ", runs.ring_changes.of_the_ring,
-                            " changes of the ring, ", runs.ring_changes.of_placement_rules, " of placement rules, ",
-                            runs.coordinators_added, " coordinators replaced, ", runs.slots_given_up,
-                            " slots given up, ", runs.unjudged_keys, " keys unjudged; milliseconds of CPU: median ",
-                            std::llround(total.cpu[middle]), ", most ", std::llround(total.cpu.back()),
-                            "; served again after: median ", total.served_after[middle] / chainring::kMicrosPerMilli,
-                            " ms, most ", total.served_after.back() / chainring::kMicrosPerMilli, " ms; faults:");
+  std::string text =
+      concat(total.cpu.size(), " seeds: ", runs.operations, " operations, ", runs.answered, " answers, ", runs.errors,
+             " errors, ", runs.grants, " locks granted, ", runs.ring_changes.of_the_ring, " changes of the ring, ",
+             runs.ring_changes.of_placement_rules, " of placement rules, ", runs.ring_changes.of_duty,
+             " after losses, ", runs.unjudged_keys, " keys unjudged; milliseconds of CPU: median ",
+             std::llround(total.cpu[middle]), ", most ", std::llround(total.cpu.back()),
+             "; served again after: median ", total.served_after[middle] / chainring::kMicrosPerMilli, " ms, most ",
+             total.served_after.back() / chainring::kMicrosPerMilli, " ms; faults:");
   for (size_t kind = 0; kind < sim::kFaultKinds; ++kind) {
     append_text(text, kind == 0 ? " " : ", ", runs.faults.of(kind), " ", sim::kFaultNames[kind]);
   }

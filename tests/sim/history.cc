@@ -93,7 +93,11 @@ class Search {
       gave_up_ = true;
       return true;
     }
-    if (!seen_.insert(signature()).second) return false;
+    Micros now = 0;  // at the earliest: the last call of what has happened
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      if (done_[i]) now = std::max(now, ops_[i].called);
+    }
+    if (!seen_.insert(signature(now)).second) return false;
     Micros bound = kNever;  // nothing called after the earliest return of an open operation can come before it
     bool open = false;
     for (size_t i = 0; i < ops_.size(); ++i) {
@@ -103,7 +107,7 @@ class Search {
     }
     if (!open) return true;
     for (size_t i = 0; i < ops_.size(); ++i) {
-      if (done_[i] || ops_[i].called > bound || !is_first_of_client(i)) continue;
+      if (done_[i] || ops_[i].called > bound || ops_[i].happened_by < now || !is_first_of_client(i)) continue;
       // The key's time may have come before it: a delete at no moment that is known better.
       if (state_.ends_least <= ops_[i].returned && go_on_with(i, State())) return true;
       if (state_.ends_most >= ops_[i].called && go_on_with(i, state_)) return true;
@@ -132,9 +136,9 @@ class Search {
     }
     return true;
   }
-  [[nodiscard]] std::string signature() const {
+  [[nodiscard]] std::string signature(Micros now) const {
     std::string text;
-    for (const bool done : done_) text.push_back(done ? '1' : '0');
+    for (size_t i = 0; i < ops_.size(); ++i) text.push_back(done_[i] || ops_[i].happened_by < now ? '1' : '0');
     text.append(state_.value ? *state_.value : "(none)");
     if (state_.ends_least != kNever) append_text(text, " ", state_.ends_least, " ", state_.ends_most);
     return text;
@@ -237,10 +241,13 @@ void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& 
   for (const Operation& op : operations) {
     const bool open_then = op.called <= loss.returned && op.returned >= loss.called;
     const bool given_up = op.outcome == Operation::Outcome::unknown && op.called + kTriedFor < loss.called;
-    if (!open_then || given_up || op.outcome == Operation::Outcome::refused || op.client == kNobody) continue;
-    again.push_back(op);
-    again.back().outcome = Operation::Outcome::unknown;
-    again.back().returned = kNever;
+    const bool leaves_nothing = op.outcome == Operation::Outcome::refused || op.kind == Operation::Kind::get;
+    if (!open_then || given_up || leaves_nothing || op.client == kNobody) continue;
+    Operation& before = again.emplace_back(op);
+    before.client = kNobody;
+    before.outcome = Operation::Outcome::unknown;
+    before.returned = kNever;
+    before.happened_by = loss.returned;
   }
   operations.insert(operations.end(), again.begin(), again.end());
   Operation lost;

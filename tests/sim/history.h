@@ -31,6 +31,7 @@ struct Operation {
   Micros ttl_most = 0;   // and after so long it must be
   Micros called = 0;
   Micros returned = kNever;
+  Micros happened_by = kNever;  // of unknown outcome: later than that it has not happened
   Outcome outcome = Outcome::unknown;
   std::optional<std::string>
       result;  // the value for get and getdel; "1"/"0" for nx, ifeq, del, pexpire; the number for incr

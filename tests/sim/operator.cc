@@ -36,7 +36,6 @@ void Operator::turn(Now now, std::span<const NetEvent> events) {
     if (event.conn != conn_) continue;
     if (event.kind == NetEvent::Kind::connected) up_ = true;
     if (event.kind == NetEvent::Kind::closed) {
-      lost();
       conn_ = kNoConn;
       dial_at_ = now.mono + kDialAgain;
     }
@@ -52,24 +51,14 @@ void Operator::turn(Now now, std::span<const NetEvent> events) {
     transport_.consume(conn_, extent.size);
     take(reply);
     waits_ = false;
-    const Micros think_most = asked_ == Asked::duty ? kDutyAgain : plan_.think_most;
+    const Micros think_most = on_duty_ ? kDutyAgain : plan_.think_most;
     ask_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(think_most)));
   }
   if (up_ && !waits_ && now.mono >= ask_at_) ask();
 }
 
 void Operator::take(const protocol::ReplyValue& reply) {
-  const bool is_error = reply.kind == protocol::ReplyValue::Kind::error;
-  if (asked_ == Asked::duty) {
-    const auto refused = reply.text.starts_with("ERR") ? Duties::Answer::refused : Duties::Answer::unknown;
-    return duties_->answered(is_error ? refused : Duties::Answer::granted);
-  }
-  if (is_error || retired_) return;
-  ++(asked_ == Asked::rule ? granted_.of_placement_rules : granted_.of_the_ring);
-}
-
-void Operator::lost() {
-  if (waits_ && asked_ == Asked::duty) duties_->answered(Duties::Answer::unknown);
+  if (reply.kind != protocol::ReplyValue::Kind::error && (on_duty_ || !retired_)) ++(granted_.*asked_);
 }
 
 // Refusals are part of the game: "in the ring already", "no change is under way".
@@ -89,12 +78,9 @@ std::vector<std::string> Operator::draw_wish() {
 
 void Operator::ask() {
   std::vector<std::string> words = duties_ == nullptr ? std::vector<std::string>() : duties_->next();
-  if (!words.empty()) {
-    asked_ = Asked::duty;
-  } else {
-    words = draw_wish();
-    asked_ = words[1] == "RULES" ? Asked::rule : Asked::ring;
-  }
+  on_duty_ = !words.empty();
+  if (!on_duty_) words = draw_wish();
+  asked_ = on_duty_ ? &Granted::of_duty : words[1] == "RULES" ? &Granted::of_placement_rules : &Granted::of_the_ring;
   const std::vector<std::string_view> views(words.begin(), words.end());
   if (std::string* out = transport_.output(conn_)) protocol::append_request(*out, views);
   waits_ = true;

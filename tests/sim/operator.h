@@ -19,11 +19,8 @@ namespace chainring::sim {
 class Duties {
  public:
   virtual ~Duties() = default;
-  // The command that is asked for next, and counts as sent; empty: nothing has to be done.
+  // The command that is asked for next, until nothing has to be done: then it is empty.
   [[nodiscard]] virtual std::vector<std::string> next() = 0;
-  // What came back to the last one: granted, refused, or nobody knows.
-  enum class Answer { granted, refused, unknown };
-  virtual void answered(Answer answer) = 0;
 };
 
 class Operator final : public Process {
@@ -46,6 +43,7 @@ class Operator final : public Process {
   struct Granted {
     uint64_t of_the_ring = 0;
     uint64_t of_placement_rules = 0;
+    uint64_t of_duty = 0;
   };
   [[nodiscard]] const Granted& granted() const { return granted_; }
 
@@ -59,7 +57,6 @@ class Operator final : public Process {
   void ask();
   [[nodiscard]] std::vector<std::string> draw_wish();
   void take(const protocol::ReplyValue& reply);
-  void lost();
 
   Plan plan_;
   Transport& transport_;
@@ -69,7 +66,8 @@ class Operator final : public Process {
   bool waits_ = false;
   bool retired_ = false;
   Duties* duties_ = nullptr;
-  enum class Asked { ring, rule, duty } asked_ = Asked::ring;
+  bool on_duty_ = false;                 // what it asks for now
+  uint64_t Granted::* asked_ = nullptr;  // where that counts
   Granted granted_;
   Micros dial_at_ = 0;
   Micros ask_at_ = 0;
