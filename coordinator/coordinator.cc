@@ -51,7 +51,8 @@ Coordinator::Coordinator(Settings settings, Transport& transport, Disk& disk, Ra
       planner_(planner_options(settings_)),
       gray_(micros(settings_, Setting::lease_ms)),
       desk_(state_, *this, *this, random),
-      group_desk_(links_, *this, log) {}
+      group_desk_(links_, *this, log),
+      relays_(transport) {}
 
 Coordinator::~Coordinator() = default;
 
@@ -161,6 +162,7 @@ void Coordinator::turn(Now now, std::span<const NetEvent> events) {
   if (leading_) desk_.tick(now);
   for (const NetEvent& event : events) on_event(event);
   links_.tick(now.mono, self_, probe());
+  relays_.tick(now.mono);
   clients_.flush(now);
   if (leading_) lead();
   flush();
@@ -179,7 +181,7 @@ void Coordinator::flush() {
 
 Micros Coordinator::next_wake() const {
   if (finished_) return kNever;
-  Micros next = std::min({links_.next_tick(probe().founded), clients_.next_tick(), stop_at_});
+  Micros next = std::min({links_.next_tick(probe().founded), clients_.next_tick(), relays_.next_tick(), stop_at_});
   if (replica_->founded()) next = std::min(next, replica_->next_tick());
   if (!leading_) return next;
   if (again_) return now_.mono;
@@ -195,6 +197,7 @@ void Coordinator::on_event(const NetEvent& event) {
     return links_.on_event(event, now_.mono, self_, probe(), [this](const auto& answer) { on_probe(answer); });
   }
   if (peers_.contains(event.conn)) return on_peer_event(event);
+  if (relays_.owns(event.conn)) return relays_.on_event(event, now_.mono);
   if (clients_.owns(event.conn) && clients_.on_event(event, now_) == session::Clients::Outcome::became_peer) {
     welcome_peer(event.conn);
   }

@@ -41,6 +41,7 @@
 #include "raft/replica.h"
 #include "session/clients.h"
 #include "session/peer.h"
+#include "session/relay.h"
 
 namespace chainring::coordinator {
 
@@ -199,6 +200,7 @@ class Coordinator final : public Process,
   void on_request(ConnId conn, const Peer& peer, std::string_view payload);
   void register_member(const protocol::Heartbeat& heartbeat);
   void tell_leader(ConnId conn);
+  [[nodiscard]] bool hears_leader() const;
   [[nodiscard]] ConnId link_of(Incarnation incarnation) const;
   void mind_generation(std::string_view peer, TableVersion obeyed);
 
@@ -267,6 +269,7 @@ class Coordinator final : public Process,
   uint64_t last_round_ = 0;
   Counts counts_;
   session::ToldRefusals told_refusals_;
+  session::Relays relays_;
   std::map<Incarnation, raft::Index> registering_;  // proposed and not applied yet
   std::map<Incarnation, raft::Index> leaving_;      // the same of those that were asked to end
   std::map<raft::Index, LockRequest> wishes_;       // of operators, proposed; whom to tell

@@ -1,5 +1,6 @@
 // Processes that dialled us: nodes, routers and the other coordinators.
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace {
 // A peer that takes so much less than it is sent is cut off; it dials again and asks again.
 constexpr size_t kPeerUnsentBytesMax = size_t{256} << 20;
 constexpr size_t kPeersMax = 16384;
+// A leader of whom nothing has come for so many of its heartbeats is not there for who asks.
+constexpr Micros kHeartbeatsHeard = 3;
 constexpr size_t kNameBytesMax = 128;  // of names, hosts and zones that a node says
 
 bool sensible(const protocol::Heartbeat& heartbeat) {
@@ -31,6 +34,12 @@ void Coordinator::welcome_peer(ConnId conn) {
   session::PeerIdentity ours = self_;
   const bool in_group = !dialler.ok() || dialler->role == session::PeerRole::coordinator;
   if (!in_group) ours.cluster_id = state_.ring().cluster_id();
+  if (const std::optional<Address> to = session::peer_target(said)) {
+    const std::vector<ListedCoordinator>& listed = identity_.roster.coordinators;
+    const bool known =
+        std::any_of(listed.begin(), listed.end(), [&](const auto& one) { return Address{one.host, one.port} == *to; });
+    return relays_.answer(log_, told_refusals_, conn, said, ours, known, now_.mono);
+  }
   const auto theirs =
       session::answer_peer(transport_, log_, told_refusals_, conn, said, ours, peers_.size(), kPeersMax);
   if (!theirs) return;
@@ -102,8 +111,16 @@ void Coordinator::on_coordinator_frame(ConnId conn, Peer& peer, const protocol::
 void Coordinator::tell_leader(ConnId conn) {
   const Address leader = leader_address();
   if (std::string* out = transport_.output(conn)) {
-    protocol::append_frame(*out, protocol::FrameType::not_leader, protocol::NotLeader{leader.host, leader.port}, {});
+    protocol::append_frame(*out, protocol::FrameType::not_leader,
+                           protocol::NotLeader{leader.host, leader.port, hears_leader()}, {});
   }
+}
+
+bool Coordinator::hears_leader() const {
+  if (!replica_->founded()) return false;
+  const GroupLinks::Other* leader = links_.find(replica_->leader());
+  const Micros patience = kHeartbeatsHeard * settings_.number(Setting::raft_heartbeat_ms) * kMicrosPerMilli;
+  return leader != nullptr && leader->heard_at >= 0 && now_.mono - leader->heard_at <= patience;
 }
 
 void Coordinator::on_heartbeat(ConnId conn, Peer& peer, std::string_view payload) {

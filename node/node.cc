@@ -36,7 +36,8 @@ Node::Node(Settings settings, Transport& transport, Random& random, Log& log, se
       store_(*this, random),
       clients_(settings_, transport, random, log, *this, node_facts(std::move(facts))),
       coordinator_(transport, random, log, settings_),
-      locks_(*this) {}
+      locks_(*this),
+      relays_(transport) {}
 
 Node::~Node() = default;
 
@@ -64,6 +65,7 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
   clients_.flush(now);  // may execute requests that were held back, so what follows sees their effects
   expire_keys();
   tend_links();
+  relays_.tick(now.mono);
   copy_to_learners();
   check_rules();
   talk_to_coordinator();
@@ -78,7 +80,7 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
 
 Micros Node::next_wake() const {
   Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_, drained_by_,
-                          parked_.next_deadline(), locks_.next_tick()});
+                          parked_.next_deadline(), locks_.next_tick(), relays_.next_tick()});
   for (const auto& [member, link] : links_) next = std::min(next, link->next_tick());
   if (copying_goes_on_) next = std::min(next, copy_rate_.next(now_.mono));
   if (!walks_.empty()) next = std::min(next, serving() ? now_.mono : walks_.front().deadline());
@@ -135,6 +137,7 @@ void Node::on_event(const NetEvent& event) {
     return;
   }
   if (on_link_event(event)) return;
+  if (relays_.owns(event.conn)) return relays_.on_event(event, now_.mono);
   if (const auto peer = peers_.find(event.conn); peer != peers_.end()) return on_peer_event(event, peer->second);
   if (clients_.owns(event.conn) && clients_.on_event(event, now_) == session::Clients::Outcome::became_peer) {
     welcome_peer(event.conn);

@@ -33,6 +33,7 @@
 #include "session/clients.h"
 #include "session/coordinator_link.h"
 #include "session/peer.h"
+#include "session/relay.h"
 
 namespace chainring::node {
 
@@ -206,6 +207,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   protocol::RequestParser parser_;
   RoutedCounts routed_;
   session::ToldRefusals told_refusals_;
+  session::Relays relays_;
 
   Micros heartbeat_at_ = 0;
   Micros coordinator_heard_ = 0;

@@ -33,7 +33,7 @@ void Node::on_forwarded_reply(std::string_view payload) {
   if (!protocol::split_payload(payload, reply, body) || !locks_.on_reply(reply, body, now_.mono)) {
     return log_.warning("a coordinator answered what it was not asked");
   }
-  if (reply.status == protocol::ReplyStatus::not_leader) told_leader_ = session::leader_in(body);
+  if (reply.status == protocol::ReplyStatus::not_leader) told_leader_ = session::parse_address(body);
 }
 
 void Node::tend_locks() {

@@ -41,8 +41,15 @@ ConnId Node::link_from(MemberId member) const {
 }
 
 void Node::welcome_peer(ConnId conn) {
-  const auto theirs = session::answer_peer(transport_, log_, told_refusals_, conn, clients_.peer_args(), identity_,
-                                           peers_.size(), kPeersMax);
+  const std::span<const std::string> said = clients_.peer_args();
+  if (const std::optional<Address> to = session::peer_target(said)) {
+    const std::vector<protocol::TableMember>& members = table_.message().members;
+    const bool known = std::any_of(members.begin(), members.end(),
+                                   [&](const auto& one) { return Address{one.host, one.port} == *to; });
+    return relays_.answer(log_, told_refusals_, conn, said, identity_, known, now_.mono);
+  }
+  const auto theirs =
+      session::answer_peer(transport_, log_, told_refusals_, conn, said, identity_, peers_.size(), kPeersMax);
   if (!theirs) return;
   Peer& peer = peers_[conn];
   peer.who = *theirs;

@@ -144,9 +144,10 @@ struct TableStatement {
 struct NotLeader {
   std::string host;  // of the leader, empty when unknown
   uint16_t port = 0;
+  bool heard = false;  // the sender hears it: who cannot reach it may go through the sender
   template <class A>
   void fields(A& a) {
-    a(host, port);
+    a(host, port, heard);
   }
 };
 

@@ -53,7 +53,7 @@ std::vector<Lane*> Links::open_node_lanes() const {
 std::vector<const Lane*> Links::silent_node_lanes(Micros now) const {
   std::vector<const Lane*> lanes;
   for (const auto& [id, node] : nodes_) {
-    if (patience_ > 0 && node->link.silent(now, patience_)) lanes.push_back(&node->lane);
+    if (patience_ > 0 && node->link.silent(now, 2 * patience_)) lanes.push_back(&node->lane);
   }
   return lanes;
 }
@@ -139,6 +139,7 @@ void Links::after_change(NodeLink& node, Micros now) {
     by_conn_.erase(node.indexed);
     node.indexed = node.link.conn();
     if (node.indexed != kNoConn) by_conn_.emplace(node.indexed, &node);
+    if (node.indexed == kNoConn) find_way_round(node);
   }
   const ConnId live = node.link.up() ? node.link.conn() : kNoConn;
   if (node.lane.conn() == live) return;
@@ -152,8 +153,28 @@ void Links::after_change(NodeLink& node, Micros now) {
     node.link.drop(now);
     return after_change(node, now);
   }
+  node.rounds = 0;
   node.lane.open_on(live);
   handler_.on_open(node.lane);
+}
+
+// A member that says nothing may be there for others: they carry the link, so that one link that is cut takes nobody
+// out of chains. It is dialled directly again after kRoundsMax of them in vain.
+void Links::find_way_round(NodeLink& node) {
+  constexpr unsigned kRoundsMax = 2;
+  const bool in_vain = node.link.fell_silent() || node.rounds > 0;
+  if (!in_vain || node.rounds == kRoundsMax) {
+    node.rounds = 0;
+    return;
+  }
+  std::vector<const NodeLink*> carriers;
+  for (const auto& [id, other] : nodes_) {
+    if (other.get() != &node && other->lane.open() && !other->link.goes_round()) carriers.push_back(other.get());
+  }
+  if (carriers.empty()) return;
+  if (node.rounds == 0) node.first_carrier = random_.below(carriers.size());
+  const NodeLink* carrier = carriers[(node.first_carrier + node.rounds++) % carriers.size()];
+  node.link.go_round(carrier->link.address());
 }
 
 void Links::settle_leader() {

@@ -52,7 +52,7 @@ class Links {
   [[nodiscard]] std::vector<Lane*> open_node_lanes() const;
   // From now on a node that says nothing for so long, not even when asked, is dialled anew.
   void expect_signs(Micros patience) { patience_ = patience; }
-  // Of nodes that have not been heard for all of that time.
+  // Of nodes that have not been heard, on whatever way, for twice that time.
   [[nodiscard]] std::vector<const Lane*> silent_node_lanes(Micros now) const;
   // Calls visit(lane) for each node in the table's chains, linked or not.
   template <class Visit>
@@ -79,11 +79,14 @@ class Links {
     session::PeerLink link;
     Lane lane;
     ConnId indexed = kNoConn;  // under which it stands in by_conn_
+    unsigned rounds = 0;       // ways through other members that were tried since it was dialled directly
+    size_t first_carrier = 0;  // drawn
     std::function<void(const protocol::Frame&)> on_frame;
   };
 
   NodeLink& add_node(const protocol::TableMember& member);
   void after_change(NodeLink& node, Micros now);
+  void find_way_round(NodeLink& node);
   void settle_leader();
 
   Transport& transport_;

@@ -273,7 +273,7 @@ void Router::on_reply(Lane& lane, std::string_view payload) {
   if (item->kind != InFlight::Kind::request) return lose(*item);
   if (reply.status == protocol::ReplyStatus::not_leader) {
     // When none is named, the answer to the next Subscribe says more.
-    if (Address leader = session::leader_in(body); !leader.host.empty()) links_.leader_is(std::move(leader));
+    if (Address leader = session::parse_address(body); !leader.host.empty()) links_.leader_is(std::move(leader));
   }
   dispatcher_.on_reply(static_cast<Outstanding&>(*item), reply, body, now_.mono);
 }

@@ -13,8 +13,12 @@ namespace {
 
 // About an election: by then the followers have noticed, too, and name another leader.
 constexpr Micros kAvoidFailed = 300 * kMicrosPerMilli;
-// How long to stay with a coordinator that knows of no leader, before asking whether another one does.
+// Who says nothing may go on leading for all others.
+constexpr Micros kAvoidSilent = kMicrosPerSecond;
+// How long to stay with a coordinator that knows of no leader, before asking whether another one does; and with the
+// first one after a leader that fell silent: it may be cut off, too.
 constexpr Micros kLeaderlessPatience = 300 * kMicrosPerMilli;
+constexpr Micros kFirstPatience = 100 * kMicrosPerMilli;
 
 constexpr std::string_view kReplaced =
     " is of an earlier generation of the cluster and is not obeyed (told once): stop it, and do not start it again";
@@ -32,14 +36,6 @@ size_t random_start(Random& random, size_t count) {
 }
 
 }  // namespace
-
-Address leader_in(std::string_view body) {
-  const size_t colon = body.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return {};
-  const std::optional<uint64_t> port = parse_uint(body.substr(colon + 1));
-  if (!port || *port == 0 || *port > UINT16_MAX) return {};
-  return {std::string(body.substr(0, colon)), static_cast<uint16_t>(*port)};
-}
 
 CoordinatorLink::CoordinatorLink(Transport& transport, Random& random, Log& log, const Settings& settings)
     : random_(random),
@@ -66,15 +62,17 @@ void CoordinatorLink::follow(const std::vector<protocol::CoordinatorAddress>& co
 }
 
 void CoordinatorLink::tick(Micros now, const PeerIdentity& ours) {
-  if (leaderless_since_ != kNever && now >= leaderless_since_ + kLeaderlessPatience) dial_next(now);
+  if (now >= leaderless_until()) dial_next(now);
   const bool had_connection = link_.conn() != kNoConn;
   link_.tick(now, ours);
   if (had_connection && link_.conn() == kNoConn) lost(now);
 }
 
-Micros CoordinatorLink::next_tick() const {
-  const Micros patience = leaderless_since_ == kNever ? kNever : leaderless_since_ + kLeaderlessPatience;
-  return std::min(link_.next_tick(), patience);
+Micros CoordinatorLink::next_tick() const { return std::min(link_.next_tick(), leaderless_until()); }
+
+Micros CoordinatorLink::leaderless_until() const {
+  if (leaderless_since_ == kNever) return kNever;
+  return leaderless_since_ + (avoided_.silent && dials_ <= 1 ? kFirstPatience : kLeaderlessPatience);
 }
 
 PeerLink::Change CoordinatorLink::on_event(const NetEvent& event, Micros now, const PeerIdentity& ours) {
@@ -85,14 +83,13 @@ PeerLink::Change CoordinatorLink::on_event(const NetEvent& event, Micros now, co
 
 void CoordinatorLink::frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame) {
   const ConnId before = link_.conn();
-  std::optional<Address> leader;
+  std::optional<protocol::NotLeader> told;
   bool replaced = false;
   const bool intact = link_.frames(now, [&](const protocol::Frame& frame) {
     replaced = replaced || is_replaced(frame);
     if (replaced) return;
     if (frame.type == protocol::FrameType::not_leader) {
-      const auto message = decode<protocol::NotLeader>(frame.payload);
-      leader = message ? Address{message->host, message->port} : Address{};
+      told = decode<protocol::NotLeader>(frame.payload).value_or(protocol::NotLeader{});
       return;
     }
     if (frame.type == protocol::FrameType::grant || frame.type == protocol::FrameType::table) {
@@ -109,7 +106,7 @@ void CoordinatorLink::frames(Micros now, const std::function<void(const protocol
   }
   if (!intact || replaced) return lost(now);
   const bool turned_away = link_.conn() != before;  // by on_frame
-  if (leader && !turned_away) redirect(*leader, now);
+  if (told && !turned_away) redirect({told->host, told->port}, now, told->heard);
 }
 
 bool CoordinatorLink::is_replaced(const protocol::Frame& frame) const {
@@ -118,13 +115,19 @@ bool CoordinatorLink::is_replaced(const protocol::Frame& frame) const {
   return grant && grant->generation < generation_;
 }
 
-void CoordinatorLink::suspect(Micros now) { lost(now); }
+void CoordinatorLink::suspect(Micros now) {
+  avoid(now, true, link_.goes_round());
+  dial_next(now);
+}
 
-void CoordinatorLink::redirect(const Address& leader, Micros now) {
+void CoordinatorLink::redirect(const Address& leader, Micros now, bool heard) {
   leads_ = false;
   if (leader == link_.address() && !link_.up()) return;  // it is on its way there already
-  const bool failed_lately = leader == avoided_ && now < avoided_until_;
-  if (leader.host.empty() || leader == link_.address() || failed_lately) return leader_unknown(now);
+  if (leader.host.empty() || leader == link_.address()) return leader_unknown(now);
+  if (avoids(leader, now)) {
+    const bool can_carry = heard && avoided_.silent && link_.up() && !link_.goes_round();
+    return can_carry ? dial(leader, now, Address(link_.address())) : leader_unknown(now);
+  }
   const auto place = std::find(coordinators_.begin(), coordinators_.end(), leader);
   if (place != coordinators_.end()) current_ = static_cast<size_t>(place - coordinators_.begin());
   dial(leader, now);
@@ -140,23 +143,33 @@ void CoordinatorLink::lost(Micros now) {
   if (link_.trouble().starts_with(kRefusedTrouble) && told_refusals_.is_new(at, link_.trouble())) {
     log_.warning(concat("coordinator ", at, " refuses this process (told once): ", link_.trouble()));
   }
-  avoided_ = link_.address();
-  avoided_until_ = now + kAvoidFailed;
+  avoid(now, link_.fell_silent(), link_.failed_round());
   dial_next(now);
+}
+
+void CoordinatorLink::avoid(Micros now, bool silent, bool round) {
+  if (round) return;  // nobody knows which of the two failed
+  avoided_ = {link_.address(), now + (silent ? kAvoidSilent : kAvoidFailed), silent, false};
+}
+
+bool CoordinatorLink::avoids(const Address& address, Micros now) const {
+  return address == avoided_.address && now < avoided_.until;
 }
 
 void CoordinatorLink::dial_next(Micros now) {
   const size_t known = dials_ <= listed_ ? listed_ : coordinators_.size();
   current_ = (current_ + 1) % known;
+  const bool skips = known > 2 && avoids(coordinators_[current_], now) && !std::exchange(avoided_.skipped, true);
+  if (skips) current_ = (current_ + 1) % known;
   dial(coordinators_[current_], now);
 }
 
-void CoordinatorLink::dial(const Address& address, Micros now) {
+void CoordinatorLink::dial(const Address& address, Micros now, const Address& via) {
   leads_ = false;
   leaderless_since_ = kNever;
   ++dials_;
   const Micros wait = dials_ <= coordinators_.size() ? 0 : back_off_.next(random_);
-  link_.redial(address, now + wait);
+  link_.redial(address, now + wait, via);
 }
 
 }  // namespace chainring::session

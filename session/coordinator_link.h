@@ -1,6 +1,7 @@
 // How a node or a router stays in touch with the Raft group's leader: tries the known coordinators in turn, follows
 // NotLeader, and begins again when the link breaks or the leader falls silent. Which ones there are is the table's to
-// say; the configured ones are how the first table is found, and asked when all of the table's were asked in vain.
+// say; the configured ones are how the first table is found, and asked when all of the table's were asked in vain. A
+// leader that says nothing while another coordinator hears it is reached through that one (session/relay.h).
 //
 // Thread-safety: none; one owner.
 #pragma once
@@ -15,9 +16,6 @@
 #include "session/peer.h"
 
 namespace chainring::session {
-
-// Who leads, as the body of a reply with ReplyStatus::not_leader says it: "host:port". An empty host when it does not.
-[[nodiscard]] Address leader_in(std::string_view body);
 
 class CoordinatorLink {
  public:
@@ -43,8 +41,8 @@ class CoordinatorLink {
   void frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame);
   // The owner has waited too long for an answer from this one: try the next.
   void suspect(Micros now);
-  // The owner was told (ReplyStatus::not_leader) who leads; empty host when unknown.
-  void redirect(const Address& leader, Micros now);
+  // The owner was told (ReplyStatus::not_leader) who leads; empty host when unknown. `heard`: who told it hears it.
+  void redirect(const Address& leader, Micros now, bool heard = false);
 
   [[nodiscard]] PeerLink& link() { return link_; }
   [[nodiscard]] bool up() const { return link_.up(); }
@@ -52,8 +50,11 @@ class CoordinatorLink {
  private:
   void lost(Micros now);
   void dial_next(Micros now);
-  void dial(const Address& address, Micros now);
+  void dial(const Address& address, Micros now, const Address& via = {});
   void leader_unknown(Micros now);
+  void avoid(Micros now, bool silent, bool round);
+  [[nodiscard]] bool avoids(const Address& address, Micros now) const;
+  [[nodiscard]] Micros leaderless_until() const;
   [[nodiscard]] bool is_replaced(const protocol::Frame& frame) const;
 
   Random& random_;
@@ -71,8 +72,12 @@ class CoordinatorLink {
   bool leads_ = false;                // the present one has sent what only a leader sends
   Micros leaderless_since_ = kNever;  // the present one does not know who leads
   // The one that failed last. Followers go on naming a leader that has died until they have elected another.
-  Address avoided_;
-  Micros avoided_until_ = 0;
+  struct Avoided {
+    Address address;
+    Micros until = 0;
+    bool silent = false;   // it said nothing: it may be there for others
+    bool skipped = false;  // one round of dials has left it out
+  } avoided_;
 };
 
 }  // namespace chainring::session

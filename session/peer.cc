@@ -21,7 +21,7 @@ constexpr Micros kHandshakeFirst = 200 * kMicrosPerMilli;
 constexpr Micros kHandshakeMax = kMicrosPerSecond;
 constexpr size_t kPeerIdBytesMax = 128;
 constexpr size_t kWelcomeBytesMax = 512;
-constexpr size_t kPeerArguments = 7;
+constexpr size_t kPeerArguments = 7;  // without an address
 constexpr std::string_view kPeerCommand = "PEER";
 
 constexpr std::array kRoles = {PeerRole::node, PeerRole::router, PeerRole::coordinator};
@@ -114,13 +114,39 @@ std::string_view role_name(PeerRole role) {
 }
 
 Result<PeerIdentity> parse_peer_request(std::span<const std::string_view> args) {
-  if (args.size() != kPeerArguments || !equals_ignoring_case(args[0], kPeerCommand)) {
+  const bool counts = args.size() == kPeerArguments || args.size() == kPeerArguments + 1;
+  if (!counts || !equals_ignoring_case(args[0], kPeerCommand)) {
     return refused(ErrorCode::invalid_argument,
-                   "expected PEER <wire version> <cluster id> <role> <id> <incarnation> <secret>");
+                   "expected PEER <wire version> <cluster id> <role> <id> <incarnation> <secret> [address]");
   }
   Result<PeerIdentity> who = parse_identity(args.subspan(1, kPeerArguments - 2));
   if (who.ok()) who->secret.assign(args[kPeerArguments - 1]);
   return who;
+}
+
+std::string peer_request(const PeerIdentity& ours, const Address* to) {
+  const std::string version = concat(protocol::kWireVersion);
+  const std::string cluster_id = hex(ours.cluster_id);
+  const std::string incarnation = hex(ours.incarnation);
+  const std::string address = to == nullptr ? std::string() : concat(to->host, ':', to->port);
+  const std::array<std::string_view, kPeerArguments + 1> args = {
+      kPeerCommand, version, cluster_id, role_name(ours.role), ours.id, incarnation, ours.secret, address};
+  std::string request;
+  protocol::append_request(request, std::span(args).first(to == nullptr ? kPeerArguments : args.size()));
+  return request;
+}
+
+std::optional<Address> peer_target(std::span<const std::string> args) {
+  if (args.size() <= kPeerArguments) return std::nullopt;
+  return parse_address(args[kPeerArguments]);
+}
+
+Address parse_address(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return {};
+  const std::optional<uint64_t> port = parse_uint(text.substr(colon + 1));
+  if (!port || *port == 0 || *port > UINT16_MAX) return {};
+  return {std::string(text.substr(0, colon)), static_cast<uint16_t>(*port)};
 }
 
 Status accept_peer(const PeerIdentity& ours, const PeerIdentity& theirs) {
@@ -158,9 +184,9 @@ bool ToldRefusals::is_new(std::string_view peer, std::string_view why) {
   return true;
 }
 
-std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ToldRefusals& told, ConnId conn,
-                                        std::span<const std::string> args, const PeerIdentity& ours, size_t peers,
-                                        size_t peers_max) {
+std::optional<PeerIdentity> admit_peer(Transport& transport, Log& log, ToldRefusals& told, ConnId conn,
+                                       std::span<const std::string> args, const PeerIdentity& ours, size_t peers,
+                                       size_t peers_max) {
   const std::vector<std::string_view> words(args.begin(), args.end());
   Result<PeerIdentity> theirs = parse_peer_request(words);
   Status accepted = theirs.ok() ? accept_peer(ours, *theirs) : theirs.status();
@@ -178,8 +204,15 @@ std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ToldRefu
     return std::nullopt;
   }
   told.accepted(concat(role_name(theirs->role), ' ', theirs->id));
-  out->append(peer_welcome(ours));
   return *std::move(theirs);
+}
+
+std::optional<PeerIdentity> answer_peer(Transport& transport, Log& log, ToldRefusals& told, ConnId conn,
+                                        std::span<const std::string> args, const PeerIdentity& ours, size_t peers,
+                                        size_t peers_max) {
+  std::optional<PeerIdentity> theirs = admit_peer(transport, log, told, conn, args, ours, peers, peers_max);
+  if (theirs) transport.output(conn)->append(peer_welcome(ours));
+  return theirs;
 }
 
 bool consume_frames(Transport& transport, ConnId conn, const std::function<void(const protocol::Frame&)>& on_frame) {
@@ -219,24 +252,27 @@ void PeerLink::set_address(Address address, Micros now) {
   redial(std::move(address), now);
 }
 
-void PeerLink::redial(Address address, Micros dial_at) {
+void PeerLink::redial(Address address, Micros dial_at, Address via) {
   if (conn_ != kNoConn) transport_.close(conn_);
   conn_ = kNoConn;
   up_ = false;
   address_ = std::move(address);
+  via_ = std::move(via);
   dial_at_ = dial_at;
+  direct_at_ = kNever;
   give_up_at_ = kNever;
 }
 
 void PeerLink::tick(Micros now, const PeerIdentity& ours) {
   CHECK(ours.incarnation != 0, "a process draws its incarnation before it speaks to peers");
   if (patience_ > 0) listen_for_signs(now);
+  if (now >= direct_at_) redial(address_, now);
   if (conn_ == kNoConn) {
     if (now < dial_at_) return;
-    conn_ = transport_.connect(address_);
+    conn_ = transport_.connect(goes_round() ? via_ : address_);
     give_up_at_ = now + handshake_within_;
   } else if (!up_ && now >= give_up_at_) {
-    fail(concat("no answer to the handshake within ", handshake_within_ / kMicrosPerMilli, " ms"), now);
+    fail(concat("no answer to the handshake within ", handshake_within_ / kMicrosPerMilli, " ms"), now, true);
     handshake_within_ = std::min(2 * handshake_within_, kHandshakeMax);
   }
 }
@@ -256,15 +292,15 @@ void PeerLink::listen_for_signs(Micros now) {
     send(protocol::FrameType::ping, protocol::Ping{});
     pinged_at_ = now;
   } else if (now - pinged_at_ >= patience_ - third) {
-    fail(concat("it has been silent for ", (now - heard_at_) / kMicrosPerMilli, " ms"), now);
+    fail(concat("it has been silent for ", (now - heard_at_) / kMicrosPerMilli, " ms"), now, true);
   }
 }
 
 Micros PeerLink::next_tick() const {
   if (conn_ == kNoConn) return dial_at_;
-  if (!up_ || patience_ == 0) return give_up_at_;
+  if (!up_ || patience_ == 0) return std::min(give_up_at_, direct_at_);
   const Micros third = patience_ / 3;
-  return pinged_at_ <= heard_at_ ? heard_at_ + third : pinged_at_ + patience_ - third;
+  return std::min(pinged_at_ <= heard_at_ ? heard_at_ + third : pinged_at_ + patience_ - third, direct_at_);
 }
 
 PeerLink::Change PeerLink::on_event(const NetEvent& event, Micros now, const PeerIdentity& ours) {
@@ -273,12 +309,7 @@ PeerLink::Change PeerLink::on_event(const NetEvent& event, Micros now, const Pee
   switch (event.kind) {
     case NetEvent::Kind::connected:
       if (std::string* out = transport_.output(conn_)) {
-        const std::string version = concat(protocol::kWireVersion);
-        const std::string cluster_id = hex(ours.cluster_id);
-        const std::string incarnation = hex(ours.incarnation);
-        const std::array<std::string_view, kPeerArguments> args = {
-            kPeerCommand, version, cluster_id, role_name(ours.role), ours.id, incarnation, ours.secret};
-        protocol::append_request(*out, args);
+        out->append(peer_request(ours, goes_round() ? &address_ : nullptr));
       }
       return Change::none;
     case NetEvent::Kind::input:
@@ -317,6 +348,7 @@ void PeerLink::shake_hands(Micros now, const PeerIdentity& ours) {
   back_off_.reset();
   handshake_within_ = kHandshakeFirst;
   give_up_at_ = kNever;
+  if (goes_round()) direct_at_ = now + kRoundLasts;
 }
 
 bool PeerLink::frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame) {
@@ -328,8 +360,10 @@ bool PeerLink::frames(Micros now, const std::function<void(const protocol::Frame
 
 void PeerLink::drop(Micros now) { fail("dropped", now); }
 
-void PeerLink::fail(std::string trouble, Micros now) {
+void PeerLink::fail(std::string trouble, Micros now, bool silent) {
   trouble_ = std::move(trouble);
+  fell_silent_ = silent;
+  failed_round_ = goes_round();
   redial(std::move(address_), now + back_off_.next(random_));
 }
 

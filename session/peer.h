@@ -3,7 +3,8 @@
 // A dialled link says `PEER <wire version> <cluster id> <role> <id> <incarnation> <secret>` as a RESP request; the
 // other end answers "+PEER <wire version> <cluster id> <role> <id> <incarnation>\r\n" and from then on both send
 // frames, or it answers an error and closes. The wire version is decimal, cluster id and incarnation are hexadecimal. A
-// cluster id of 0 means "not known yet": whoever says it learns it from the answer (R2).
+// cluster id of 0 means "not known yet": whoever says it learns it from the answer (R2). With an address behind the
+// secret, the other end is asked to carry the bytes to who listens there (session/relay.h).
 //
 // Thread-safety: none; one owner. The Transport is not owned and outlives these.
 #pragma once
@@ -43,6 +44,12 @@ struct PeerIdentity {
 
 // What a dialling peer said, parsed from the arguments of its PEER request. The error is the text to answer behind "-".
 [[nodiscard]] Result<PeerIdentity> parse_peer_request(std::span<const std::string_view> args);
+// What a dialling peer says; `to` is whom it wants to be connected with, nullptr for the other end itself.
+[[nodiscard]] std::string peer_request(const PeerIdentity& ours, const Address* to = nullptr);
+// Whom a PEER request asks to be connected with: nullopt for none, without a host when what it says is no address.
+[[nodiscard]] std::optional<Address> peer_target(std::span<const std::string> args);
+// "host:port"; without a host when it is not that.
+[[nodiscard]] Address parse_address(std::string_view text);
 // Whether `theirs` may talk to `ours`: wire version (judged by parse), cluster (R2), secret. The error text says which.
 [[nodiscard]] Status accept_peer(const PeerIdentity& ours, const PeerIdentity& theirs);
 // The line that answers an accepted request.
@@ -60,6 +67,12 @@ class ToldRefusals {
  private:
   std::map<std::string, std::string> told_;  // peer, why
 };
+
+// Judges a PEER request on `conn`: without a value it was answered by an error, after which the connection is closed;
+// else nothing has been answered yet.
+[[nodiscard]] std::optional<PeerIdentity> admit_peer(Transport& transport, Log& log, ToldRefusals& told, ConnId conn,
+                                                     std::span<const std::string> args, const PeerIdentity& ours,
+                                                     size_t peers, size_t peers_max);
 
 // Answers a PEER request on `conn` with a welcome, or with an error after which the connection is closed. `peers` of
 // `peers_max` links are open already. Returns who it is when it was accepted.
@@ -99,8 +112,17 @@ class PeerLink {
 
   [[nodiscard]] const Address& address() const { return address_; }
   void set_address(Address address, Micros now);  // closes and dials anew when it differs
-  // Closes and dials `address` at that time, whatever it was before.
-  void redial(Address address, Micros dial_at);
+  // Closes and dials `address` at that time, whatever it was before; through `via` when that has a host, for
+  // kRoundLasts at most, and then directly again.
+  static constexpr Micros kRoundLasts = 30 * kMicrosPerSecond;
+  void redial(Address address, Micros dial_at, Address via = {});
+  // The next dial, and that one alone, goes through `via`. REQUIRES: conn() == kNoConn.
+  void go_round(Address via) { via_ = std::move(via); }
+  // Whether it goes through another process, or will when it is dialled.
+  [[nodiscard]] bool goes_round() const { return !via_.host.empty(); }
+  // Of how it failed last: the other end said nothing, as against a hang-up or a refusal; it went through another one.
+  [[nodiscard]] bool fell_silent() const { return fell_silent_; }
+  [[nodiscard]] bool failed_round() const { return failed_round_; }
 
   // Watches over the link from now on: when nothing came from the other end for a third of `patience` it is asked
   // (`ping`), and without an answer after all of `patience` the link is closed and dialled anew. TCP alone would wait
@@ -139,16 +161,20 @@ class PeerLink {
 
  private:
   void shake_hands(Micros now, const PeerIdentity& ours);
-  void fail(std::string trouble, Micros now);
+  void fail(std::string trouble, Micros now, bool silent = false);
   void listen_for_signs(Micros now);
 
   Transport& transport_;
   Random& random_;
   Address address_;
+  Address via_;  // no host: directly
   ConnId conn_ = kNoConn;
   bool up_ = false;
   PeerIdentity theirs_;
   std::string trouble_;
+  bool fell_silent_ = false;
+  bool failed_round_ = false;
+  Micros direct_at_ = kNever;  // when a way round is left for the direct one
   BackOff back_off_;
   Micros dial_at_ = 0;          // when down and not dialling
   Micros handshake_within_;     // the next one

@@ -13,6 +13,7 @@ constexpr uint16_t kCoordinatorPorts = 7301, kNodePorts = 7401, kRouterPort = 73
 constexpr uint16_t kMovedBy = 40;
 constexpr Micros kHeartbeat = 100 * kMicrosPerMilli;
 constexpr Micros kPatience = 200 * kMicrosPerMilli;
+constexpr Micros kRouterPatience = 500 * kMicrosPerMilli;
 
 session::PeerIdentity identity_of(session::PeerRole role, std::string name, Random& random) {
   return {0, role, std::move(name), random.next() | 1, "secret"};
@@ -153,17 +154,22 @@ void FakeRouter::turn(Now now, std::span<const NetEvent> events) {
     if (!link_.owns(event.conn)) continue;
     const ConnId before = link_.link().conn();
     if (link_.on_event(event, now.mono, identity_) == session::PeerLink::Change::up) subscribe_at_ = now.mono;
-    link_.frames(now.mono, [&](const protocol::Frame& frame) { on_frame(frame); });
+    link_.frames(now.mono, [&](const protocol::Frame& frame) {
+      heard_at_ = now.mono;
+      on_frame(frame);
+    });
     if (link_.link().conn() != before) drop_ = true;
   }
+  if (!link_.up()) heard_at_ = now.mono;
+  if (now.mono - heard_at_ > kRouterPatience) link_.suspect(now.mono);
   if (std::exchange(drop_, false)) {
     for (Call& call : calls_) call.sent_as = 0;
   }
   link_.tick(now.mono, identity_);
   if (now.mono >= subscribe_at_) {
     subscribe_at_ = now.mono + kHeartbeat;
-    link_.link().send(protocol::FrameType::subscribe,
-                      protocol::Subscribe{identity_.id, identity_.incarnation, "127.0.0.1", port_, table_.version, {}});
+    link_.link().send(protocol::FrameType::subscribe, protocol::Subscribe{identity_.id, identity_.incarnation,
+                                                                          "127.0.0.1", port_, table_.version, accused});
   }
   send_calls();
 }

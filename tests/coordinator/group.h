@@ -50,6 +50,7 @@ class FakeNode final : public Process {
   [[nodiscard]] Sequence applied(Slot slot) const { return applied_[slot]; }
   [[nodiscard]] const std::vector<protocol::LevelItem>& levels() const { return levels_; }
 
+  [[nodiscard]] bool goes_round() { return link_.link().goes_round(); }
   bool mute = false;  // obeys nothing and says nothing of having stopped
   std::function<void(const protocol::LevelItem&)> on_level;
 
@@ -103,6 +104,8 @@ class FakeRouter final : public Process {
   [[nodiscard]] const protocol::TableMessage& table() const { return table_; }
   void send_again() { drop_ = true; }  // as when the link breaks
   bool forget_answers = false;         // numbers below are never called answered
+  std::vector<MemberId> accused;       // as it says
+  [[nodiscard]] bool goes_round() { return link_.link().goes_round(); }
 
  private:
   void on_frame(const protocol::Frame& frame);
@@ -119,6 +122,7 @@ class FakeRouter final : public Process {
   uint64_t last_number_ = 0;
   uint32_t attempt_ = 0;
   Micros subscribe_at_ = 0;
+  Micros heard_at_ = 0;
   bool drop_ = false;
 };
 
@@ -165,6 +169,7 @@ class Group {
   void kill_node(const std::string& name) { world.kill(nodes_.at(name)); }
   [[nodiscard]] HostId node_host(const std::string& name) const { return nodes_.at(name); }
   FakeRouter& router();
+  [[nodiscard]] HostId router_host() const { return *router_; }  // REQUIRES: it was started
 
   void pass(Micros time) { world.run_until(world.now() + time); }
   // Whether it became true within the time.

@@ -240,6 +240,98 @@ TEST_CASE("Group: a leader that is cut off with a head grants it nothing that th
   REQUIRE(group.leader_index() != old);
 }
 
+void cut_both_ways(Group& group, HostId a, HostId b) {
+  group.world.cut(a, b, true);
+  group.world.cut(b, a, true);
+}
+
+TEST_CASE("Group: a node whose link to the leader is cut goes on with leases and tables through a follower (R4, R19)") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 11));
+  CAPTURE(seed);
+  Serving group({.seed = seed});
+  FakeNode& node = group.running("n1");
+  cut_both_ways(group, group.node_host("n1"), group.host(group.leader_index()));
+  REQUIRE(group.within(kSecond, [&] { return node.goes_round(); }));
+  REQUIRE(group.within(5 * kSecond, [&] { return group.all_served() && group.chain_of(0).size() == 3; }));
+  const uint64_t grants = node.grants();
+  group.pass(2 * kSecond);
+  REQUIRE(node.goes_round());
+  REQUIRE(node.grants() > grants + 15);
+  group.kill_node("n2");
+  REQUIRE(group.within(2 * kSecond, [&] { return group.all_served() && group.chain_of(0).size() == 2; }));
+  REQUIRE(node.table().version() == group.leader()->state().ring().version());
+  group.world.heal_all();
+  group.pass(session::PeerLink::kRoundLasts);
+  REQUIRE_FALSE(node.goes_round());
+  REQUIRE(group.all_served());
+}
+
+TEST_CASE("Group: a router whose link to the leader is cut has tables, locks and a hearing through a follower (R19)") {
+  const uint64_t seed = GENERATE(range<uint64_t>(1, 11));
+  CAPTURE(seed);
+  Serving group({.seed = seed});
+  REQUIRE(group.ask("SET lock:a me NX") == "+OK\r\n");
+  FakeRouter& router = group.router();
+  const size_t old = group.leader_index();
+  cut_both_ways(group, group.router_host(), group.host(old));
+  REQUIRE(group.within(2 * kSecond, [&] { return router.goes_round(); }));
+  REQUIRE(group.ask("GET lock:a") == "$2\r\nme\r\n");
+  const MemberId accused = group.running("n2").self();
+  router.accused = {accused};
+  REQUIRE(group.within(2 * kSecond, [&] { return group.all_served() && group.chain_of(0).size() == 2; }));
+  REQUIRE(group.within(kSecond, [&] {
+    const auto& ranges = router.table().ranges;
+    return std::none_of(ranges.begin(), ranges.end(), [&](const auto& range) { return ring::names(range, accused); });
+  }));
+  REQUIRE(group.leader_index() == old);
+}
+
+TEST_CASE("Group: who goes round is carried by a coordinator, and to a coordinator of the group alone") {
+  Serving group;
+  class Stranger final : public Process {
+   public:
+    Stranger(Address to, Transport& transport, Random& random) : link(transport, random, {"127.0.0.1", 7301}) {
+      link.redial({"127.0.0.1", 7301}, 0);
+      link.redial(std::move(to), 0, {"127.0.0.1", 7301});
+    }
+    [[nodiscard]] Status start(Now now) override {
+      link.tick(now.mono, self);
+      return {};
+    }
+    void turn(Now now, std::span<const NetEvent> events) override {
+      for (const NetEvent& event : events) {
+        if (event.conn != link.conn()) continue;
+        link.on_event(event, now.mono, self);
+        if (trouble.empty()) trouble = link.trouble();
+      }
+    }
+    [[nodiscard]] Micros next_wake() const override { return kNever; }
+    void request_stop(Now) override {}
+    [[nodiscard]] bool finished() const override { return false; }
+    [[nodiscard]] Status outcome() const override { return {}; }
+    session::PeerIdentity self{0, session::PeerRole::router, "r9", 99, "secret"};
+    session::PeerLink link;
+    std::string trouble;
+  };
+  const auto dial = [&](uint16_t to, uint16_t port) {
+    const HostId host = group.world.add_host(
+        concat("stranger", port), port,
+        [to](Transport& transport, Random& random, Log&) {
+          return std::make_unique<Stranger>(Address{"127.0.0.1", to}, transport, random);
+        },
+        0);
+    group.world.start(host);
+    group.pass(100 * kMicrosPerMilli);
+    return dynamic_cast<Stranger*>(group.world.process(host));
+  };
+  const Stranger* carried = dial(7302, 9001);
+  REQUIRE(carried->link.up());
+  REQUIRE(carried->link.theirs().id == "c2");
+  const Stranger* refused = dial(7401, 9002);
+  REQUIRE_FALSE(refused->link.up());
+  REQUIRE(refused->trouble == "refused: ERR peer refused: who is to be reached is not of this cluster");
+}
+
 TEST_CASE("Group: after an orderly stop it begins with empty slots at new epochs, and with the locks (R32)") {
   Serving group;
   group.ask("SET lock:kept me");

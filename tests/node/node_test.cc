@@ -224,7 +224,7 @@ TEST_CASE("Node: refuses peers of another cluster, and clients get MOVED for slo
   scene.serve({kOther});
   const ConnId stranger = scene.net.accept("x:1");
   scene.net.receive(stranger,
-                    "*7\r\n$4\r\nPEER\r\n$1\r\n3\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
+                    "*7\r\n$4\r\nPEER\r\n$1\r\n4\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
   scene.turn();
   CHECK(scene.net.take_output(stranger).starts_with("-ERR peer refused: this is cluster 77, you said 78"));
   const ConnId client = scene.net.accept("y:1");
@@ -312,6 +312,35 @@ TEST_CASE("Node: accuses a successor that is silent for a lease while it owes an
   pass(100'000);
   CHECK(accused().empty());  // it has been heard
   CHECK(scene.net.state(again) == FakeTransport::State::open);
+}
+
+TEST_CASE("Node: carries a router's link to a member of its table, and to nobody else (R19)") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const auto ask = [&](std::string_view to) {
+    const ConnId conn = scene.net.accept("router:1");
+    std::string said;
+    const std::vector<std::string_view> args{"PEER", "4", "77", "router", "r1", "abc", "", to};
+    protocol::append_request(said, args);
+    scene.net.receive(conn, said);
+    scene.turn();
+    return conn;
+  };
+  const ConnId direct = scene.router();
+  const auto& other = *scene.node.table().member(kOther);
+  const ConnId near = ask(concat(other.host, ':', other.port));
+  const ConnId far = scene.net.dials().back().conn;
+  CHECK(scene.net.dials().back().address == Address{other.host, other.port});
+  scene.net.establish(far);
+  scene.turn();
+  CHECK(scene.net.take_output(far).starts_with("*7\r\n$4\r\nPEER\r\n"));
+  scene.net.receive(far, "+PEER 4 77 node n2 52\r\n");
+  scene.turn();
+  CHECK(scene.net.take_output(near) == "+PEER 4 77 node n2 52\r\n");
+  CHECK(scene.net.state(direct) == FakeTransport::State::open);  // it is the same router's, and another link
+
+  const ConnId refused = ask("127.0.0.1:9999");
+  CHECK(scene.net.take_output(refused).starts_with("-ERR peer refused: who is to be reached"));
 }
 
 TEST_CASE("Node: ends when it has lost its place, so that another incarnation can begin (R1)") {

@@ -206,6 +206,72 @@ TEST_CASE("Router: a head that says nothing is left when the table names another
   CHECK(rig.read(served.client) == ":1\r\n");
 }
 
+// Two members, of whom the second serves, and links that are watched.
+struct Watched {
+  explicit Watched(std::vector<MemberId> others = {1}) {
+    rig.lease = 300 * kMicrosPerMilli;
+    auto table = rig.table({2});
+    for (const MemberId id : others) {
+      table.members.insert(table.members.end() - 1, rig.table({id}).members[0]);
+      table.ranges[0].chain.push_back(id);
+    }
+    rig.publish(table);
+    client = rig.connect();
+    rig.advance(200);
+  }
+  std::vector<MemberId> accused() {
+    const auto subscriptions = rig.subscriptions();
+    return subscriptions.empty() ? std::vector<MemberId>() : subscriptions.back().accused;
+  }
+  Rig rig;
+  ConnId client = kNoConn;
+};
+
+TEST_CASE("Router: a member that it cannot reach is reached through another, and nobody is accused (R19)") {
+  Watched watched;
+  Rig& rig = watched.rig;
+  rig.request(watched.client, {"SET", kKey, "a"});
+  rig.request(watched.client, {"INCR", kKey});
+  auto arrived = rig.requests(2);
+  REQUIRE(arrived.size() == 2);
+  rig.cut(2);
+  rig.advance(500);
+  CHECK(rig.carrier(2) == Rig::kNodePort + 1);
+  CHECK(watched.accused().empty());
+  std::vector<uint64_t> numbers;
+  for (arrived = rig.requests(2); !arrived.empty(); arrived = rig.requests(2)) {
+    for (const Arrived& one : arrived) {
+      numbers.push_back(one.header.number);
+      rig.reply(2, one.header.id, concat('+', one.args[0], "\r\n"));
+    }
+  }
+  CHECK(numbers == std::vector<uint64_t>{1, 2});
+  CHECK(rig.read(watched.client) == "+SET\r\n+INCR\r\n");
+  rig.advance(1000);
+  CHECK(watched.accused().empty());
+}
+
+TEST_CASE("Router: a member that it reaches on no way is accused, as long as it owes something (R19)") {
+  Watched watched;
+  Rig& rig = watched.rig;
+  rig.cut(2);
+  rig.stop_reading(1);
+  rig.cut(1);
+  rig.advance(2000);
+  CHECK(watched.accused().empty());
+  rig.request(watched.client, {"SET", kKey, "a"});
+  rig.advance(100);
+  CHECK(watched.accused() == std::vector<MemberId>{2});
+}
+
+TEST_CASE("Router: who hangs up or refuses is dialled directly, not through others") {
+  Watched watched;
+  Rig& rig = watched.rig;
+  rig.break_link(2);
+  rig.advance(200);
+  CHECK(rig.carrier(2) == Rig::kNodePort + 2);
+}
+
 TEST_CASE("Router: another incarnation at the address of a member gets none of its requests") {
   Served served;
   Rig& rig = served.rig;

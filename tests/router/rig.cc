@@ -146,11 +146,11 @@ void Rig::meet_dials() {
   if (!accepts_) return;
   for (; dials_seen_ < transport.dials().size(); ++dials_seen_) {
     const FakeTransport::Dial& dial = transport.dials()[dials_seen_];
-    if (transport.state(dial.conn) != FakeTransport::State::dialling) continue;
+    if (transport.state(dial.conn) != FakeTransport::State::dialling || cut_.contains(dial.address.port)) continue;
     transport.establish(dial.conn);
     Peer& peer = peers_.emplace_back();
     peer.conn = dial.conn;
-    peer.port = dial.address.port;
+    peer.dialled = peer.port = dial.address.port;
   }
 }
 
@@ -164,6 +164,8 @@ void Rig::read_peer(Peer& peer) {
 void Rig::shake_hands(Peer& peer) {
   protocol::RequestParser parser;
   if (parser.parse(peer.received) != protocol::RequestParser::State::ready) return;
+  const std::vector<std::string> args(parser.args().begin(), parser.args().end());
+  if (const std::optional<Address> to = session::peer_target(args)) peer.port = to->port;
   peer.received.erase(0, parser.size());
   peer.shaken = true;
   const bool coordinator = peer.port < kNodePort;
@@ -195,9 +197,13 @@ void Rig::take_frames(Peer& peer) {
       ArrivedCall& arrived = peer.calls.emplace_back();
       reader(arrived.header);
       arrived.args = parse_args(reader.rest());
+    } else if (frame.type == protocol::FrameType::ping) {
+      send_frame(peer.conn, protocol::FrameType::pong, protocol::Ping{});
     } else if (frame.type == protocol::FrameType::subscribe) {
       reader(peer.subscriptions.emplace_back());
-      if (leader_answers) send_frame(peer.conn, protocol::FrameType::grant, protocol::Grant{.generation = 1});
+      if (leader_answers) {
+        send_frame(peer.conn, protocol::FrameType::grant, protocol::Grant{.lease_us = lease, .generation = 1});
+      }
     }
     CHECK(!reader.failed(), "frames are whole");
     peer.received.erase(0, frame.size);
@@ -278,6 +284,16 @@ void Rig::answer(MemberId member, const ArrivedCall& call, std::string_view body
 void Rig::break_link(MemberId member) {
   transport.disconnect(link(member));
   turn();
+}
+
+void Rig::cut(MemberId member) {
+  cut_.insert(static_cast<uint16_t>(kNodePort + member));
+  stop_reading(member);
+}
+
+uint16_t Rig::carrier(MemberId member) const {
+  const Peer* peer = find(member);
+  return peer == nullptr ? 0 : peer->dialled;
 }
 
 void Rig::stop_reading(MemberId member) { find(member)->reads = false; }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,7 @@ class Rig {
   [[nodiscard]] std::vector<protocol::Subscribe> subscriptions();
   void say_not_leader(uint16_t leader_port);
   bool leader_answers = true;  // each Subscribe, by a Grant
+  Micros lease = 0;            // as Grants tell it; 0: links are not watched
 
   // ---- nodes; member kNoMember is the coordinators' leader
   [[nodiscard]] ConnId link(MemberId member) const;  // kNoConn while down
@@ -87,6 +89,9 @@ class Rig {
   void break_link(MemberId member);
   void stop_reading(MemberId member);  // as a process that stands still, until go_on_reading()
   void go_on_reading(MemberId member);
+  // The link between it and the router is cut, what is in flight too; others still reach both.
+  void cut(MemberId member);
+  [[nodiscard]] uint16_t carrier(MemberId member) const;                 // the port that the router dialled to reach it
   void restart(MemberId member) { incarnations_[member] += 1'000'000; }  // answers as another incarnation from now on
 
   FakeTransport transport;
@@ -97,7 +102,8 @@ class Rig {
  private:
   struct Peer {
     ConnId conn = kNoConn;
-    uint16_t port = 0;
+    uint16_t dialled = 0;
+    uint16_t port = 0;  // another than was dialled when that one was asked to carry the link
     bool shaken = false;
     bool reads = true;
     std::string received;
@@ -118,6 +124,7 @@ class Rig {
   Now now_{1'000'000, 1'700'000'000'000};
   size_t dials_seen_ = 0;
   bool accepts_ = true;
+  std::set<uint16_t> cut_;  // ports
   std::vector<Peer> peers_;
   std::map<MemberId, Incarnation> incarnations_;
   TableVersion version_ = 0;

@@ -55,9 +55,10 @@ struct Group {
     const ConnId conn = link.link().conn();
     if (conn == kNoConn) return;
     const Address at = link.link().address();
-    const bool is_up = std::find(down.begin(), down.end(), at) == down.end();
+    const Address dialled = transport.dials().back().address;  // who carries the bytes, if somebody does
+    const bool is_up = std::find(down.begin(), down.end(), dialled) == down.end();
+    if (std::find(silent.begin(), silent.end(), dialled) != silent.end()) return;
     if (transport.state(conn) == test::FakeTransport::State::dialling) {
-      if (std::find(silent.begin(), silent.end(), at) != silent.end()) return;
       if (!is_up) return transport.refuse(conn);
       transport.establish(conn);
       return;
@@ -72,7 +73,7 @@ struct Group {
     if (at == leader) {
       protocol::append_frame(frame, FrameType::grant, protocol::Grant{.generation = generation}, {});
     } else {
-      protocol::append_frame(frame, FrameType::not_leader, protocol::NotLeader{named.host, named.port}, {});
+      protocol::append_frame(frame, FrameType::not_leader, protocol::NotLeader{named.host, named.port, heard}, {});
     }
     transport.receive(conn, frame);
   }
@@ -89,6 +90,7 @@ struct Group {
   Micros now = 1000;
   Address leader;               // who grants
   Address named;                // whom the others name
+  bool heard = false;           // they hear whom they name
   std::vector<Address> down;    // refuse connections
   std::vector<Address> silent;  // do not even refuse
   std::vector<FrameType> frames;
@@ -180,6 +182,77 @@ TEST_CASE("CoordinatorLink.suspect: a silent leader is left for the next") {
   CHECK(group.leads());
 }
 
+TEST_CASE("CoordinatorLink: a leader that says nothing is reached through a follower that hears it (R19)") {
+  const uint64_t seed = GENERATE(range(1, 11));
+  INFO("seed " << seed);
+  Group group(seed);
+  group.leader = group.named = kFirst;
+  group.heard = true;
+  group.run(20 * kMicrosPerMilli);
+  REQUIRE(group.leads());
+  group.silent = {kFirst};
+  group.link.suspect(group.now);
+  group.run(20 * kMicrosPerMilli);
+  CHECK(group.leads());
+  CHECK(group.link.link().goes_round());
+  CHECK(group.transport.dials().back().address != kFirst);
+
+  SECTION("and directly again when that can be") {
+    group.silent = {};
+    group.run(PeerLink::kRoundLasts + 20 * kMicrosPerMilli);
+    CHECK(group.leads());
+    CHECK_FALSE(group.link.link().goes_round());
+  }
+  SECTION("and its successor directly") {
+    group.leader = group.named = kSecond;
+    group.link.redirect(kSecond, group.now);
+    group.run(20 * kMicrosPerMilli);
+    CHECK(group.leads());
+    CHECK_FALSE(group.link.link().goes_round());
+  }
+  SECTION("and through the other follower when the first one goes") {
+    group.down = {group.transport.dials().back().address};
+    group.run(400 * kMicrosPerMilli);
+    CHECK(group.leads());
+    CHECK(group.link.link().goes_round());
+    CHECK(group.transport.dials().back().address != group.down[0]);
+  }
+}
+
+TEST_CASE("CoordinatorLink: no way round to a leader that hung up, or that its followers do not hear") {
+  Group group;
+  group.leader = group.named = kFirst;
+  group.heard = GENERATE(false, true);
+  group.run(20 * kMicrosPerMilli);
+  REQUIRE(group.leads());
+  if (group.heard) {
+    group.down = {kFirst};
+  } else {
+    group.silent = {kFirst};
+    group.link.suspect(group.now);
+  }
+  for (int i = 0; i < 200; ++i) {
+    group.run(kMicrosPerMilli);
+    CHECK_FALSE(group.link.link().goes_round());
+  }
+}
+
+TEST_CASE("CoordinatorLink: one follower that is cut off as well is left for the other soon, not for the leader") {
+  const uint64_t seed = GENERATE(range(1, 11));
+  INFO("seed " << seed);
+  Group group(seed);
+  group.leader = group.named = kFirst;
+  group.run(20 * kMicrosPerMilli);
+  REQUIRE(group.leads());
+  group.silent = {kFirst};
+  group.link.suspect(group.now);
+  group.run(10 * kMicrosPerMilli);
+  const Address asked_first = group.at();
+  group.run(110 * kMicrosPerMilli);
+  CHECK(group.at() != asked_first);
+  CHECK(group.at() != kFirst);
+}
+
 TEST_CASE("CoordinatorLink: a coordinator that does not even refuse is given up after the handshake's time") {
   Group group;
   group.silent = {kFirst, kSecond};
@@ -204,7 +277,7 @@ TEST_CASE("CoordinatorLink.redirect: said twice, the leader is still waited for 
   group.silent = {kThird};
   group.link.redirect(kThird, group.now);
   group.link.redirect(kThird, group.now);
-  group.run(900 * kMicrosPerMilli);
+  group.run(190 * kMicrosPerMilli);
   CHECK(group.at() == kThird);
 }
 

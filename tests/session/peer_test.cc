@@ -39,7 +39,7 @@ TEST_CASE("secrets_equal: as ==, for all lengths") {
 }
 
 TEST_CASE("parse_peer_request: who it is") {
-  const auto who = parse({"peer", "3", "1f", "Router", "r-1", "deadbeef00000001", "s"});
+  const auto who = parse({"peer", "4", "1f", "Router", "r-1", "deadbeef00000001", "s"});
   REQUIRE(who.ok());
   CHECK(who->cluster_id == 0x1f);
   CHECK(who->role == PeerRole::router);
@@ -50,22 +50,22 @@ TEST_CASE("parse_peer_request: who it is") {
 
 TEST_CASE("parse_peer_request: refusals say what is wrong") {
   CHECK(refusal({"PEER"}).starts_with("ERR peer refused: expected PEER <wire version>"));
-  CHECK(refusal({"PEER", "4", "0", "node", "n", "1", ""}) ==
-        "ERR peer refused: wire version 3 is spoken here, not '4'; run the same release everywhere");
-  CHECK(refusal({"PEER", "3", "xyz", "node", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "5", "0", "node", "n", "1", ""}) ==
+        "ERR peer refused: wire version 4 is spoken here, not '5'; run the same release everywhere");
+  CHECK(refusal({"PEER", "4", "xyz", "node", "n", "1", ""}) ==
         "ERR peer refused: the cluster id is not a hexadecimal number");
-  CHECK(refusal({"PEER", "3", "11112222333344445", "node", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "4", "11112222333344445", "node", "n", "1", ""}) ==
         "ERR peer refused: the cluster id is not a hexadecimal number");
-  CHECK(refusal({"PEER", "3", "0", "boss", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "4", "0", "boss", "n", "1", ""}) ==
         "ERR peer refused: the role is none of node, router, coordinator");
   const std::string long_id(129, 'n');
   for (const std::string_view id :
        {std::string_view(""), std::string_view("a b"), std::string_view("a\r\nb"), std::string_view(long_id)}) {
-    CHECK(refusal({"PEER", "3", "0", "node", id, "1", ""}) ==
+    CHECK(refusal({"PEER", "4", "0", "node", id, "1", ""}) ==
           "ERR peer refused: the id must be 1 to 128 printable characters without spaces");
   }
   for (const std::string_view incarnation : {"0", "", "-1", "g"}) {
-    CHECK(refusal({"PEER", "3", "0", "node", "n", incarnation, ""}) ==
+    CHECK(refusal({"PEER", "4", "0", "node", "n", incarnation, ""}) ==
           "ERR peer refused: the incarnation must be a hexadecimal number other than 0");
   }
 }
@@ -212,7 +212,7 @@ TEST_CASE("PeerLink: who refuses, answers nonsense or is of another cluster is l
       Case{peer_welcome(other), "refused: it is of cluster dead, this is of c1"},
       Case{peer_welcome(nobody), "ERR peer refused: the incarnation must be a hexadecimal number other than 0"},
       Case{"+PEER 9 c1 node n2 5\r\n",
-           "ERR peer refused: wire version 3 is spoken here, not '9'; run the same release everywhere"});
+           "ERR peer refused: wire version 4 is spoken here, not '9'; run the same release everywhere"});
   LinkRig rig;
   const ConnId conn = rig.dialled();
   rig.transport.establish(conn);
@@ -284,6 +284,53 @@ TEST_CASE("PeerLink.expect_signs: time in which this process stood still is nobo
   rig.turn();
   CHECK(rig.link.up());
   CHECK_FALSE(rig.link.silent(rig.now, kPatience));
+}
+
+TEST_CASE("PeerLink.redial: through another process, whom it tells where to, and directly again after a while") {
+  LinkRig rig;
+  const Address carrier{"10.0.0.7", 7407};
+  rig.link.redial({"10.0.0.2", 7401}, rig.now, carrier);
+  const ConnId conn = rig.dialled();
+  CHECK(rig.transport.dials().back().address == carrier);
+  rig.transport.establish(conn);
+  rig.turn();
+  const std::string said = rig.transport.take_output(conn);
+  CHECK(said.starts_with("*8\r\n$4\r\nPEER\r\n"));
+  CHECK(said.ends_with("$13\r\n10.0.0.2:7401\r\n"));
+  CHECK(LinkRig::parse(said).id == "n1");
+  rig.transport.receive(conn, peer_welcome(rig.theirs));
+  rig.turn();
+  CHECK(rig.link.up());
+  CHECK(rig.link.goes_round());
+  CHECK(rig.link.next_tick() == rig.now + PeerLink::kRoundLasts);
+  rig.pass(PeerLink::kRoundLasts);
+  CHECK(rig.transport.state(conn) == test::FakeTransport::State::closed);
+  CHECK(rig.transport.dials().back().address == rig.link.address());
+  CHECK_FALSE(rig.link.goes_round());
+}
+
+TEST_CASE("PeerLink.go_round: for one dial, and how it failed is known") {
+  LinkRig rig;
+  static_cast<void>(rig.dialled());
+  rig.pass(kMicrosPerSecond / 5);
+  CHECK(rig.link.fell_silent());
+  CHECK_FALSE(rig.link.failed_round());
+  rig.link.go_round({"10.0.0.7", 7407});
+  rig.transport.refuse(rig.dialled());
+  rig.turn();
+  CHECK_FALSE(rig.link.fell_silent());
+  CHECK(rig.link.failed_round());
+  CHECK(rig.transport.dials().back().address.host == "10.0.0.7");
+  static_cast<void>(rig.dialled());
+  CHECK(rig.transport.dials().back().address.host == "10.0.0.2");
+}
+
+TEST_CASE("parse_address: host and port, or no host") {
+  CHECK(parse_address("10.0.0.1:7301") == Address{"10.0.0.1", 7301});
+  CHECK(parse_address("fe80::1:7301") == Address{"fe80::1", 7301});
+  for (const std::string_view text : {"", "10.0.0.1", ":7301", "h:", "h:0", "h:65536", "h:x"}) {
+    CHECK(parse_address(text).host.empty());
+  }
 }
 
 TEST_CASE("PeerLink.set_address: the same address changes nothing, another one is dialled at once") {
