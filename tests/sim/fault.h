@@ -24,7 +24,9 @@ enum class Fault : uint8_t {
   disk_slowed,            // of a coordinator: each sync takes long
   link_cut,               // both ways
   link_cut_one_way,
-  neighbours_cut,        // two members that follow each other in a chain
+  neighbours_cut,  // two members that follow each other in a chain
+  router_cut_from_leader,
+  router_cut_from_node,
   host_isolated,         // from everybody
   coordinators_cut_off,  // all nodes from all coordinators, for two seconds
   chain_lost,            // all members of a chain are killed
@@ -38,11 +40,11 @@ enum class Fault : uint8_t {
 inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::count_);
 
 inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames = {
-    "stream broken",        "stream late",  "node killed",        "node ended",         "node paused",
-    "node stalled",         "node slowed",  "coordinator killed", "coordinator paused", "coordinator disk lost",
-    "disk slowed",          "link cut",     "link cut one way",   "neighbours cut",     "host isolated",
-    "coordinators cut off", "chain lost",   "coordinators lost",  "wall clock stepped", "clock drifted",
-    "router killed",        "client killed"};
+    "stream broken",        "stream late",   "node killed",          "node ended",         "node paused",
+    "node stalled",         "node slowed",   "coordinator killed",   "coordinator paused", "coordinator disk lost",
+    "disk slowed",          "link cut",      "link cut one way",     "neighbours cut",     "router cut from leader",
+    "router cut from node", "host isolated", "coordinators cut off", "chain lost",         "coordinators lost",
+    "wall clock stepped",   "clock drifted", "router killed",        "client killed"};
 
 class FaultCounts {
  public:

@@ -56,6 +56,8 @@ const std::vector<Sabotage::Kind>& Sabotage::kinds() {
       {Fault::link_cut, 6, &Sabotage::cut_link},
       {Fault::link_cut_one_way, 6, &Sabotage::cut_link_one_way},
       {Fault::neighbours_cut, 5, &Sabotage::cut_neighbours},
+      {Fault::router_cut_from_leader, 3, &Sabotage::cut_router_from_leader},
+      {Fault::router_cut_from_node, 3, &Sabotage::cut_router_from_node},
       {Fault::host_isolated, 4, &Sabotage::isolate_host},
       {Fault::coordinators_cut_off, 2, &Sabotage::cut_off_coordinators},
       {Fault::chain_lost, 1, &Sabotage::lose_chain},
@@ -347,6 +349,25 @@ bool Sabotage::cut_neighbours() {
   cut_for(*from, *to, world_.random().percent(50), length);
   disturb(*from, length);
   disturb(*to, length);
+  return true;
+}
+
+bool Sabotage::cut_router_from_leader() {
+  const auto leads = [&](HostId host) {
+    return hosts_.coordinator(host) != nullptr && hosts_.coordinator(host) == hosts_.leader();
+  };
+  const auto leader = std::find_if(hosts_.coordinators().begin(), hosts_.coordinators().end(), leads);
+  if (leader == hosts_.coordinators().end()) return false;
+  cut_for(any(hosts_.routers()), *leader, world_.random().percent(70), up_to(2 * kFaultMost));
+  return true;
+}
+
+bool Sabotage::cut_router_from_node() {
+  const HostId node = any(hosts_.nodes());
+  if (!may_disturb(node)) return false;
+  const Micros length = up_to(2 * kFaultMost);
+  cut_for(any(hosts_.routers()), node, world_.random().percent(70), length);
+  disturb(node, length);  // it is set aside when the router reaches it on no other way
   return true;
 }
 

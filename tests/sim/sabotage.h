@@ -60,6 +60,8 @@ class Sabotage {
   [[nodiscard]] bool cut_link();
   [[nodiscard]] bool cut_link_one_way();
   [[nodiscard]] bool cut_neighbours();
+  [[nodiscard]] bool cut_router_from_leader();
+  [[nodiscard]] bool cut_router_from_node();
   [[nodiscard]] bool isolate_host();
   [[nodiscard]] bool cut_off_coordinators();
   [[nodiscard]] bool lose_chain();
