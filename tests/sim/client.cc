@@ -10,6 +10,8 @@ namespace {
 constexpr Micros kDialAgain = 30 * kMicrosPerMilli;
 constexpr size_t kPipelineMost = 5;
 constexpr size_t kManyMost = 4;
+constexpr size_t kEagerOpenMost = 12;
+constexpr Micros kEagerThinkMost = 2 * kMicrosPerMilli;
 constexpr Micros kLockTtl = 700 * kMicrosPerMilli;
 // The default of request-timeout-ms, less what a router's clock may be fast by.
 constexpr Micros kGivenUpAfter = 2950 * kMicrosPerMilli;
@@ -48,7 +50,12 @@ void Client::dial(Now now) {
 
 Micros Client::next_wake() const {
   if (conn_ == kNoConn) return dial_at_;
-  return up_ && (calling_ || reads_all_) && open_.empty() ? call_at_ : kNever;
+  return up_ && (calling_ || reads_all_) && may_call() ? call_at_ : kNever;
+}
+
+bool Client::may_call() const {
+  if (open_.empty()) return true;
+  return plan_.eager && calling_ && !watching_ && open_.size() < kEagerOpenMost;
 }
 
 void Client::turn(Now now, std::span<const NetEvent> events) {
@@ -76,9 +83,9 @@ void Client::turn(Now now, std::span<const NetEvent> events) {
     if (watching_) end_swap();
     call_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.think_most)));
   }
-  if (!up_ || !open_.empty() || now.mono < call_at_) return;
+  if (!up_ || !may_call() || now.mono < call_at_) return;
   if (calling_) {
-    call_some();
+    call_some(now);
   } else if (std::exchange(reads_all_, false)) {
     for (const std::string& key : data_keys()) call(calls_.make(Operation::Kind::get, key));
   }
@@ -88,6 +95,7 @@ void Client::turn(Now now, std::span<const NetEvent> events) {
 void Client::lost() {
   open_.clear();
   watching_.reset();
+  same_key_.reset();
 }
 
 void Client::send(const std::vector<std::string>& words) {
@@ -97,7 +105,8 @@ void Client::send(const std::vector<std::string>& words) {
 
 // ---- calling -------------------------------------------------------------------------------------------------------
 
-void Client::call_some() {
+void Client::call_some(Now now) {
+  if (plan_.eager) return call_eagerly(now);
   if (random_.percent(10)) return begin_swap();
   const size_t count = random_.percent(60) ? 1 : 1 + random_.below(kPipelineMost);
   for (size_t i = 0; i < count; ++i) {
@@ -114,6 +123,16 @@ void Client::call_some() {
       call(calls_.draw());
     }
   }
+}
+
+// Two calls on one key, one soon behind the other, are on their way together and may meet a slot that changes hands.
+void Client::call_eagerly(Now now) {
+  const bool goes_on = same_key_.has_value();
+  Operation operation = goes_on ? calls_.draw_for(*same_key_) : calls_.draw();
+  same_key_ = goes_on ? std::nullopt : std::optional(operation.key);
+  call(std::move(operation));
+  const Micros think_most = goes_on ? plan_.think_most : kEagerThinkMost;
+  call_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(think_most)));
 }
 
 void Client::call(Operation operation) {

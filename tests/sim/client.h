@@ -24,6 +24,7 @@ class Client final : public Process {
     std::vector<Address> routers;  // it connects to any of them
     size_t locks = 2;
     Micros think_most = 30 * kMicrosPerMilli;
+    bool eager = false;  // calls again before it is answered, often on the same key
   };
   Client(Plan plan, Notebook& notebook, const Micros& world_time, Transport& transport, Random& random);
 
@@ -59,7 +60,9 @@ class Client final : public Process {
   };
   void dial(Now now);
   void lost();
-  void call_some();
+  [[nodiscard]] bool may_call() const;
+  void call_some(Now now);
+  void call_eagerly(Now now);
   void call(Operation operation);
   void call_many();  // MGET, MSET: each key for itself
   // Counts up two keys of one slot, one behind the other, or looks at both at once.
@@ -94,7 +97,8 @@ class Client final : public Process {
   Micros dial_at_ = 0;
   Micros call_at_ = 0;
   std::deque<Open> open_;
-  std::optional<size_t> watching_;  // the GET of a swap that is not ended
+  std::optional<std::string> same_key_;  // what an eager client goes on with
+  std::optional<size_t> watching_;       // the GET of a swap that is not ended
 };
 
 }  // namespace chainring::sim

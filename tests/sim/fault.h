@@ -33,7 +33,9 @@ enum class Fault : uint8_t {
   coordinators_lost,     // all of them, with their disks
   wall_clock_stepped,
   clock_drifted,  // a monotonic clock runs at another rate, as far as is allowed
+  replies_cut,    // from a node or coordinator to a router: requests still come
   router_killed,
+  router_paused,
   client_killed,
   count_,
 };
@@ -44,7 +46,8 @@ inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames = {
     "node stalled",         "node slowed",   "coordinator killed",   "coordinator paused", "coordinator disk lost",
     "disk slowed",          "link cut",      "link cut one way",     "neighbours cut",     "router cut from leader",
     "router cut from node", "host isolated", "coordinators cut off", "chain lost",         "coordinators lost",
-    "wall clock stepped",   "clock drifted", "router killed",        "client killed"};
+    "wall clock stepped",   "clock drifted", "replies cut",          "router killed",      "router paused",
+    "client killed"};
 
 class FaultCounts {
  public:

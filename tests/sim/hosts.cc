@@ -43,7 +43,8 @@ Hosts::Hosts(World& world, const Shape& shape, Notebook& notebook, const Micros&
   routers_ = add_processes<router::Router>(
       kRouterRole, {.prefix = "r", .first_port = kRouterPorts, .count = shape.routers, .has_own_clock = true});
   clients_ = add_clients<Client>({.prefix = "client", .first_port = kClientPorts, .count = shape.clients},
-                                 {.routers = addresses_from(kRouterPorts, shape.routers)}, notebook, world_time);
+                                 {.routers = addresses_from(kRouterPorts, shape.routers), .eager = shape.eager_clients},
+                                 notebook, world_time);
   node_clients_ = add_clients<NodeClient>({.prefix = "client",
                                            .first_number = shape.clients + 1,
                                            .first_port = port_from(kClientPorts, shape.clients),
@@ -78,7 +79,7 @@ void Hosts::add_coordinators(const Shape& shape) {
     testing::SimDisk* const disk = disks_.emplace_back(std::make_unique<testing::SimDisk>()).get();
     Settings own = settings(kCoordinatorRole, name, port);
     must(own.set(Setting::initial_nodes, concat(shape.founders)));
-    must(own.set(Setting::snapshot_entries, concat(shape.snapshot_entries)));
+    must(own.set(Setting::snapshot_entries, "100"));
     return [own, disk, &founding = founding_](Transport& transport, Random& random, Log& log) mutable {
       must(own.set(Setting::founding, founding));
       return std::make_unique<coordinator::Coordinator>(own, transport, *disk, random, log);

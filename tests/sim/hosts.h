@@ -28,7 +28,7 @@ struct Shape {
   size_t routers = 2;
   size_t clients = 4;
   size_t node_clients = 2;  // that are connected to nodes
-  size_t snapshot_entries = 200;
+  bool eager_clients = false;
 };
 
 class Hosts {

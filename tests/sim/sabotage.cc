@@ -64,7 +64,9 @@ const std::vector<Sabotage::Kind>& Sabotage::kinds() {
       {Fault::coordinators_lost, 1, &Sabotage::lose_coordinators},
       {Fault::wall_clock_stepped, 4, &Sabotage::step_wall_clock},
       {Fault::clock_drifted, 4, &Sabotage::drift_clock},
+      {Fault::replies_cut, 5, &Sabotage::cut_replies},
       {Fault::router_killed, 5, &Sabotage::kill_router},
+      {Fault::router_paused, 4, &Sabotage::pause_router},
       {Fault::client_killed, 5, &Sabotage::kill_client},
   };
   return kKinds;
@@ -371,6 +373,16 @@ bool Sabotage::cut_router_from_node() {
   return true;
 }
 
+// What has run is asked for again, elsewhere when the slot or the leadership goes over meanwhile.
+bool Sabotage::cut_replies() {
+  const HostId mute = any(world_.random().percent(70) ? hosts_.nodes() : hosts_.coordinators());
+  if (!may_disturb_all({mute})) return false;
+  const Micros length = up_to(kFaultMost);
+  cut_for(mute, any(hosts_.routers()), false, length);
+  disturb(mute, length);
+  return true;
+}
+
 bool Sabotage::isolate_host() {
   std::vector<HostId> hosts = hosts_.coordinators();
   hosts.insert(hosts.end(), hosts_.nodes().begin(), hosts_.nodes().end());
@@ -438,6 +450,12 @@ bool Sabotage::kill_router() {
   world_.kill(victim);
   restart_later(victim);
   return true;
+}
+
+bool Sabotage::pause_router() {
+  const HostId router = any(hosts_.routers());
+  world_.pause(router, up_to(kFaultMost));
+  return world_.running(router);
 }
 
 bool Sabotage::kill_client() {

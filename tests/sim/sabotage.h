@@ -68,7 +68,9 @@ class Sabotage {
   [[nodiscard]] bool lose_coordinators();
   [[nodiscard]] bool step_wall_clock();
   [[nodiscard]] bool drift_clock();
+  [[nodiscard]] bool cut_replies();
   [[nodiscard]] bool kill_router();
+  [[nodiscard]] bool pause_router();
   [[nodiscard]] bool kill_client();
 
   [[nodiscard]] bool cut(bool both);
