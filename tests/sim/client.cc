@@ -85,7 +85,9 @@ void Client::turn(Now now, std::span<const NetEvent> events) {
   }
   if (!up_ || !may_call() || now.mono < call_at_) return;
   if (calling_) {
-    call_some(now);
+    call_some();
+    call_at_ = now.mono + static_cast<Micros>(
+                              random_.below(static_cast<uint64_t>(same_key_ ? kEagerThinkMost : plan_.think_most)));
   } else if (std::exchange(reads_all_, false)) {
     for (const std::string& key : data_keys()) call(calls_.make(Operation::Kind::get, key));
   }
@@ -105,9 +107,9 @@ void Client::send(const std::vector<std::string>& words) {
 
 // ---- calling -------------------------------------------------------------------------------------------------------
 
-void Client::call_some(Now now) {
-  if (plan_.eager) return call_eagerly(now);
-  if (random_.percent(10)) return begin_swap();
+void Client::call_some() {
+  if (same_key_ || (plan_.eager && random_.percent(50))) return call_eagerly();
+  if (open_.empty() && random_.percent(10)) return begin_swap();
   const size_t count = random_.percent(60) ? 1 : 1 + random_.below(kPipelineMost);
   for (size_t i = 0; i < count; ++i) {
     const uint64_t choice = random_.below(100);
@@ -126,13 +128,11 @@ void Client::call_some(Now now) {
 }
 
 // Two calls on one key, one soon behind the other, are on their way together and may meet a slot that changes hands.
-void Client::call_eagerly(Now now) {
+void Client::call_eagerly() {
   const bool goes_on = same_key_.has_value();
   Operation operation = goes_on ? calls_.draw_for(*same_key_) : calls_.draw();
   same_key_ = goes_on ? std::nullopt : std::optional(operation.key);
   call(std::move(operation));
-  const Micros think_most = goes_on ? plan_.think_most : kEagerThinkMost;
-  call_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(think_most)));
 }
 
 void Client::call(Operation operation) {

@@ -61,8 +61,8 @@ class Client final : public Process {
   void dial(Now now);
   void lost();
   [[nodiscard]] bool may_call() const;
-  void call_some(Now now);
-  void call_eagerly(Now now);
+  void call_some();
+  void call_eagerly();
   void call(Operation operation);
   void call_many();  // MGET, MSET: each key for itself
   // Counts up two keys of one slot, one behind the other, or looks at both at once.

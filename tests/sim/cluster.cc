@@ -23,7 +23,7 @@ Shape draw_shape(Random& random) {
   if (random.percent(10)) shape.coordinators = 5;
   if (random.percent(5)) shape.coordinators = 1;
   if (random.percent(20)) shape.routers = 1 + random.below(3);
-  if (random.percent(20)) shape.eager_clients = true;
+  if (random.percent(50)) shape.eager_clients = true;
   return shape;
 }
 
