@@ -253,6 +253,7 @@ void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& 
   Operation lost;
   lost.key = key;
   lost.client = kNobody;
+  lost.place = UINT64_MAX;  // it comes before nothing else of nobody
   lost.kind = Operation::Kind::loss;
   lost.called = loss.called;
   lost.returned = loss.returned;
