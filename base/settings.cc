@@ -117,6 +117,9 @@ constexpr SettingSpec kTable[] = {
      "never."},
     {S::parked_bytes_max, "parked-bytes-max", bytes, kRouter | kUpCommand, "67108864", kMiB, 64 * kGiB, kLive, false,
      "", "How many bytes of requests a router holds while their slots are not served, before it stops reading."},
+    {S::read_from, "read-from", choice, kRouter | kUpCommand, "any", 0, 0, kLive, false, "head|any",
+     "Which members of a chain a router sends reads to: any of them, by their load, or the head alone. Reads are "
+     "linearizable either way."},
     {S::lock_count_max, "lock-count-max", integer, kCoordinator | kUpCommand, "1000000", 1, 100000000, kAtStart, false,
      "", "How many locks may exist; the same at every coordinator."},
     {S::loglevel, "loglevel", choice, kEverywhere, "info", 0, 0, kAtStart, false, "debug|info|warning|error",

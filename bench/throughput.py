@@ -7,12 +7,12 @@ import argparse
 import csv
 import io
 import os
-import platform
 import statistics
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "cluster"))
+import machine  # noqa: E402
 from harness import Cluster, RedisServer  # noqa: E402
 
 TESTS = "set,get,incr,mset"
@@ -28,9 +28,7 @@ def run_benchmark(port, requests, pipeline):
 
 
 def environment():
-    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
-                  if line.startswith("model name")), "unknown")
-    print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores ({model}), load {os.getloadavg()[0]:.1f}; "
+    print(f"{machine.describe()}; "
           f"redis-server {RedisServer.version()}, 50 connections, 64-byte values, 100,000 keys")
 
 

@@ -91,6 +91,7 @@ bool LockForward::on_reply(const protocol::Reply& reply, std::string_view body, 
       break;
     case protocol::ReplyStatus::not_leader:
     case protocol::ReplyStatus::bounced:
+    case protocol::ReplyStatus::ask_head:  // never said of locks
       break;
   }
   if (request.attempt == attempt_) ++attempt_;

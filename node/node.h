@@ -70,6 +70,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   struct RoutedCounts {
     std::array<uint64_t, protocol::kCommandCount> requests{};
     uint64_t bounced = 0;
+    uint64_t referred = 0;  // reads that the head has to answer
     LatencyCounts durations;
   };
 
@@ -99,6 +100,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
   void on_request(ConnId conn, Peer& peer, std::string_view payload);
   void on_slots_request(ConnId conn, std::string_view payload);
+  [[nodiscard]] bool may_read(const protocol::Request& request) const;
+  void turn_away(ConnId conn, Peer& peer, const protocol::Request& request);
   void bounce(ConnId conn, Peer& peer, const protocol::Request& request);
   void run_request(ConnId conn, Peer& peer, const protocol::Request& request, std::string_view command);
   void answer(ConnId conn, uint64_t request, Slot slot, protocol::ReplyStatus status, std::string_view body);

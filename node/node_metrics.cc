@@ -43,6 +43,8 @@ void Node::metrics(Now now, MetricsWriter& out) const {
   }
   out.histogram(Metric::node_request_duration, routed_.durations);
   out.value(Metric::node_requests_bounced, routed_.bounced);
+  out.value(Metric::node_member_reads, store_.member_reads());
+  out.value(Metric::node_reads_referred, routed_.referred);
   out.seconds(Metric::node_lease_left, lease_.left(now.mono));
   slots_and_keys(store_, out);
   out.value(Metric::node_data_max, static_cast<uint64_t>(settings_.number(Setting::maxmemory)));

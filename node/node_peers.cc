@@ -15,6 +15,12 @@ constexpr size_t kCopyBacklogMax = size_t{4} << 20;  // of a copy that may wait 
 constexpr size_t kPeersMax = 4096;                   // links of routers and members that may be open
 constexpr std::string_view kSlotLeft = "TRYAGAIN the slot has left this node before its answer was certain; try again";
 
+// A read that any member of the chain may answer. Writes and transactions are the head's, whatever the flags say.
+bool for_any_member(const protocol::Request& request) {
+  constexpr uint8_t kHeadsOwn = protocol::kRequestWrite | protocol::kRequestTransaction;
+  return (request.flags & protocol::kRequestAnyMember) != 0 && (request.flags & kHeadsOwn) == 0 && request.number == 0;
+}
+
 std::vector<protocol::SlotRange> ranges_of(std::vector<Slot> slots) {
   std::sort(slots.begin(), slots.end());
   std::vector<protocol::SlotRange> ranges;
@@ -146,6 +152,10 @@ void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
   if (request.slot >= kSlotCount) {
     return answer(conn, request.id, 0, protocol::ReplyStatus::bounced, {});
   }
+  if (for_any_member(request)) {
+    if (!may_read(request)) return turn_away(conn, peer, request);
+    return run_request(conn, peer, request, command);
+  }
   // What comes behind a bounced request of its slot must not overtake it (R10).
   const auto bounced = peer.bounced.find(request.slot);
   const bool behind = bounced != peer.bounced.end() && request.attempt <= bounced->second;
@@ -166,6 +176,19 @@ void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
     }
   }
   run_request(conn, peer, request, command);
+}
+
+// Whether this member may answer a read of the slot (R5, R7), be it the head or not.
+bool Node::may_read(const protocol::Request& request) const {
+  const Chains::View view = store_.chains().view(request.slot);
+  return serving() && view.active && request.epoch <= view.epoch;
+}
+
+// What is for any member stands in no order here: it leaves the attempts of its slot alone.
+void Node::turn_away(ConnId conn, Peer& peer, const protocol::Request& request) {
+  if (!for_any_member(request)) return bounce(conn, peer, request);
+  ++routed_.referred;
+  answer(conn, request.id, request.slot, protocol::ReplyStatus::ask_head, {});
 }
 
 void Node::bounce(ConnId conn, Peer& peer, const protocol::Request& request) {
@@ -195,7 +218,7 @@ void Node::run_request(ConnId conn, Peer& peer, const protocol::Request& request
     const Result<protocol::Transaction> transaction = protocol::parse_transaction(command, request.db);
     if (!transaction.ok())
       return refuse(concat("ERR a peer forwarded no transaction: ", transaction.status().message()));
-    if (!store_.execute(*transaction, requested)) return bounce(conn, peer, request);
+    if (!store_.execute(*transaction, requested)) return turn_away(conn, peer, request);
     ++routed_.requests[static_cast<size_t>(protocol::CommandId::exec)];
     return;
   }
@@ -211,7 +234,12 @@ void Node::run_request(ConnId conn, Peer& peer, const protocol::Request& request
   }
   if (!protocol::arity_fits(*spec, parser_.args().size())) return refuse(protocol::errors::wrong_arity(spec->name));
 
-  if (!store_.execute(Execution{requested, spec, parser_.args()})) return bounce(conn, peer, request);
+  const Execution execution{requested, spec, parser_.args()};
+  const bool head = store_.chains().heads(request.slot, 0);
+  const bool readable = (spec->flags & protocol::kReadonly) != 0 && engine::Database::runs(spec->id);
+  if (!head && !readable) return turn_away(conn, peer, request);
+  const Millis margin = settings_.number(Setting::drift_margin_ms);
+  if (head ? !store_.execute(execution) : !store_.read(execution, margin)) return turn_away(conn, peer, request);
   ++routed_.requests[static_cast<size_t>(spec->id)];
 }
 

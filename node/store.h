@@ -100,6 +100,7 @@ class Store final : private ChainObserver {
   // Gives back memory of slots that were dropped or flushed, some `keys_max` keys' worth. Whether there is more.
   bool free_some(size_t keys_max) { return database_ && database_->free_some(keys_max); }
   [[nodiscard]] size_t held() const { return held_.count(); }
+  [[nodiscard]] uint64_t member_reads() const { return member_reads_; }  // that read() answered, since the start
 
  private:
   static constexpr std::string_view kOutOfMemory = "OOM command not allowed when used memory > 'maxmemory'.";
@@ -152,6 +153,7 @@ class Store final : private ChainObserver {
   HeldReplies held_;
   Chains chains_;
   WatchBook watches_;
+  uint64_t member_reads_ = 0;
   // Reused from command to command.
   std::string reply_;
   engine::Effects effects_;

@@ -249,6 +249,7 @@ enum RequestFlag : uint8_t {
   kRequestResp3 = 1u << 0,
   kRequestWrite = 1u << 1,
   kRequestTransaction = 1u << 2,
+  kRequestAnyMember = 1u << 3,  // a read that any member of the chain may answer, in no order with other requests
 };
 [[nodiscard]] constexpr uint8_t request_flags(RespVersion resp, bool writes) {
   return static_cast<uint8_t>((resp == RespVersion::resp3 ? kRequestResp3 : 0) | (writes ? kRequestWrite : 0));
@@ -279,6 +280,7 @@ enum class ReplyStatus : uint8_t {
   not_leader = 2,  // not executed; from a coordinator; the body is "host:port" of the leader, or empty
   expired = 3,     // not executed now: its number is below what its sender called answered
   unsettled = 4,   // executed or proposed, but whoever has it left before it was committed: send it again, same number
+  ask_head = 5,    // a read for any member, not executed: this one cannot answer it at the moment, or only the head may
 };
 
 struct Reply {

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "protocol/reply.h"
+#include "router/reader.h"
 
 namespace chainring::router {
 namespace {
@@ -13,9 +14,10 @@ constexpr size_t kReusedBytesMax = 4096;
 
 }  // namespace
 
-Dispatcher::Dispatcher(Links& links, Receiver& receiver)
+Dispatcher::Dispatcher(Links& links, Receiver& receiver, Random& random)
     : links_(links),
       receiver_(receiver),
+      random_(random),
       queues_(kPlaceCount),
       parking_(kPlaceCount),
       not_run_reply_(protocol::error_reply(protocol::errors::kClusterDown)),
@@ -29,6 +31,7 @@ Outstanding& Dispatcher::keep(const Submission& submission) {
   request.db = submission.db;
   request.flags = submission.flags;
   request.may_have_run = false;
+  request.alone = submission.alone;
   request.number = 0;
   request.deadline = submission.deadline;
   request.to = submission.to;
@@ -50,29 +53,46 @@ void Dispatcher::submit(const Submission& submission, Micros now) {
   SlotQueue& queue = queues_[submission.place];
   Outstanding& request = keep(submission);
   queue.append(request);
-  Lane* const lane = links_.lane(submission.place);
+  if (!roam(queue, request)) line_up(queue, request, now);
+  if (request.out() && request.lane->backlog() > kLaneBacklogMax) crowded_ = request.lane;
+}
+
+void Dispatcher::send(SlotQueue& queue, Outstanding& request, Lane& lane) {
+  protocol::Request header = queue.header(request.place, request);
+  queue.sent(request);
+  if (!request.is_write()) ++(&lane == links_.lane(request.place) ? reads_.at_heads : reads_.at_others);
+  lane.send(request, protocol::FrameType::request, header, request.bytes);
+}
+
+// In the order of the place, for its head: sent, or parked.
+void Dispatcher::line_up(SlotQueue& queue, Outstanding& request, Micros now) {
+  Lane* const lane = links_.lane(request.place);
   if (!queue.parked() && lane != nullptr && lane->open()) {
-    if (!queue.waits_for_read(request)) {
-      send(queue, request, *lane);
-      if (lane->backlog() > kLaneBacklogMax) crowded_ = lane;
-      return;
-    }
+    if (!queue.must_wait(request)) return send(queue, request, *lane);
     drain(queue, now);
   }
   parked_bytes_ += request.cost();
   park(queue, now);
 }
 
-void Dispatcher::send(SlotQueue& queue, Outstanding& request, Lane& lane) {
-  protocol::Request header = queue.header(request.place, request);
-  queue.sent(request);
-  lane.send(request, protocol::FrameType::request, header, request.bytes);
+// The member to ask for a read, `but` excepted (nullptr: nobody is); nullptr when it has to line up for the head (R10),
+// or has nowhere else to go.
+Lane* Dispatcher::reader_for(const SlotQueue& queue, const Outstanding& read, const Lane* but) {
+  const std::span<Lane* const> chain = links_.chain(read.place);
+  if (!read.may_roam() || chain.size() < 2) return nullptr;
+  if (queue.doubtful()) return nullptr;
+  const SlotQueue::Bond bond = queue.bond(read);
+  if (bond.kind == SlotQueue::Bond::Kind::none) return choose_reader(chain, but, random_);
+  return bond.kind == SlotQueue::Bond::Kind::member && bond.lane != but ? bond.lane : nullptr;
 }
 
-void Dispatcher::wait_again(SlotQueue& queue, Outstanding& request) {
-  queue.came_back(request);
-  parked_bytes_ += request.cost();
-  ++retries_;
+// Sends it to a member that may answer it; false when there is none. REQUIRES: neither out nor parked.
+bool Dispatcher::roam(SlotQueue& queue, Outstanding& read) {
+  Lane* const lane = reader_for(queue, read, nullptr);
+  if (lane == nullptr) return false;
+  read.roams = true;
+  send(queue, read, *lane);
+  return true;
 }
 
 void Dispatcher::park(SlotQueue& queue, Micros now) {
@@ -93,7 +113,8 @@ void Dispatcher::drain(SlotQueue& queue, Micros now) {
 void Dispatcher::flow(SlotQueue& queue, Lane& lane, Micros now) {
   unpark(queue);
   for (Outstanding& request : queue.requests()) {
-    if (queue.waits_for_read(request)) return drain(queue, now);
+    if (!request.waits()) continue;
+    if (queue.must_wait(request)) return drain(queue, now);
     parked_bytes_ -= request.cost();
     send(queue, request, lane);
   }
@@ -106,6 +127,7 @@ void Dispatcher::unpark(SlotQueue& queue) {
 
 void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, std::string_view body, Micros now) {
   SlotQueue& queue = queues_[request.place];
+  if (request.roams) return on_roaming_reply(queue, request, reply, body, now);
   switch (reply.status) {
     case protocol::ReplyStatus::done:
       if (request.place != kLockPlace && reply.epoch < queue.epoch()) break;  // R5
@@ -120,20 +142,79 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
       return go_on(queue, now);
     case protocol::ReplyStatus::bounced:
     case protocol::ReplyStatus::not_leader:
-      wait_again(queue, request);
+      take_back(queue, request);
+      parked_bytes_ += request.cost();
       park(queue, now);
       if (queue.bounced(request)) parking_of(queue).retry.schedule(now);
       return go_on(queue, now);
+    case protocol::ReplyStatus::ask_head:  // of what is sent for any member alone
     case protocol::ReplyStatus::unsettled:
       queue.bounced(request);  // what is on its way behind it must not be run before it
       break;
   }
-  on_lost(request, now);
+  take_back(queue, request);
+  run_again(queue, request, now);
+}
+
+void Dispatcher::on_roaming_reply(SlotQueue& queue, Outstanding& read, const protocol::Reply& reply,
+                                  std::string_view body, Micros now) {
+  if (reply.status == protocol::ReplyStatus::done && reply.epoch >= queue.epoch()) {  // R5
+    queue.came_back(read);
+    queue.learn(reply.epoch);
+    finish(queue, read, Ending::replied, body);
+  } else {
+    if (reply.status == protocol::ReplyStatus::ask_head) ++reads_.referred;
+    refer_to_head(queue, read, now);
+  }
+  go_on(queue, now);
+}
+
+// Lines up for the head, and so do its client's reads behind it that are out at that member: answered there, they would
+// be older than what the head tells now.
+void Dispatcher::refer_to_head(SlotQueue& queue, Outstanding& read, Micros now) {
+  const session::ClientId client = read.to.ticket.client;
+  for (auto at = queue.requests().iterator_to(read); at != queue.requests().end(); ++at) {
+    if (!at->roams || at->to.ticket.client != client) continue;
+    take_back(queue, *at);
+    line_up(queue, *at, now);
+  }
+}
+
+// Of what is out: the answer will be ignored. It is to be sent again.
+void Dispatcher::take_back(SlotQueue& queue, Outstanding& request) {
+  if (request.out()) request.lane->forget(request);
+  queue.came_back(request);
+  ++retries_;
+}
+
+void Dispatcher::on_silent(Lane& lane, Micros now) {
+  for (InFlight* const item : lane.in_flight()) {
+    if (item->kind != InFlight::Kind::request) continue;
+    auto& read = static_cast<Outstanding&>(*item);
+    SlotQueue& queue = queues_[read.place];
+    Lane* const other = reader_for(queue, read, &lane);
+    if (other == nullptr) continue;
+    take_back(queue, read);
+    read.roams = true;
+    send(queue, read, *other);
+    go_on(queue, now);
+  }
 }
 
 void Dispatcher::on_lost(Outstanding& request, Micros now) {
   SlotQueue& queue = queues_[request.place];
-  wait_again(queue, request);
+  const bool roamed = request.roams;
+  take_back(queue, request);
+  if (!roam(queue, request)) {
+    if (!roamed) return run_again(queue, request, now);
+    line_up(queue, request, now);
+  }
+  go_on(queue, now);
+}
+
+// What was out in the order of the place, and has been taken back.
+void Dispatcher::run_again(SlotQueue& queue, Outstanding& request, Micros now) {
+  parked_bytes_ += request.cost();
   request.may_have_run = true;
   if (queue.parked()) {
     queue.park();  // a place that was only draining is not known to be served any more
@@ -147,30 +228,27 @@ void Dispatcher::on_lost(Outstanding& request, Micros now) {
 // Does for a parked place what can be done now.
 void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   if (!queue.parked()) return;
-  if (queue.empty()) return unpark(queue);
-  if (!can_probe(queue)) return;
-  Lane& lane = *links_.lane(place_of(queue));
+  if (queue.out() > 0) return;  // when that comes back, this is called again
+  Outstanding* const first = queue.first_waiting();
+  if (first == nullptr) return unpark(queue);
+  Lane* const lane = links_.lane(place_of(queue));
+  if (lane == nullptr || !lane->open() || queue.must_wait(*first)) return;
   if (queue.serving()) {
-    flow(queue, lane, now);
+    flow(queue, *lane, now);
   } else if (const Micros due = parking_of(queue).retry.due(); now >= due) {
-    Outstanding& probe = queue.requests().front();
-    parked_bytes_ -= probe.cost();
-    send(queue, probe, lane);
+    parked_bytes_ -= first->cost();
+    send(queue, *first, *lane);
   } else {
     next_retry_ = std::min(next_retry_, due);
   }
 }
 
-// Nothing of it is out, and there is a way to its head. When a way opens or an answer comes, go_on() is called.
-bool Dispatcher::can_probe(const SlotQueue& queue) const {
-  const Lane* const lane = links_.lane(place_of(queue));
-  return queue.out() == 0 && lane != nullptr && lane->open();
-}
-
 bool Dispatcher::holds_request_of(session::ClientId client, Place place) const {
   const SlotQueue& queue = queues_[place];
-  return queue.parked() && std::any_of(queue.requests().begin(), queue.requests().end(),
-                                       [client](const Outstanding& one) { return one.to.ticket.client == client; });
+  if (!queue.parked() && queue.roaming() == 0) return false;
+  return std::any_of(queue.requests().begin(), queue.requests().end(), [&](const Outstanding& one) {
+    return one.to.ticket.client == client && (queue.parked() || one.roams);
+  });
 }
 
 bool Dispatcher::waits_for(const Lane& lane) const {
@@ -200,18 +278,26 @@ void Dispatcher::on_table(const ring::Table& table, bool anew, Micros now) {
     const Epoch epoch = table.has_ranges() ? table.range(static_cast<Slot>(slot)).epoch : 0;
     if (anew) queue.restart_epochs(epoch);
     queue.learn(epoch);
-    if (queue.out() == 0) continue;
-    // Another member serves now. The old one can only bounce what it has not executed, or not answer at all.
-    Lane* const lane = links_.lane(static_cast<Place>(slot));
-    for (Outstanding& request : queue.requests()) {
-      if (!request.out() || request.lane == lane) continue;
-      request.lane->forget(request);
-      wait_again(queue, request);
-      request.may_have_run = true;
-      park(queue, now);
-    }
+    if (queue.out() + queue.roaming() > 0) follow_chain(queue, now);
   }
   retry_all(now);
+}
+
+// Takes back what is out at members that do not serve it any more. They can only bounce what they have not executed, or
+// not answer at all.
+void Dispatcher::follow_chain(SlotQueue& queue, Micros now) {
+  const std::span<Lane* const> chain = links_.chain(place_of(queue));
+  Lane* const head = chain.empty() ? nullptr : chain.front();
+  for (Outstanding& request : queue.requests()) {
+    if (!request.out() || request.lane == head) continue;
+    const bool roamed = request.roams;
+    if (roamed && std::find(chain.begin(), chain.end(), request.lane) != chain.end()) continue;
+    take_back(queue, request);
+    if (roam(queue, request)) continue;
+    request.may_have_run = true;
+    parked_bytes_ += request.cost();
+    park(queue, now);
+  }
 }
 
 void Dispatcher::give_up(Outstanding& request, Micros now) {
@@ -225,6 +311,7 @@ void Dispatcher::give_up(Outstanding& request, Micros now) {
   }
   ++timeouts_;
   const bool unknown = request.is_write() && request.may_have_run;
+  if (unknown) queue.doubt();
   finish(queue, request, unknown ? Ending::unknown : Ending::not_run, unknown ? unknown_reply_ : not_run_reply_);
   go_on(queue, now);
 }

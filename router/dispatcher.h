@@ -1,7 +1,8 @@
 // Requests to single places: sent on in order, kept until answered, parked while their place is not served, and given
-// up at their deadline (R10, R20, R21; docs/conversations.md, "Requests").
+// up at their deadline (R10, R20, R21; docs/conversations.md, "Requests"). Reads that any member may answer go to any
+// member, in no order with other clients' requests; when they come back they go to another one, or line up at the head.
 //
-// Thread-safety: none. Links and the Receiver are not owned and outlive it.
+// Thread-safety: none. Links, the Receiver and the random source are not owned and outlive it.
 #pragma once
 
 #include <deque>
@@ -12,6 +13,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include "base/random.h"
 #include "base/time.h"
 #include "protocol/messages.h"
 #include "ring/table.h"
@@ -41,9 +43,10 @@ class Dispatcher {
     std::string_view bytes;  // one RESP request; copied
     Recipient to;
     Micros deadline;
+    bool alone = false;  // all earlier requests of the client have been answered
   };
 
-  Dispatcher(Links& links, Receiver& receiver);
+  Dispatcher(Links& links, Receiver& receiver, Random& random);
 
   void submit(const Submission& submission, Micros now);
   // The lane on which too much waits to leave, if submit() has met one since the last call; nullptr otherwise.
@@ -53,6 +56,9 @@ class Dispatcher {
   void on_reply(Outstanding& request, const protocol::Reply& reply, std::string_view body, Micros now);
   // What was in flight will not be answered: its link broke.
   void on_lost(Outstanding& request, Micros now);
+  // The member owes answers and gives none: what others can answer is asked of them. What it says of that later is
+  // ignored. Nothing is lost by asking twice: these are reads.
+  void on_silent(Lane& lane, Micros now);
   // Parked requests may find an open door now: a lane opened.
   void on_open(Micros now);
   // After links.use_table(). `anew`: epochs do not go on from the last table, it is another generation's.
@@ -67,10 +73,17 @@ class Dispatcher {
   // Since the start: requests that were taken back to be sent again, and that were given up at their deadline.
   [[nodiscard]] uint64_t retries() const { return retries_; }
   [[nodiscard]] uint64_t timeouts() const { return timeouts_; }
+  struct ReadCounts {
+    uint64_t at_heads = 0;   // requests that write nothing, sent there
+    uint64_t at_others = 0;  // to other members of chains
+    uint64_t referred = 0;   // came back because the head has to answer
+  };
+  [[nodiscard]] const ReadCounts& reads() const { return reads_; }
   [[nodiscard]] size_t outstanding() const { return outstanding_; }
   // Whether requests wait for what is at the other end of this lane. Looks at all that are outstanding.
   [[nodiscard]] bool waits_for(const Lane& lane) const;
-  // Whether a request of the client for this place has still to be sent, or may come back and be sent again.
+  // Whether a request of the client for this place has still to be sent, may come back and be sent again, or is out at
+  // another member than the head.
   [[nodiscard]] bool holds_request_of(session::ClientId client, Place place) const;
 
  private:
@@ -94,20 +107,28 @@ class Dispatcher {
   Outstanding& keep(const Submission& submission);
   void discard(SlotQueue& queue, Outstanding& request);
   void send(SlotQueue& queue, Outstanding& request, Lane& lane);
-  void wait_again(SlotQueue& queue, Outstanding& request);
+  void line_up(SlotQueue& queue, Outstanding& request, Micros now);
+  [[nodiscard]] bool roam(SlotQueue& queue, Outstanding& read);
+  [[nodiscard]] Lane* reader_for(const SlotQueue& queue, const Outstanding& read, const Lane* but);
+  void on_roaming_reply(SlotQueue& queue, Outstanding& read, const protocol::Reply& reply, std::string_view body,
+                        Micros now);
+  void refer_to_head(SlotQueue& queue, Outstanding& read, Micros now);
+  void take_back(SlotQueue& queue, Outstanding& request);
+  void run_again(SlotQueue& queue, Outstanding& request, Micros now);
   void park(SlotQueue& queue, Micros now);
   void unpark(SlotQueue& queue);
   void drain(SlotQueue& queue, Micros now);
   void flow(SlotQueue& queue, Lane& lane, Micros now);
   void go_on(SlotQueue& queue, Micros now);
+  void follow_chain(SlotQueue& queue, Micros now);
   void retry_all(Micros now);
   void retry_due(Micros now);
-  [[nodiscard]] bool can_probe(const SlotQueue& queue) const;
   void finish(SlotQueue& queue, Outstanding& request, Ending ending, std::string_view reply);
   void give_up(Outstanding& request, Micros now);
 
   Links& links_;
   Receiver& receiver_;
+  Random& random_;
   std::vector<SlotQueue> queues_;  // one for each place; never resized, as parking_
   std::vector<Parking> parking_;
   Parked parked_;
@@ -120,6 +141,7 @@ class Dispatcher {
   size_t outstanding_ = 0;
   uint64_t retries_ = 0;
   uint64_t timeouts_ = 0;
+  ReadCounts reads_;
   const std::string not_run_reply_;
   const std::string unknown_reply_;
 };

@@ -47,7 +47,7 @@ Fanout::Fanout(Services& services, const session::ClientRequest& request, Micros
 }
 
 void Fanout::start(Micros now) {
-  if (locks_open_) submit_leg(0, kLockPlace, false, bytes_, now);
+  if (locks_open_) submit_leg(0, kLockPlace, Leg::read, bytes_, now);
   ask();
   if (asked_ != open_) retry_.schedule(now);
 }

@@ -1,4 +1,4 @@
-// What is on its way on one link: which reply belongs to which request.
+// What is on its way on one link: which reply belongs to which request, and how the other end keeps up with answering.
 //
 // Thread-safety: none. Ownership: owns neither the connection nor what is in flight on it.
 #pragma once
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/fifo.h"
+#include "base/time.h"
 #include "base/transport.h"
 #include "protocol/frame.h"
 #include "router/outstanding.h"
@@ -17,6 +18,9 @@ namespace chainring::router {
 
 class Lane {
  public:
+  // Whoever owes answers and gives none for so long is silent: frozen, cut off, or at something long.
+  static constexpr Micros kSilentAfter = 50 * kMicrosPerMilli;
+
   // `member` is kNoMember for the lane to the coordinators' leader.
   Lane(Transport& transport, MemberId member) : transport_(transport), member_(member) {}
   Lane(const Lane&) = delete;
@@ -44,7 +48,16 @@ class Lane {
   // The item that a reply names; it is not in flight any more. nullptr for an id that was forgotten or never given.
   [[nodiscard]] InFlight* take(uint64_t id);
   // Its reply will be ignored. REQUIRES: item.lane == this.
-  void forget(InFlight& item) { static_cast<void>(take(item.id)); }
+  void forget(InFlight& item);
+  [[nodiscard]] std::vector<InFlight*> in_flight() const;  // in the order in which they were sent
+
+  // Answers that the other end owes, also to what was forgotten: its load, as far as this router can tell.
+  [[nodiscard]] size_t owed() const { return owed_; }
+  // Has been found silent, and has answered nothing since.
+  [[nodiscard]] bool silent() const { return silent_; }
+  // To be called once a turn, after the turn's replies were taken. Whether it is silent: said again every kSilentAfter.
+  [[nodiscard]] bool look(Micros now);
+  [[nodiscard]] Micros next_look() const { return owed_ == 0 ? kNever : quiet_since_ + kSilentAfter; }
 
   // Bytes that waited to leave, as of the last send(); and as of now.
   [[nodiscard]] size_t backlog() const { return backlog_; }
@@ -52,6 +65,7 @@ class Lane {
 
  private:
   uint64_t enter(InFlight& item);
+  InFlight* remove(uint64_t id);
 
   Transport& transport_;
   const MemberId member_;
@@ -59,6 +73,10 @@ class Lane {
   size_t backlog_ = 0;
   Fifo<InFlight*> window_;  // by id, from first_id_; nullptr for what was answered out of order
   uint64_t first_id_ = 1;
+  size_t owed_ = 0;
+  Micros quiet_since_ = 0;  // the turn that saw its last answer, or the first request after it owed nothing
+  bool stirred_ = false;    // such a thing has happened since the last look()
+  bool silent_ = false;
 };
 
 }  // namespace chainring::router

@@ -1,6 +1,7 @@
 #include "router/links.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -33,8 +34,32 @@ Links::Links(Transport& transport, Random& random, Log& log, const Settings& set
       coordinators_(transport, random, log, settings),
       leader_(transport, kNoMember),
       on_leader_frame_([this](const protocol::Frame& frame) { handler_.on_frame(leader_, frame); }),
-      lane_of_place_(kPlaceCount, nullptr) {
-  lane_of_place_[kLockPlace] = &leader_;
+      chain_of_place_(kPlaceCount, 0) {
+  index_chains({});
+}
+
+uint16_t Links::add_chain(std::span<Lane* const> lanes) {
+  chains_.push_back({static_cast<uint32_t>(lanes_.size()), static_cast<uint32_t>(lanes.size())});
+  lanes_.insert(lanes_.end(), lanes.begin(), lanes.end());
+  return static_cast<uint16_t>(chains_.size() - 1);
+}
+
+void Links::index_chains(const ring::Table& table) {
+  chains_.clear();
+  lanes_.clear();
+  std::map<std::vector<MemberId>, uint16_t> known;
+  known[{}] = add_chain({});
+  std::fill(chain_of_place_.begin(), chain_of_place_.end(), known[{}]);
+  chain_of_place_[kLockPlace] = add_chain(std::array{&leader_});
+  for (const protocol::TableRange& range : table.message().ranges) {
+    auto found = known.find(range.chain);
+    if (found == known.end()) {
+      std::vector<Lane*> lanes;
+      for (const MemberId member : range.chain) lanes.push_back(member_lane(member));
+      found = known.emplace(range.chain, add_chain(lanes)).first;
+    }
+    std::fill(chain_of_place_.begin() + range.first, chain_of_place_.begin() + range.last + 1, found->second);
+  }
 }
 
 Lane* Links::member_lane(MemberId member) const {
@@ -80,10 +105,7 @@ void Links::use_table(const ring::Table& table, Micros now) {
       after_change(*found->second, now);
     }
   }
-  std::fill(lane_of_place_.begin(), lane_of_place_.begin() + kSlotCount, nullptr);
-  for (uint32_t slot = 0; table.has_ranges() && slot < kSlotCount; ++slot) {
-    lane_of_place_[slot] = member_lane(serving_member(table, static_cast<Slot>(slot)));
-  }
+  index_chains(table);
   std::erase_if(nodes_, [&](const auto& entry) {
     if (wanted.contains(entry.first)) return false;
     NodeLink& node = *entry.second;
@@ -119,12 +141,13 @@ void Links::tick(Micros now, const session::PeerIdentity& ours) {
     node->link.expect_signs(patience_);
     node->link.tick(now, ours);
     after_change(*node, now);
+    if (node->lane.look(now)) handler_.on_silent(node->lane);
   }
 }
 
 Micros Links::next_tick() const {
   Micros next = coordinators_.next_tick();
-  for (const auto& [id, node] : nodes_) next = std::min(next, node->link.next_tick());
+  for (const auto& [id, node] : nodes_) next = std::min({next, node->link.next_tick(), node->lane.next_look()});
   return next;
 }
 

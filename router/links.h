@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -31,6 +32,8 @@ class Links {
     virtual void on_open(Lane& lane) = 0;
     // The link broke; `items` were in flight on it, in that order. The lane may be gone after the call.
     virtual void on_broken(Lane& lane, const std::vector<InFlight*>& items) = 0;
+    // A node owes answers and gives none; said again while that lasts.
+    virtual void on_silent(Lane& lane) = 0;
   };
 
   // REQUIRES: the setting `coordinators` names one.
@@ -44,8 +47,17 @@ class Links {
   void tick(Micros now, const session::PeerIdentity& ours);
   [[nodiscard]] Micros next_tick() const;
 
-  // Where the requests of a place go; nullptr while nobody serves it. It may be closed.
-  [[nodiscard]] Lane* lane(Place place) const { return lane_of_place_[place]; }
+  // The members of a place's chain, the head first; for the lock keyspace the coordinators' leader. Empty while nobody
+  // serves it. Lanes may be closed. Lifetime: until the next use_table().
+  [[nodiscard]] std::span<Lane* const> chain(Place place) const {
+    const ChainLanes& chain = chains_[chain_of_place_[place]];
+    return std::span(lanes_).subspan(chain.first, chain.count);
+  }
+  // The lane to the head; nullptr while nobody serves the place. It may be closed.
+  [[nodiscard]] Lane* lane(Place place) const {
+    const ChainLanes& chain = chains_[chain_of_place_[place]];
+    return chain.count == 0 ? nullptr : lanes_[chain.first];
+  }
   [[nodiscard]] Lane* member_lane(MemberId member) const;  // nullptr for who is not linked
   [[nodiscard]] Lane& leader() { return leader_; }
   [[nodiscard]] const Lane& leader() const { return leader_; }
@@ -84,7 +96,15 @@ class Links {
     std::function<void(const protocol::Frame&)> on_frame;
   };
 
+  // Of a chain, in lanes_.
+  struct ChainLanes {
+    uint32_t first = 0;
+    uint32_t count = 0;
+  };
+
   NodeLink& add_node(const protocol::TableMember& member);
+  void index_chains(const ring::Table& table);
+  uint16_t add_chain(std::span<Lane* const> lanes);
   void after_change(NodeLink& node, Micros now);
   void find_way_round(NodeLink& node);
   void settle_leader();
@@ -103,7 +123,10 @@ class Links {
   std::optional<Told> told_leader_;
   std::map<MemberId, std::unique_ptr<NodeLink>> nodes_;
   std::unordered_map<ConnId, NodeLink*> by_conn_;
-  std::vector<Lane*> lane_of_place_;
+  // Each chain of the table once: there are few, so that what is looked up for each request stays near.
+  std::vector<uint16_t> chain_of_place_;
+  std::vector<ChainLanes> chains_;
+  std::vector<Lane*> lanes_;
   Micros patience_ = 0;  // 0: nothing is expected
 };
 

@@ -53,9 +53,11 @@ void Operation::answer_error(std::string_view text) {
 
 uint8_t Operation::flags(bool write) const { return protocol::request_flags(resp_, write); }
 
-void Operation::submit_leg(uint32_t leg, Place place, bool write, std::string_view bytes, Micros now) {
+void Operation::submit_leg(uint32_t leg, Place place, Leg kind, std::string_view bytes, Micros now) {
   ++open_legs_;
-  services_.dispatcher.submit({place, db_, flags(write), bytes, Recipient{ticket_, this, leg}, deadline_}, now);
+  uint8_t leg_flags = flags(kind == Leg::write);
+  if (kind == Leg::read_anywhere) leg_flags |= protocol::kRequestAnyMember;
+  services_.dispatcher.submit({place, db_, leg_flags, bytes, Recipient{ticket_, this, leg}, deadline_, alone_}, now);
 }
 
 void Operation::send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRange> slots, bool write,

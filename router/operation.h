@@ -33,7 +33,12 @@ struct Services {
 class Operation {
  public:
   Operation(Services& services, const session::ClientRequest& request, Micros deadline)
-      : services_(services), ticket_(request.ticket), db_(request.db), resp_(request.resp), deadline_(deadline) {}
+      : services_(services),
+        ticket_(request.ticket),
+        db_(request.db),
+        resp_(request.resp),
+        deadline_(deadline),
+        alone_(request.alone) {}
   virtual ~Operation();  // forgets its calls
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
@@ -76,7 +81,8 @@ class Operation {
   void answer_error(std::string_view text);
 
   // A request of its own to one place, under its deadline.
-  void submit_leg(uint32_t leg, Place place, bool write, std::string_view bytes, Micros now);
+  enum class Leg : uint8_t { write, read, read_anywhere };  // of any member, see Dispatcher
+  void submit_leg(uint32_t leg, Place place, Leg kind, std::string_view bytes, Micros now);
   // A call to one head. REQUIRES: lane.open().
   void send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRange> slots, bool write, std::string_view bytes);
   [[nodiscard]] std::deque<SlotsCall>& calls() { return calls_; }  // also those that are not out any more
@@ -87,6 +93,7 @@ class Operation {
   const uint8_t db_;
   const protocol::RespVersion resp_;
   const Micros deadline_;
+  const bool alone_;  // its client's earlier requests were answered before it began
 
  private:
   [[nodiscard]] uint8_t flags(bool write) const;

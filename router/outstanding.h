@@ -56,6 +56,9 @@ struct Outstanding : InFlight {
   uint8_t db = 0;
   uint8_t flags = 0;          // of protocol::RequestFlag
   bool may_have_run = false;  // it was out, and neither an answer nor a bounce will tell what became of it
+  bool alone = false;         // all earlier requests of its client were answered when it came
+  bool roams = false;         // out as a read for any member: not in the order of the head
+  uint16_t doubts = 0;        // of its place when it was sent last, see SlotQueue
   uint32_t attempt = 0;       // under which it was sent last (R10)
   uint64_t number = 0;        // of a write (R20)
   Micros deadline = 0;
@@ -63,7 +66,10 @@ struct Outstanding : InFlight {
   std::string bytes;
 
   [[nodiscard]] bool out() const { return lane != nullptr; }
+  // Neither out nor just taken from a link that broke.
+  [[nodiscard]] bool waits() const { return !out() && !roams; }
   [[nodiscard]] bool is_write() const { return (flags & protocol::kRequestWrite) != 0; }
+  [[nodiscard]] bool may_roam() const { return (flags & protocol::kRequestAnyMember) != 0; }
   // What it counts for against the limit on parked bytes.
   [[nodiscard]] size_t cost() const { return bytes.size() + sizeof(Outstanding); }
 };

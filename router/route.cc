@@ -82,6 +82,19 @@ void route(const CommandSpec& command, Args args, const Placing& placing, Plan& 
   refuse(protocol::errors::unknown_command(args[0], args.data() + 1, args.size() - 1), plan);
 }
 
-MemberId serving_member(const ring::Table& table, Slot slot) { return table.head(slot); }
+bool any_member_answers(const CommandSpec& command) {
+  using protocol::CommandId;
+  switch (command.id) {
+    case CommandId::memory_usage:
+    case CommandId::object_encoding:
+    case CommandId::object_freq:
+    case CommandId::object_idletime:
+    case CommandId::object_refcount:
+    case CommandId::touch:
+      return false;
+    default:
+      return (command.flags & protocol::kReadonly) != 0 && command.first_key != 0;
+  }
+}
 
 }  // namespace chainring::router

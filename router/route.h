@@ -13,7 +13,6 @@
 #include "protocol/command.h"
 #include "protocol/lock_keys.h"
 #include "protocol/placement_rules.h"
-#include "ring/table.h"
 
 namespace chainring::router {
 
@@ -59,9 +58,8 @@ struct Plan {
 void route(const protocol::CommandSpec& command, std::span<const std::string_view> args, const Placing& placing,
            Plan& plan);
 
-// The member that the requests for a slot go to; kNoMember while nobody serves it. All go to the head, which may answer
-// everything; whoever spreads reads over the chain has R10 to keep.
-// REQUIRES: table.has_ranges().
-[[nodiscard]] MemberId serving_member(const ring::Table& table, Slot slot);
+// Whether any member of a chain answers the command as the head would. Not what tells how one member keeps a value (its
+// memory, when it was used), and what changes that.
+[[nodiscard]] bool any_member_answers(const protocol::CommandSpec& command);
 
 }  // namespace chainring::router

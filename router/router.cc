@@ -47,7 +47,7 @@ Router::Router(Settings settings, Transport& transport, Random& random, Log& log
       lock_prefixes_(protocol::parse_lock_prefixes(settings_.text(Setting::lock_prefixes))),
       clients_(settings_, transport, random, log, *this, router_facts(std::move(facts), random)),
       links_(transport, random, log, settings_, *this),
-      dispatcher_(links_, *this),
+      dispatcher_(links_, *this, random),
       holds_(clients_),
       services_{links_, dispatcher_, table_, random_, clients_} {}
 
@@ -67,6 +67,7 @@ Status Router::start(Now now) {
 
 void Router::turn(Now now, std::span<const NetEvent> events) {
   now_ = now;
+  reads_roam_ = settings_.text(Setting::read_from) == "any";
   clients_.begin_turn(now);
   for (const NetEvent& event : events) on_event(event);
   tend_coordinators();
@@ -123,7 +124,7 @@ void Router::carry_out(const session::ClientRequest& request) {
     case Plan::Kind::one_place:
       return forward(request);
     case Plan::Kind::split:
-      return begin(std::make_unique<Split>(services_, request, plan_, deadline()), false);
+      return begin(std::make_unique<Split>(services_, request, plan_, deadline(), reads_roam_), false);
     case Plan::Kind::all_slots:
       return begin(std::make_unique<Fanout>(services_, request, deadline()), true);
     case Plan::Kind::scan:
@@ -142,12 +143,14 @@ void Router::carry_out(const session::ClientRequest& request) {
 }
 
 void Router::forward(const session::ClientRequest& request) {
-  const uint8_t flags = protocol::request_flags(request.resp, (request.command->flags & protocol::kWrite) != 0);
-  submit(request.ticket, plan_.place, request.db, flags, request.bytes);
+  uint8_t flags = protocol::request_flags(request.resp, (request.command->flags & protocol::kWrite) != 0);
+  if (reads_roam_ && any_member_answers(*request.command)) flags |= protocol::kRequestAnyMember;
+  submit(request.ticket, plan_.place, request.db, flags, request.bytes, request.alone);
 }
 
-void Router::submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes) {
-  dispatcher_.submit({place, db, flags, bytes, Recipient{ticket}, deadline()}, now_.mono);
+void Router::submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes,
+                    bool alone) {
+  dispatcher_.submit({place, db, flags, bytes, Recipient{ticket}, deadline(), alone}, now_.mono);
 }
 
 session::Placement Router::placement(const protocol::CommandSpec& command,
@@ -165,7 +168,7 @@ session::Placement Router::placement(const protocol::CommandSpec& command,
 void Router::transaction(const session::ClientTransaction& transaction) {
   const size_t parked_before = dispatcher_.parked_bytes();
   const uint8_t flags = protocol::request_flags(transaction.resp, transaction.writes) | protocol::kRequestTransaction;
-  submit(transaction.ticket, static_cast<Place>(transaction.place), transaction.db, flags, transaction.payload);
+  submit(transaction.ticket, static_cast<Place>(transaction.place), transaction.db, flags, transaction.payload, false);
   hold_back(transaction.ticket.client, parked_before);
 }
 
@@ -309,6 +312,8 @@ void Router::on_broken(Lane&, const std::vector<InFlight*>& items) {
   wide_.for_each([this](Operation& operation) { retire_if_finished(operation); });
 }
 
+void Router::on_silent(Lane& lane) { dispatcher_.on_silent(lane, now_.mono); }
+
 void Router::retry_operations() {
   wide_.for_each([this](Operation& operation) {
     operation.retry(now_.mono);
@@ -394,6 +399,8 @@ void Router::info(std::string_view section, session::InfoWriter& out) {
     out.field("chainring_nodes_linked", static_cast<int64_t>(links_.open_node_lanes().size()));
     out.field("chainring_outstanding", static_cast<int64_t>(dispatcher_.outstanding()));
     out.field("chainring_parked_bytes", static_cast<int64_t>(dispatcher_.parked_bytes()));
+    out.field("chainring_reads_from_heads", static_cast<int64_t>(dispatcher_.reads().at_heads));
+    out.field("chainring_reads_from_others", static_cast<int64_t>(dispatcher_.reads().at_others));
   } else if (const auto* fields = figures_.section(section)) {
     for (const auto& [name, value] : *fields) {
       // maxmemory and its like are the router's own settings, and have been written.

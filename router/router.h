@@ -88,6 +88,7 @@ class Router final : public Process, private session::Backend, private Links::Ha
   void on_frame(Lane& lane, const protocol::Frame& frame) override;
   void on_open(Lane& lane) override;
   void on_broken(Lane& lane, const std::vector<InFlight*>& items) override;
+  void on_silent(Lane& lane) override;
 
   // ---- Dispatcher::Receiver
   void answered(const Recipient& to, Ending ending, std::string_view reply) override;
@@ -95,7 +96,8 @@ class Router final : public Process, private session::Backend, private Links::Ha
   void on_event(const NetEvent& event);
   void carry_out(const session::ClientRequest& request);
   void forward(const session::ClientRequest& request);
-  void submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes);
+  void submit(const session::Ticket& ticket, Place place, uint8_t db, uint8_t flags, std::string_view bytes,
+              bool alone);
   void begin(std::unique_ptr<Operation> operation, bool wide);
   void retire_if_finished(Operation& operation);
   void hold_back(session::ClientId client, size_t parked_before);
@@ -117,7 +119,8 @@ class Router final : public Process, private session::Backend, private Links::Ha
   Log& log_;
   session::PeerIdentity identity_;
   uint16_t port_ = 0;
-  Now now_;  // the turn's reading
+  Now now_;                 // the turn's reading
+  bool reads_roam_ = true;  // read-from, as of this turn
 
   ring::Table table_;
   std::vector<std::string> lock_prefixes_;

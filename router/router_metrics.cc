@@ -24,6 +24,9 @@ void Router::metrics(Now now, MetricsWriter& out) const {
   out.value(Metric::router_outstanding, dispatcher_.outstanding());
   out.value(Metric::router_parked, dispatcher_.parked_places());
   out.value(Metric::router_parked_bytes, dispatcher_.parked_bytes());
+  out.value(Metric::router_reads, dispatcher_.reads().at_heads, {"head"});
+  out.value(Metric::router_reads, dispatcher_.reads().at_others, {"other"});
+  out.value(Metric::router_reads_referred, dispatcher_.reads().referred);
   out.value(Metric::router_retries, dispatcher_.retries());
   out.value(Metric::router_timeouts, dispatcher_.timeouts());
   out.value(Metric::router_wide, wide_.size());

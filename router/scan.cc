@@ -69,7 +69,7 @@ void Scan::start(Micros now) {
 }
 
 void Scan::go_on(Micros now) {
-  if (cursor_ >= kLocksBegin) return submit_leg(0, kLockPlace, false, command(), now);
+  if (cursor_ >= kLocksBegin) return submit_leg(0, kLockPlace, Leg::read, command(), now);
   ask_heads(now);
 }
 

@@ -1,5 +1,7 @@
 #include "router/slot_queue.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace chainring::router {
@@ -24,7 +26,7 @@ void SlotQueue::remove(Outstanding& request) {
 }
 
 bool SlotQueue::waits_for_read(const Outstanding& write) const {
-  if (reads_ == 0 || !write.is_write()) return false;
+  if (reads_ == 0 || !write.is_write() || write.alone) return false;
   size_t looked_at = 0;
   for (auto before = requests_.iterator_to(write); before != requests_.begin();) {
     --before;
@@ -34,11 +36,38 @@ bool SlotQueue::waits_for_read(const Outstanding& write) const {
   return false;
 }
 
+SlotQueue::Bond SlotQueue::bond(const Outstanding& request) const {
+  if (request.alone) return {};
+  size_t looked_at = 0;
+  for (auto before = requests_.iterator_to(request); before != requests_.begin();) {
+    --before;
+    if (before->to.ticket.client == request.to.ticket.client) {
+      if (!before->out()) return {Bond::Kind::waits, nullptr};
+      return before->roams ? Bond{Bond::Kind::member, before->lane} : Bond{Bond::Kind::head, nullptr};
+    }
+    if (++looked_at == kLookBackMax) return {Bond::Kind::waits, nullptr};
+  }
+  return {};
+}
+
+bool SlotQueue::must_wait(const Outstanding& request) const {
+  if (request.is_write()) return waits_for_read(request);
+  if (roaming_ == 0) return false;  // what is out at the head is executed in the order of its link
+  const Bond::Kind kind = bond(request).kind;
+  return kind == Bond::Kind::member || kind == Bond::Kind::waits;
+}
+
+Outstanding* SlotQueue::first_waiting() {
+  const auto found =
+      std::find_if(requests_.begin(), requests_.end(), [](const Outstanding& one) { return one.waits(); });
+  return found == requests_.end() ? nullptr : &*found;
+}
+
 bool SlotQueue::would_overtake(const Outstanding& read) const {
-  if (!parked_) return false;
+  if (read.alone || (!parked_ && roaming_ == 0)) return false;
   for (auto before = requests_.iterator_to(read); before != requests_.begin();) {
     --before;
-    if (!before->out() && before->to.ticket.client == read.to.ticket.client) return true;
+    if ((!before->out() || before->roams) && before->to.ticket.client == read.to.ticket.client) return true;
   }
   return false;
 }
@@ -47,7 +76,7 @@ protocol::Request SlotQueue::header(Place place, const Outstanding& request) con
   protocol::Request header;
   header.slot = place == kLockPlace ? protocol::kNoSlot : place;
   header.db = request.db;
-  header.flags = request.flags;
+  header.flags = request.roams ? request.flags : request.flags & ~protocol::kRequestAnyMember;
   header.attempt = attempt_;
   header.epoch = epoch_;
   header.number = request.number;
@@ -57,12 +86,15 @@ protocol::Request SlotQueue::header(Place place, const Outstanding& request) con
 
 void SlotQueue::sent(Outstanding& request) {
   request.attempt = attempt_;
-  ++out_;
+  request.doubts = doubts_;
+  ++(request.roams ? roaming_ : out_);
 }
 
 void SlotQueue::came_back(Outstanding& request) {
-  CHECK(!request.out() && out_ > 0, "only what was out comes back");
-  --out_;
+  uint32_t& count = request.roams ? roaming_ : out_;
+  CHECK(!request.out() && count > 0, "only what was out comes back");
+  --count;
+  request.roams = false;
 }
 
 bool SlotQueue::bounced(const Outstanding& request) {
@@ -74,6 +106,7 @@ bool SlotQueue::bounced(const Outstanding& request) {
 
 void SlotQueue::answered(const Outstanding& request, Epoch epoch) {
   learn(epoch);
+  if (request.doubts == doubts_) settled_doubts_ = doubts_;
   if (request.attempt == attempt_) serving_ = true;
 }
 

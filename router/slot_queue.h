@@ -5,6 +5,9 @@
 // that was sent after that. While parked, and when nothing is out any more, the first request alone is sent, as a
 // probe: when it is answered, all others follow in their order.
 //
+// Reads may *roam*: they are out at any member of the chain, also while the place is parked, and stand in no order with
+// other clients' requests. Those of one client are tied to each other and to what else it asks, see bond().
+//
 // Pure state: decides nothing about time and sends nothing. One cache line each: requests of a pipeline go to slots all
 // over the table.
 // Thread-safety: none. Ownership: the requests are the caller's and must stay until they are removed.
@@ -37,19 +40,43 @@ class alignas(64) SlotQueue {
   static constexpr size_t kLookBackMax = 256;
   [[nodiscard]] bool waits_for_read(const Outstanding& write) const;
 
-  // Whether an earlier request of the same client came back and waits to be sent again. An answer to `read` is then not
-  // taken: run again behind it, the earlier one could see a later state than this one did.
+  // What the nearest earlier request of the same client that is not answered asks of this one (R10).
+  struct Bond {
+    enum class Kind : uint8_t {
+      none,    // there is none: a read may go to any member
+      head,    // it is out at the head: this goes there, too
+      member,  // it is a read that roams: so may this, to the same `lane`, and must not go anywhere else before
+      waits,   // it waits to be sent (again), or is too far to be searched for
+    };
+    Kind kind = Kind::none;
+    Lane* lane = nullptr;
+  };
+  [[nodiscard]] Bond bond(const Outstanding& request) const;
+
+  // Whether `request` must not be sent to the head now, although the place flows.
+  [[nodiscard]] bool must_wait(const Outstanding& request) const;
+
+  // Whether an earlier request of the same client came back and waits to be sent again, or has been asked of another
+  // member. An answer of the head to `read` is then not taken: the earlier one could see a later state than this one
+  // did.
   [[nodiscard]] bool would_overtake(const Outstanding& read) const;
 
   // What the frame of a request says, but for its id. Epoch and counters are those of this moment.
   [[nodiscard]] protocol::Request header(Place place, const Outstanding& request) const;
 
   // What happened to a request. Each keeps out() true to the requests' own state.
-  void sent(Outstanding& request);       // REQUIRES: flowing, or a probe
-  void came_back(Outstanding& request);  // an answer of any kind, or the link is gone; it waits again
+  void sent(Outstanding& request);  // REQUIRES: it roams, or the place is flowing, or it is a probe
+  void came_back(
+      Outstanding& request);  // an answer of any kind, or the link is gone; it waits again, and roams no more
   // Whether this was the first bounce of its attempt: the next one begins.
   bool bounced(const Outstanding& request);
   void answered(const Outstanding& request, Epoch epoch);
+
+  // A write was given up without an answer. It may still be on its way to the head, and is refused there only behind
+  // something that was sent later and says so (R20). Until such a thing is answered the outcome is in doubt, and no
+  // read is to be asked of others: it could miss what is about to happen.
+  void doubt() { ++doubts_; }
+  [[nodiscard]] bool doubtful() const { return doubts_ != settled_doubts_; }
 
   void park() {
     parked_ = true;
@@ -63,7 +90,9 @@ class alignas(64) SlotQueue {
   void flow() { parked_ = false; }
   [[nodiscard]] bool parked() const { return parked_; }
   [[nodiscard]] bool empty() const { return requests_.empty(); }
-  [[nodiscard]] uint32_t out() const { return out_; }
+  [[nodiscard]] uint32_t out() const { return out_; }  // in the order of the head
+  [[nodiscard]] uint32_t roaming() const { return roaming_; }
+  [[nodiscard]] Outstanding* first_waiting();  // nullptr when all are out
   // Parked, but a request sent under the present attempt was answered: the head serves.
   [[nodiscard]] bool serving() const { return serving_; }
 
@@ -85,7 +114,10 @@ class alignas(64) SlotQueue {
   Epoch epoch_ = 0;
   uint32_t attempt_ = 0;
   uint32_t out_ = 0;
+  uint32_t roaming_ = 0;
   uint32_t reads_ = 0;  // of requests_
+  uint16_t doubts_ = 0;
+  uint16_t settled_doubts_ = 0;
   bool parked_ = false;
   bool serving_ = false;
 };

@@ -44,10 +44,11 @@ std::vector<std::vector<uint32_t>> keys_by_leg(const Plan& plan) {
 
 }  // namespace
 
-Split::Split(Services& services, const session::ClientRequest& request, const Plan& plan, Micros deadline)
+Split::Split(Services& services, const session::ClientRequest& request, const Plan& plan, Micros deadline,
+             bool reads_roam)
     : Operation(services, request, deadline),
-      write_((request.command->flags & protocol::kWrite) != 0),
-      merge_(merge_of(request.command->routing), write_, keys_by_leg(plan)) {
+      kind_(kind_of(*request.command, reads_roam)),
+      merge_(merge_of(request.command->routing), kind_ == Leg::write, keys_by_leg(plan)) {
   const auto step = static_cast<size_t>(request.command->step);  // a key and what belongs to it
   std::vector<std::string_view> args;
   for_each_place(plan, [&](std::span<const Plan::Key> keys) {
@@ -55,13 +56,18 @@ Split::Split(Services& services, const session::ClientRequest& request, const Pl
     for (const Plan::Key& key : keys) {
       for (size_t i = 0; i < step; ++i) args.push_back(request.args[key.argument + i]);
     }
-    legs_.push_back({keys.front().place, request_bytes(args)});
+    parts_.push_back({keys.front().place, request_bytes(args)});
   });
 }
 
+Operation::Leg Split::kind_of(const protocol::CommandSpec& command, bool reads_roam) {
+  if ((command.flags & protocol::kWrite) != 0) return Leg::write;
+  return reads_roam && any_member_answers(command) ? Leg::read_anywhere : Leg::read;
+}
+
 void Split::start(Micros now) {
-  const std::vector<Leg> legs = std::exchange(legs_, {});
-  for (uint32_t leg = 0; leg < legs.size(); ++leg) submit_leg(leg, legs[leg].place, write_, legs[leg].bytes, now);
+  const std::vector<Part> parts = std::exchange(parts_, {});
+  for (uint32_t leg = 0; leg < parts.size(); ++leg) submit_leg(leg, parts[leg].place, kind_, parts[leg].bytes, now);
 }
 
 void Split::leg_ended(uint32_t leg, Ending ending, std::string_view reply, Micros) {

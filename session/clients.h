@@ -39,6 +39,7 @@ struct ClientRequest {
   std::string_view bytes;  // the request as RESP, to forward (inline commands are rewritten)
   uint8_t db;
   protocol::RespVersion resp;
+  bool alone = false;  // every earlier request of the client has been answered
 };
 
 // Where keys are, as the role tells them apart. All that one transaction watches and runs is in one place.

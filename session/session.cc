@@ -299,7 +299,8 @@ void Session::run(Client& client, const CommandSpec& command, std::span<const st
   if (command.id == CommandId::watch) return watch(client, command, args, bytes);
   const Ticket ticket{client.id, open_place(client)};
   current_ = &client;
-  backend_.request({ticket, &command, args, bytes, client.db, client.resp});
+  const bool alone = client.replies.is_first(ticket.place);
+  backend_.request({ticket, &command, args, bytes, client.db, client.resp, alone});
   current_ = nullptr;
 }
 

@@ -34,40 +34,6 @@ void leader_answers(Scene& scene, uint64_t id, std::string_view body,
   scene.send(scene.coordinator, protocol::FrameType::reply, protocol::Reply{id, 0, status}, body);
 }
 
-protocol::Record record(Slot slot, Sequence sequence, std::string_view key, std::string_view effects) {
-  protocol::Record made;
-  made.slot = slot;
-  made.epoch = 1;
-  made.sequence = sequence;
-  made.time = 1'700'000'000'000;
-  made.key_hashes = {protocol::key_hash(key)};
-  made.effects = effects;
-  return made;
-}
-
-std::string effects_of(Slot slot, std::initializer_list<std::string_view> words) {
-  engine::Effects effects;
-  effects.add(slot, 0, words);
-  return std::string(effects.slots()[0].bytes);
-}
-
-// This node in the middle of all chains; the head sends it `SET a 1`, which the tail has not acknowledged.
-struct Middle {
-  Middle() {
-    scene.serve({kOther, kSelf, kThird});
-    successor = scene.successor(kThird);
-    head = scene.predecessor();
-    client = scene.client();
-  }
-  void replicate(Sequence sequence, std::string_view key, std::initializer_list<std::string_view> words) {
-    const Slot slot = protocol::slot_of(key);
-    const std::string effects = effects_of(slot, words);
-    scene.send(head, protocol::FrameType::records, protocol::Records{{record(slot, sequence, key, effects)}});
-  }
-  Scene scene;
-  ConnId successor, head, client;
-};
-
 }  // namespace
 
 TEST_CASE("Node clients: MOVED names the head, CROSSSLOT comes before it") {

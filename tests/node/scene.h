@@ -129,12 +129,22 @@ class Scene {
   void ask(ConnId conn, uint64_t id, std::vector<std::string_view> words, uint64_t number = 0, uint32_t attempt = 1,
            uint64_t answered_below = 0, Epoch epoch = 0) {
     protocol::Request request;
-    request.id = id;
-    request.slot = protocol::slot_of(words.at(1));
     request.attempt = attempt;
     request.epoch = epoch;
     request.number = number;
     request.answered_below = answered_below;
+    ask(conn, id, words, request);
+  }
+  // The same as a read for any member.
+  void ask_any(ConnId conn, uint64_t id, std::vector<std::string_view> words, Epoch epoch = 0, uint8_t more_flags = 0) {
+    protocol::Request request;
+    request.flags = protocol::kRequestAnyMember | more_flags;
+    request.epoch = epoch;
+    ask(conn, id, words, request);
+  }
+  void ask(ConnId conn, uint64_t id, const std::vector<std::string_view>& words, protocol::Request request) {
+    request.id = id;
+    request.slot = protocol::slot_of(words.at(1));
     std::string command;
     protocol::append_request(command, words);
     send(conn, protocol::FrameType::request, request, command);
@@ -222,5 +232,39 @@ class Scene {
 };
 
 using Said = std::vector<std::string>;
+
+inline protocol::Record record(Slot slot, Sequence sequence, std::string_view key, std::string_view effects) {
+  protocol::Record made;
+  made.slot = slot;
+  made.epoch = 1;
+  made.sequence = sequence;
+  made.time = 1'700'000'000'000;
+  made.key_hashes = {protocol::key_hash(key)};
+  made.effects = effects;
+  return made;
+}
+
+inline std::string effects_of(Slot slot, std::initializer_list<std::string_view> words) {
+  engine::Effects effects;
+  effects.add(slot, 0, words);
+  return std::string(effects.slots()[0].bytes);
+}
+
+// This node in the middle of all chains; the head is played, too.
+struct Middle {
+  Middle() {
+    scene.serve({kOther, kSelf, kThird});
+    successor = scene.successor(kThird);
+    head = scene.predecessor();
+    client = scene.client();
+  }
+  void replicate(Sequence sequence, std::string_view key, std::initializer_list<std::string_view> words) {
+    const Slot slot = protocol::slot_of(key);
+    const std::string effects = effects_of(slot, words);
+    scene.send(head, protocol::FrameType::records, protocol::Records{{record(slot, sequence, key, effects)}});
+  }
+  Scene scene;
+  ConnId successor, head, client;
+};
 
 }  // namespace chainring::node::test

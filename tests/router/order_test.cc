@@ -43,6 +43,7 @@ struct HeldReply {
   uint32_t attempt;
   bool write;
   std::string body;
+  bool any_member = false;  // a read that stands in no order with others'
 };
 
 // The part of one node that belongs to one link.
@@ -100,6 +101,8 @@ class World {
   size_t unknown = 0;
   size_t not_run = 0;
   size_t acknowledged = 0;
+  size_t read_elsewhere = 0;  // and not in the head's order
+  size_t referred = 0;
 
  private:
   struct Sent {
@@ -149,6 +152,7 @@ class World {
 
   void serve(MemberId member, NodeLink& link, const Arrived& request) {
     SlotTruth& truth = truth_.at(request.header.slot);
+    if ((request.header.flags & protocol::kRequestAnyMember) != 0) return read_anywhere(member, link, request, truth);
     const auto bounced = link.bounced.find(request.header.slot);
     const bool behind = bounced != link.bounced.end() && request.header.attempt <= bounced->second;
     if (truth.head != member || request.header.epoch > truth.epoch || behind) {
@@ -173,6 +177,17 @@ class World {
     link.held.push_back(std::move(held));
   }
 
+  // All members are in every chain, and know of each write that is executed: it counts as committed then.
+  void read_anywhere(MemberId member, NodeLink& link, const Arrived& request, const SlotTruth& truth) {
+    if (truth.head == kNoMember || request.header.epoch > truth.epoch || random_.percent(10)) {
+      ++referred;
+      return rig_.reply(member, request.header.id, {}, truth.epoch, ReplyStatus::ask_head);
+    }
+    ++read_elsewhere;
+    link.held.push_back(
+        {request.header.id, request.header.slot, truth.epoch, 0, false, concat(":", truth.log.size(), "\r\n"), true});
+  }
+
   // In any order across slots, and in the order of execution within one: each slot has one key here (R7). Of a slot
   // that has gone elsewhere: unsettled, or late, under the epoch of its execution.
   void release_some() {
@@ -191,6 +206,12 @@ class World {
 
   void release(MemberId member, const HeldReply& held) {
     const SlotTruth& truth = truth_.at(held.slot);
+    if (held.any_member) {
+      const bool left = held.epoch != truth.epoch && random_.percent(50);
+      const Epoch epoch = random_.percent(50) ? held.epoch : truth.epoch;
+      return rig_.reply(member, held.id, left ? "" : held.body, epoch,
+                        left ? ReplyStatus::unsettled : ReplyStatus::done);
+    }
     const bool lost = truth.head != member && (held.epoch + held.slot) % 2 == 0;  // the same for all of that time
     if (lost) {
       uint32_t& bounced = links_[member].bounced[held.slot];
@@ -298,13 +319,19 @@ void run_worlds(uint64_t seed, Millis timeout, Visit&& visit) {
 
 TEST_CASE("Router: with patience, every write of every client takes effect once and in order, whatever happens") {
   size_t acknowledged = 0;
+  size_t read_elsewhere = 0;
+  size_t referred = 0;
   rc::prop("any faults", [&](uint64_t seed) {
     run_worlds(seed, 60'000, [&](const World& world) {
       RC_ASSERT(world.unknown + world.not_run == 0u);
       acknowledged += world.acknowledged;
+      read_elsewhere += world.read_elsewhere;
+      referred += world.referred;
     });
   });
   CHECK(acknowledged > 1000);
+  CHECK(read_elsewhere > 1000);
+  CHECK(referred > 100);
 }
 
 TEST_CASE("Router: without patience, what is called not executed never was, and nothing takes effect twice") {

@@ -129,6 +129,15 @@ protocol::TableMessage Rig::table(std::vector<MemberId> heads, Epoch epoch) cons
   return message;
 }
 
+protocol::TableMessage Rig::chain_table(std::vector<MemberId> chain, Epoch epoch) const {
+  protocol::TableMessage message = table(chain, epoch);
+  message.copies = static_cast<decltype(message.copies)>(chain.size());
+  message.ranges.resize(1);
+  message.ranges[0].last = kSlotCount - 1;
+  message.ranges[0].chain = std::move(chain);
+  return message;
+}
+
 void Rig::publish(protocol::TableMessage message) {
   message.version = ++version_;
   send_frame(leader(), protocol::FrameType::table, message);

@@ -64,6 +64,8 @@ class Rig {
   // ---- tables
   // `heads[i]` heads the i-th of as many equal parts of the slots; chains have one member. Every member is up.
   [[nodiscard]] protocol::TableMessage table(std::vector<MemberId> heads, Epoch epoch = 1) const;
+  // One chain for all slots.
+  [[nodiscard]] protocol::TableMessage chain_table(std::vector<MemberId> chain, Epoch epoch = 1) const;
   void publish(protocol::TableMessage message);  // gives it the next version; takes up new links
 
   // ---- coordinators

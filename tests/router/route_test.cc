@@ -160,16 +160,20 @@ TEST_CASE("route: agrees with a twin that takes the rules word by word") {
   });
 }
 
-TEST_CASE("serving_member: the head of the chain, nobody for an empty one") {
-  protocol::TableMessage message;
-  for (const MemberId id : {1, 2}) {
-    message.members.emplace_back().id = static_cast<MemberId>(id);
-  }
-  message.ranges = {{0, 99, 1, {2, 1}, 0, {}, {}}, {100, kSlotCount - 1, 1, {}, 0, {}, {}}};
-  const Result<ring::Table> table = ring::Table::from_message(message);
-  REQUIRE(table.ok());
-  CHECK(serving_member(*table, 5) == 2);
-  CHECK(serving_member(*table, 100) == kNoMember);
+TEST_CASE("any_member_answers: reads of keys, but not what is one member's own about them") {
+  const auto answers = [](std::vector<std::string_view> words) {
+    const protocol::CommandSpec* command = protocol::find_command(words);
+    REQUIRE(command != nullptr);
+    return any_member_answers(*command);
+  };
+  for (const std::string_view read : {"get", "mget", "exists", "strlen", "pttl", "type"}) CHECK(answers({read, "k"}));
+  for (const std::string_view write : {"set", "getdel", "incr", "expire"}) CHECK_FALSE(answers({write, "k"}));
+  for (const std::string_view wide : {"dbsize", "keys", "scan", "randomkey"}) CHECK_FALSE(answers({wide, "k"}));
+  CHECK_FALSE(answers({"watch", "k"}));  // its mark is a head's
+  CHECK_FALSE(answers({"touch", "k"}));
+  CHECK_FALSE(answers({"object", "idletime", "k"}));
+  CHECK_FALSE(answers({"object", "encoding", "k"}));
+  CHECK_FALSE(answers({"memory", "usage", "k"}));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "base/random.h"
+#include "router/lane.h"
+#include "tests/support/fake_transport.h"
 
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
@@ -158,6 +160,108 @@ TEST_CASE("SlotQueue.header: names the slot, or none for the lock keyspace") {
   CHECK(header.epoch == 9);
   CHECK(header.number == 1);
   CHECK(queue.header(kLockPlace, request).slot == protocol::kNoSlot);
+}
+
+// ---- reads that roam
+
+struct TwoLanes {
+  test::FakeTransport transport;
+  Lane head{transport, 1}, other{transport, 2};
+  SlotQueue queue;
+  std::deque<Outstanding> requests;
+
+  Outstanding& of_client(session::ClientId client, bool write) {
+    Outstanding& request = add(queue, requests, write);
+    request.to.ticket.client = client;
+    return request;
+  }
+  void send(Outstanding& request, Lane* lane) {
+    request.roams = lane == &other;
+    queue.sent(request);
+    request.lane = lane;
+  }
+};
+
+using Kind = SlotQueue::Bond::Kind;
+
+TEST_CASE("SlotQueue.bond: to the nearest unanswered request of the same client") {
+  TwoLanes two;
+  SlotQueue& queue = two.queue;
+  Outstanding& read = two.of_client(1, false);
+  CHECK(queue.bond(read).kind == Kind::none);
+  two.send(read, &two.other);
+  CHECK(queue.bond(two.of_client(2, false)).kind == Kind::none);
+  Outstanding& next = two.of_client(1, false);
+  CHECK(queue.bond(next).kind == Kind::member);
+  CHECK(queue.bond(next).lane == &two.other);
+  two.send(next, &two.other);
+  Outstanding& write = two.of_client(3, true);
+  two.send(write, &two.head);
+  Outstanding& behind = two.of_client(3, false);
+  CHECK(queue.bond(behind).kind == Kind::head);
+  CHECK(queue.bond(two.of_client(3, false)).kind == Kind::waits);  // the one before is not out
+  behind.alone = true;
+  CHECK(queue.bond(behind).kind == Kind::none);
+}
+
+TEST_CASE("SlotQueue.bond: whoever is too far to be searched for may be there") {
+  TwoLanes two;
+  for (size_t i = 0; i < SlotQueue::kLookBackMax; ++i) two.send(two.of_client(9, false), &two.other);
+  CHECK(two.queue.bond(two.of_client(1, false)).kind == Kind::waits);
+  CHECK(two.queue.bond(two.of_client(9, false)).kind == Kind::member);
+}
+
+TEST_CASE("SlotQueue.must_wait: at the head nothing passes its client's read that roams") {
+  TwoLanes two;
+  SlotQueue& queue = two.queue;
+  two.send(two.of_client(1, false), &two.other);
+  CHECK(queue.roaming() == 1);
+  CHECK(queue.out() == 0);
+  CHECK(queue.must_wait(two.of_client(1, true)));
+  CHECK(queue.must_wait(two.of_client(1, false)));
+  CHECK_FALSE(queue.must_wait(two.of_client(2, true)));
+  CHECK_FALSE(queue.must_wait(two.of_client(3, false)));
+  CHECK(queue.first_waiting() == &two.requests[1]);
+  two.requests[0].lane = nullptr;
+  queue.came_back(two.requests[0]);
+  queue.remove(two.requests[0]);
+  CHECK(queue.roaming() == 0);
+  CHECK_FALSE(queue.must_wait(two.requests[1]));
+}
+
+TEST_CASE("SlotQueue.would_overtake: an earlier request of the same client was asked of another member") {
+  TwoLanes two;
+  Outstanding& first = two.of_client(1, false);
+  Outstanding& second = two.of_client(1, false);
+  two.send(first, &two.other);
+  two.send(second, &two.head);
+  CHECK(two.queue.would_overtake(second));
+  CHECK_FALSE(two.queue.would_overtake(first));
+}
+
+TEST_CASE("SlotQueue.doubtful: after a write was given up, until the head answers what was sent after that") {
+  TwoLanes two;
+  SlotQueue& queue = two.queue;
+  Outstanding& before = two.of_client(1, false);
+  two.send(before, &two.head);
+  CHECK_FALSE(queue.doubtful());
+  queue.doubt();
+  CHECK(queue.doubtful());
+  queue.answered(before, 1);
+  CHECK(queue.doubtful());
+  Outstanding& after = two.of_client(1, false);
+  two.send(after, &two.head);
+  queue.answered(after, 1);
+  CHECK_FALSE(queue.doubtful());
+}
+
+TEST_CASE("SlotQueue.header: a read is for any member only while it roams") {
+  TwoLanes two;
+  Outstanding& read = two.of_client(1, false);
+  read.flags = protocol::kRequestAnyMember | protocol::kRequestResp3;
+  CHECK(two.queue.header(kPlace, read).flags == protocol::kRequestResp3);
+  two.send(read, &two.other);
+  CHECK(two.queue.header(kPlace, read).flags == read.flags);
 }
 
 }  // namespace
