@@ -120,6 +120,10 @@ constexpr SettingSpec kTable[] = {
     {S::read_from, "read-from", choice, kRouter | kUpCommand, "any", 0, 0, kLive, false, "head|any",
      "Which members of a chain a router sends reads to: any of them, by their load, or the head alone. Reads are "
      "linearizable either way."},
+    {S::read_locality, "read-locality", integer, kRouter | kUpCommand, "64", 0, 1000000, kLive, false, "",
+     "With read-from any: how many more answers a head may owe a router than another member of the chain before reads "
+     "of its slots go there, too; 0 spreads reads over the chain at any load. A slot of which several requests are "
+     "under way is spread anyway."},
     {S::lock_count_max, "lock-count-max", integer, kCoordinator | kUpCommand, "1000000", 1, 100000000, kAtStart, false,
      "", "How many locks may exist; the same at every coordinator."},
     {S::loglevel, "loglevel", choice, kEverywhere, "info", 0, 0, kAtStart, false, "debug|info|warning|error",

@@ -11,6 +11,8 @@ namespace {
 
 // A request's storage that is kept for the next one.
 constexpr size_t kReusedBytesMax = 4096;
+// Requests of one slot that are under way at once: as many make it a hot one, whose reads the whole chain shares.
+constexpr uint32_t kHotFrom = 4;
 
 }  // namespace
 
@@ -82,7 +84,10 @@ Lane* Dispatcher::reader_for(const SlotQueue& queue, const Outstanding& read, co
   if (!read.may_roam() || chain.size() < 2) return nullptr;
   if (queue.doubtful()) return nullptr;
   const SlotQueue::Bond bond = queue.bond(read);
-  if (bond.kind == SlotQueue::Bond::Kind::none) return choose_reader(chain, but, random_);
+  if (bond.kind == SlotQueue::Bond::Kind::none) {
+    const bool hot = queue.out() + queue.roaming() >= kHotFrom;
+    return choose_reader(chain, hot ? 0 : read_locality_, but, random_);
+  }
   return bond.kind == SlotQueue::Bond::Kind::member && bond.lane != but ? bond.lane : nullptr;
 }
 

@@ -48,6 +48,9 @@ class Dispatcher {
 
   Dispatcher(Links& links, Receiver& receiver, Random& random);
 
+  // How much reads keep to heads from now on, see choose_reader(). Not at all those of a slot that is hot.
+  void set_read_locality(size_t answers) { read_locality_ = answers; }
+
   void submit(const Submission& submission, Micros now);
   // The lane on which too much waits to leave, if submit() has met one since the last call; nullptr otherwise.
   // Lifetime: to be looked at before the links change.
@@ -129,6 +132,7 @@ class Dispatcher {
   Links& links_;
   Receiver& receiver_;
   Random& random_;
+  size_t read_locality_ = 0;
   std::vector<SlotQueue> queues_;  // one for each place; never resized, as parking_
   std::vector<Parking> parking_;
   Parked parked_;

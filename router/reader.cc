@@ -2,7 +2,7 @@
 
 namespace chainring::router {
 
-Lane* choose_reader(std::span<Lane* const> chain, const Lane* but, Random& random) {
+Lane* choose_reader(std::span<Lane* const> chain, size_t locality, const Lane* but, Random& random) {
   const auto fits = [but](const Lane* lane) { return lane != but && lane->open() && !lane->silent(); };
   size_t fitting = 0;
   for (const Lane* const lane : chain) fitting += fits(lane) ? 1 : 0;
@@ -18,7 +18,9 @@ Lane* choose_reader(std::span<Lane* const> chain, const Lane* but, Random& rando
     if (at == two) second = lane;
     ++at;
   }
-  return second->owed() < first->owed() ? second : first;
+  Lane* const lesser = second->owed() < first->owed() ? second : first;
+  Lane* const head = chain.front();
+  return fits(head) && head->owed() < lesser->owed() + locality ? head : lesser;
 }
 
 }  // namespace chainring::router

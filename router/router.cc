@@ -68,6 +68,7 @@ Status Router::start(Now now) {
 void Router::turn(Now now, std::span<const NetEvent> events) {
   now_ = now;
   reads_roam_ = settings_.text(Setting::read_from) == "any";
+  dispatcher_.set_read_locality(static_cast<size_t>(settings_.number(Setting::read_locality)));
   clients_.begin_turn(now);
   for (const NetEvent& event : events) on_event(event);
   tend_coordinators();

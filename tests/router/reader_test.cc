@@ -24,11 +24,11 @@ struct Lanes {
     }
   }
   // How often each is chosen, of 3000 times.
-  std::array<int, 3> draw(const Lane* but = nullptr) {
+  std::array<int, 3> draw(const Lane* but = nullptr, size_t locality = 0) {
     std::array<int, 3> counts{};
     const std::array<Lane*, 3> chain{&lanes[0], &lanes[1], &lanes[2]};
     for (int i = 0; i < 3000; ++i) {
-      Lane* const chosen = choose_reader(chain, but, random);
+      Lane* const chosen = choose_reader(chain, locality, but, random);
       if (chosen != nullptr) ++counts.at(static_cast<size_t>(chosen - lanes.data()));
     }
     return counts;
@@ -48,6 +48,17 @@ TEST_CASE("choose_reader: of two that are drawn, the one that owes less") {
   CHECK(counts[0] == 0);
   CHECK(std::abs(counts[1] - 2000) < 120);
   CHECK(std::abs(counts[2] - 1000) < 120);
+}
+
+TEST_CASE("choose_reader: the head, while it owes less than the lesser-loaded of the others and the locality") {
+  CHECK(Lanes({4, 1, 1}).draw(nullptr, 4) == std::array<int, 3>{3000, 0, 0});
+  const std::array<int, 3> counts = Lanes({5, 1, 1}).draw(nullptr, 4);
+  CHECK(counts[0] == 0);
+  CHECK(std::abs(counts[1] - 1500) < 120);
+  Lanes lanes({0, 1, 1});
+  CHECK(lanes.draw(&lanes.lanes[0], 4)[0] == 0);
+  CHECK(lanes.lanes[0].close().empty());
+  CHECK(lanes.draw(nullptr, 4)[0] == 0);
 }
 
 TEST_CASE("choose_reader: not who is closed, silent or excepted; nobody when none is left") {

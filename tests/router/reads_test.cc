@@ -1,7 +1,10 @@
 // Reads that go to any member of a chain (R5, R10, R12, R20, R21), and what becomes of them while members refuse them,
 // fall silent or go.
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <map>
+#include <utility>
 
 #include "base/text.h"
 #include "protocol/reply.h"
@@ -35,9 +38,15 @@ struct At {
   }
 };
 
-// A router in front of one chain of three for all slots.
+// A router in front of one chain of three for all slots. Reads do not keep to the head, unless the options say so.
 struct Chain {
-  explicit Chain(test::RigOptions options = {}) : rig(options) { rig.publish(rig.chain_table({1, 2, 3})); }
+  explicit Chain(test::RigOptions options = {}) : rig(spreading(std::move(options))) {
+    rig.publish(rig.chain_table({1, 2, 3}));
+  }
+  static test::RigOptions spreading(test::RigOptions options) {
+    options.settings.try_emplace(Setting::read_locality, "0");
+    return options;
+  }
 
   std::vector<At> arrived() {
     std::vector<At> all;
@@ -118,6 +127,30 @@ TEST_CASE("Router reads: a member that keeps its answers gets fewer of them") {
     }
   }
   CHECK(chain.rig.router->outstanding() <= 3);
+}
+
+TEST_CASE("Router reads: keep to the heads while these owe hardly more than others") {
+  Chain chain({.settings = {{Setting::read_locality, "16"}}});
+  Slot slot = 0;
+  const auto ask = [&] { chain.rig.request(chain.rig.connect(), {"GET", key_in(slot++)}); };
+  for (int i = 0; i < 16; ++i) ask();
+  CHECK(chain.rig.requests(kHead).size() == 16);
+  for (int i = 0; i < 20; ++i) ask();
+  const std::vector<At> more = chain.arrived();
+  REQUIRE(more.size() == 20);
+  const auto at_head = std::count_if(more.begin(), more.end(), [](const At& at) { return at.member == kHead; });
+  CHECK(at_head > 0);   // as much more as the others carry
+  CHECK(at_head < 10);  // who have the most of it
+}
+
+TEST_CASE("Router reads: those of one hot slot go to all of its members, however little the head owes") {
+  Chain chain({.settings = {{Setting::read_locality, "1000"}}});
+  std::map<MemberId, int> counts;
+  for (int i = 0; i < 24; ++i) chain.rig.request(chain.rig.connect(), {"GET", kKey});
+  for (const At& at : chain.arrived()) ++counts[at.member];
+  for (const MemberId member : kMembers) CHECK(std::abs(counts[member] - 8) <= 2);
+  chain.rig.request(chain.rig.connect(), {"GET", key_in(1)});
+  CHECK(chain.only().member == kHead);
 }
 
 TEST_CASE("Router reads: what is one member's own, a lock or a mark to watch is asked where it was before") {

@@ -58,6 +58,8 @@ Settings Hosts::settings(Role role, const std::string& name, uint16_t port) cons
   must(settings.set(Setting::name, name));
   must(settings.set(Setting::port, concat(port)));
   must(settings.set(Setting::coordinators, coordinator_list_));
+  // So few requests at once would hardly ever be read anywhere but at heads.
+  if (role == kRouterRole) must(settings.set(Setting::read_locality, "0"));
   return settings;
 }
 
