@@ -128,6 +128,7 @@ class Search {
   }
   // A client's pipelined operations on a key happen in its order.
   [[nodiscard]] bool is_first_of_client(size_t i) const {
+    if (ops_[i].client == kNobody) return true;
     for (size_t j = 0; j < ops_.size(); ++j) {
       if (!done_[j] && j != i && ops_[j].client == ops_[i].client && ops_[j].place < ops_[i].place &&
           ops_[j].outcome == Operation::Outcome::returned) {

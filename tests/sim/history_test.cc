@@ -189,7 +189,8 @@ TEST_CASE("add_loss: what was there is gone after a loss that an operator has to
 }
 
 TEST_CASE("add_loss: what was open then may have happened before it and again behind it") {
-  const auto open = op(1, Kind::incr, 40, 70, "", "1");
+  auto open = op(1, Kind::incr, 40, 70, "", "1");
+  open.place = 5;  // the loss itself has no place among what clients called
   CHECK(fine_after_loss({open, op(2, Kind::get, 45, 48, "", "1"), op(2, Kind::get, 80, 85, "", "1")}));
   const auto answered = op(1, Kind::incr, 40, 45, "", "1");
   CHECK_FALSE(fine_after_loss({answered, op(2, Kind::get, 80, 85, "", "1")}));
