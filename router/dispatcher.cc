@@ -33,6 +33,7 @@ Outstanding& Dispatcher::keep(const Submission& submission) {
   request.db = submission.db;
   request.flags = submission.flags;
   request.may_have_run = false;
+  request.lost_at.fill(kNoMember);
   request.alone = submission.alone;
   request.number = 0;
   request.deadline = submission.deadline;
@@ -192,29 +193,47 @@ void Dispatcher::take_back(SlotQueue& queue, Outstanding& request) {
   ++retries_;
 }
 
+// Once: what made two members silent is not tried at a third.
 void Dispatcher::on_silent(Lane& lane, Micros now) {
   for (InFlight* const item : lane.in_flight()) {
-    if (item->kind != InFlight::Kind::request) continue;
+    if (item->kind != InFlight::Kind::request || item->lane != &lane) continue;
     auto& read = static_cast<Outstanding&>(*item);
     SlotQueue& queue = queues_[read.place];
-    Lane* const other = reader_for(queue, read, &lane);
-    if (other == nullptr) continue;
-    take_back(queue, read);
-    read.roams = true;
-    send(queue, read, *other);
+    if (read.was_lost()) continue;
+    if (links_.lane(read.place) != &lane) {
+      if (!read.roams) continue;
+      read.lost(lane.member());
+      refer_to_head(queue, read, now);
+    } else {
+      Lane* const other = reader_for(queue, read, &lane);
+      if (other == nullptr) continue;
+      read.lost(lane.member());
+      take_back(queue, read);
+      read.roams = true;
+      send(queue, read, *other);
+    }
     go_on(queue, now);
   }
 }
 
-void Dispatcher::on_lost(Outstanding& request, Micros now) {
+void Dispatcher::on_lost(Outstanding& request, const Lane& lane, Micros now) {
   SlotQueue& queue = queues_[request.place];
   const bool roamed = request.roams;
+  const bool may_roam = !request.was_lost() && links_.lane(request.place) == &lane;
   take_back(queue, request);
-  if (!roam(queue, request)) {
+  request.lost(lane.member());
+  if (!may_roam || !roam(queue, request)) {
     if (!roamed) return run_again(queue, request, now);
     line_up(queue, request, now);
   }
   go_on(queue, now);
+}
+
+// Whether two members lapsed while the request was out at them: it may be what killed them, and is not tried again
+// (R13).
+bool Dispatcher::is_deadly(const Outstanding& request) const {
+  return std::all_of(request.lost_at.begin(), request.lost_at.end(),
+                     [&](MemberId member) { return member != kNoMember && links_.has_lapsed(member); });
 }
 
 // What was out in the order of the place, and has been taken back.
@@ -238,6 +257,9 @@ void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   if (first == nullptr) return unpark(queue);
   Lane* const lane = links_.lane(place_of(queue));
   if (lane == nullptr || !lane->open() || queue.must_wait(*first)) return;
+  for (Outstanding& request : queue.requests()) {
+    if (request.waits() && is_deadly(request)) return give_up(request, now);  // and goes on
+  }
   if (queue.serving()) {
     flow(queue, *lane, now);
   } else if (const Micros due = parking_of(queue).retry.due(); now >= due) {
@@ -297,8 +319,10 @@ void Dispatcher::follow_chain(SlotQueue& queue, Micros now) {
     if (!request.out() || request.lane == head) continue;
     const bool roamed = request.roams;
     if (roamed && std::find(chain.begin(), chain.end(), request.lane) != chain.end()) continue;
+    const MemberId member = request.lane->member();
+    if (links_.has_lapsed(member)) request.lost(member);
     take_back(queue, request);
-    if (roam(queue, request)) continue;
+    if (!request.was_lost() && roam(queue, request)) continue;
     request.may_have_run = true;
     parked_bytes_ += request.cost();
     park(queue, now);

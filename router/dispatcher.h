@@ -57,8 +57,8 @@ class Dispatcher {
   [[nodiscard]] Lane* take_crowded_lane() { return std::exchange(crowded_, nullptr); }
 
   void on_reply(Outstanding& request, const protocol::Reply& reply, std::string_view body, Micros now);
-  // What was in flight will not be answered: its link broke.
-  void on_lost(Outstanding& request, Micros now);
+  // What was in flight on `lane` will not be answered: its link broke.
+  void on_lost(Outstanding& request, const Lane& lane, Micros now);
   // The member owes answers and gives none: what others can answer is asked of them. What it says of that later is
   // ignored. Nothing is lost by asking twice: these are reads.
   void on_silent(Lane& lane, Micros now);
@@ -117,6 +117,7 @@ class Dispatcher {
                         Micros now);
   void refer_to_head(SlotQueue& queue, Outstanding& read, Micros now);
   void take_back(SlotQueue& queue, Outstanding& request);
+  [[nodiscard]] bool is_deadly(const Outstanding& request) const;
   void run_again(SlotQueue& queue, Outstanding& request, Micros now);
   void park(SlotQueue& queue, Micros now);
   void unpark(SlotQueue& queue);

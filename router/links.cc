@@ -106,6 +106,11 @@ void Links::use_table(const ring::Table& table, Micros now) {
     }
   }
   index_chains(table);
+  live_.clear();
+  for (const protocol::TableMember& member : table.message().members) {
+    const bool lapsed = member.state == protocol::MemberState::absent || member.state == protocol::MemberState::gone;
+    if (!lapsed) live_.insert(member.id);
+  }
   std::erase_if(nodes_, [&](const auto& entry) {
     if (wanted.contains(entry.first)) return false;
     NodeLink& node = *entry.second;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -58,6 +59,8 @@ class Links {
     const ChainLanes& chain = chains_[chain_of_place_[place]];
     return chain.count == 0 ? nullptr : lanes_[chain.first];
   }
+  // Whether the table counts the member as lapsed, or knows of it no more.
+  [[nodiscard]] bool has_lapsed(MemberId member) const { return !live_.contains(member); }
   [[nodiscard]] Lane* member_lane(MemberId member) const;  // nullptr for who is not linked
   [[nodiscard]] Lane& leader() { return leader_; }
   [[nodiscard]] const Lane& leader() const { return leader_; }
@@ -122,6 +125,7 @@ class Links {
   };
   std::optional<Told> told_leader_;
   std::map<MemberId, std::unique_ptr<NodeLink>> nodes_;
+  std::set<MemberId> live_;  // of the table
   std::unordered_map<ConnId, NodeLink*> by_conn_;
   // Each chain of the table once: there are few, so that what is looked up for each request stays near.
   std::vector<uint16_t> chain_of_place_;

@@ -3,6 +3,7 @@
 // Thread-safety: none; plain state of one router.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -64,6 +65,13 @@ struct Outstanding : InFlight {
   Micros deadline = 0;
   Recipient to;
   std::string bytes;
+  // The last two members that it was out at and that gave no answer.
+  std::array<MemberId, 2> lost_at = {kNoMember, kNoMember};
+
+  void lost(MemberId member) {
+    if (member != lost_at[0] && member != lost_at[1]) lost_at = {member, lost_at[0]};
+  }
+  [[nodiscard]] bool was_lost() const { return lost_at[0] != kNoMember; }
 
   [[nodiscard]] bool out() const { return lane != nullptr; }
   // Neither out nor just taken from a link that broke.

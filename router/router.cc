@@ -274,7 +274,7 @@ void Router::on_reply(Lane& lane, std::string_view payload) {
   if (!protocol::split_payload(payload, reply, body)) return log_.warning("a peer sent a reply without a header");
   InFlight* const item = lane.take(reply.id);
   if (item == nullptr) return;  // given up
-  if (item->kind != InFlight::Kind::request) return lose(*item);
+  if (item->kind != InFlight::Kind::request) return lose(*item, lane);
   if (reply.status == protocol::ReplyStatus::not_leader) {
     // When none is named, the answer to the next Subscribe says more.
     if (Address leader = session::parse_address(body); !leader.host.empty()) links_.leader_is(std::move(leader));
@@ -288,7 +288,7 @@ void Router::on_slots_reply(Lane& lane, std::string_view payload) {
   if (!protocol::split_payload(payload, reply, body)) return log_.warning("a peer sent a reply without a header");
   InFlight* const item = lane.take(reply.id);
   if (item == nullptr) return;
-  if (item->kind != InFlight::Kind::slots_call) return lose(*item);
+  if (item->kind != InFlight::Kind::slots_call) return lose(*item, lane);
   auto& call = static_cast<SlotsCall&>(*item);
   Operation& operation = *call.owner;
   operation.answer_call(call, reply, body, now_.mono);
@@ -296,8 +296,10 @@ void Router::on_slots_reply(Lane& lane, std::string_view payload) {
 }
 
 // The operation of a call stays: others of its calls may be about to be lost, too.
-void Router::lose(InFlight& item) {
-  if (item.kind == InFlight::Kind::request) return dispatcher_.on_lost(static_cast<Outstanding&>(item), now_.mono);
+void Router::lose(InFlight& item, const Lane& lane) {
+  if (item.kind == InFlight::Kind::request) {
+    return dispatcher_.on_lost(static_cast<Outstanding&>(item), lane, now_.mono);
+  }
   auto& call = static_cast<SlotsCall&>(item);
   call.owner->lose_call(call, now_.mono);
 }
@@ -308,8 +310,8 @@ void Router::on_open(Lane& lane) {
   retry_operations();
 }
 
-void Router::on_broken(Lane&, const std::vector<InFlight*>& items) {
-  for (InFlight* const item : items) lose(*item);
+void Router::on_broken(Lane& lane, const std::vector<InFlight*>& items) {
+  for (InFlight* const item : items) lose(*item, lane);
   wide_.for_each([this](Operation& operation) { retire_if_finished(operation); });
 }
 

@@ -104,7 +104,7 @@ class Router final : public Process, private session::Backend, private Links::Ha
   void release_holds();
   void on_reply(Lane& lane, std::string_view payload);
   void on_slots_reply(Lane& lane, std::string_view payload);
-  void lose(InFlight& item);
+  void lose(InFlight& item, const Lane& lane);
   void adopt_table(std::string_view payload);
   void tend_coordinators();
   void subscribe();

@@ -357,6 +357,54 @@ TEST_CASE("Router: what had run before the head stopped does not let the parked 
 
 // ---- the end of patience
 
+TEST_CASE("Router: a request under which two members lapsed is not tried at a third (R13)") {
+  const auto [deadly, reply] = GENERATE(table<std::vector<std::string_view>, std::string>({
+      {{"SET", kKey, "1"}, kUnknown},
+      {{"GETDEL", kKey}, kUnknown},
+      {{"GET", kKey}, kDown},
+  }));
+  Rig rig;
+  rig.publish(rig.chain_table({1, 2, 3}));
+  rig.accept_links(false);
+  const ConnId client = rig.connect();
+  rig.request(client, deadly);
+  std::vector<MemberId> live = {1, 2, 3};
+  const auto asked = [&] {
+    const auto at = std::find_if(live.begin(), live.end(), [&](MemberId id) { return !rig.requests(id).empty(); });
+    return at == live.end() ? kNoMember : *at;
+  };
+  const auto lapse = [&] { rig.publish(rig.chain_table(live, static_cast<Epoch>(5 - live.size()))); };
+  MemberId at = asked();
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(at != kNoMember);
+    rig.break_link(at);
+    std::erase(live, at);
+    at = asked();  // a read may be asked of another one at once
+    if (at != kNoMember) continue;
+    lapse();
+    at = asked();
+  }
+  CHECK(at == kNoMember);
+  lapse();
+  rig.advance(100);
+  CHECK(asked() == kNoMember);
+  CHECK(rig.read(client) == reply);
+  rig.request(client, {"SET", kKey, "2"});  // the next one is served
+  CHECK(asked() != kNoMember);
+}
+
+TEST_CASE("Router: who hands over a slot has not lapsed, and is tried again") {
+  Rig rig;
+  rig.publish(rig.chain_table({1, 2, 3}));
+  const ConnId client = rig.connect();
+  rig.request(client, {"SET", kKey, "1"});
+  for (const MemberId head : {1u, 2u, 3u, 1u}) {
+    CHECK(values_of(rig.requests(head)) == std::vector<std::string>{"1"});
+    rig.publish(rig.chain_table({head % 3 + 1, head, (head + 1) % 3 + 1}, head + 1));
+  }
+  CHECK(rig.read(client).empty());
+}
+
 TEST_CASE("Router: a request that was never sent is CLUSTERDOWN at its deadline, write or read") {
   Rig rig;
   const ConnId client = rig.connect();

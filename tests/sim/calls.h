@@ -37,13 +37,19 @@ struct SlotLoss {
 
 // What all clients and operators of a world write to. Times are the world's, not a process's.
 struct Notebook {
+  // Calls that were given up before their time was over: only for what two members lapsed under (R13).
+  struct GivenUp {
+    Micros called = 0, answered = 0;
+    std::string what;
+  };
   std::vector<Operation> operations;
   std::vector<Grant> grants;
   std::vector<OrderedRead> ordered_reads;
   std::vector<SlotLoss> lost_slots;
   std::vector<Loss> lost_locks;
   std::vector<std::string> complaints;  // replies that no client should ever see
-  uint64_t calls = 0;                   // numbers them all, so that no two write the same value, in no life of a client
+  std::vector<GivenUp> given_up_early;
+  uint64_t calls = 0;  // numbers them all, so that no two write the same value, in no life of a client
   uint64_t answered = 0;
   uint64_t errors = 0;
 };

@@ -316,11 +316,14 @@ void Client::failed(const Open& open, const protocol::ReplyValue& reply) {
   }
 }
 
-// "Not run" and "outcome unknown", and neither before the time of a request is over.
+// "Not run" and "outcome unknown". Whether that may come before the time of a request is over is judged at the end.
 bool Client::is_known_error(const Open& open, const protocol::ReplyValue& reply) {
   if (reply.kind != Kind::error) return false;
-  const bool known = reply.text.starts_with("CLUSTERDOWN") || reply.text.starts_with("TIMEOUT");
-  return known && world_time_ - open.called >= kGivenUpAfter;
+  if (!reply.text.starts_with("CLUSTERDOWN") && !reply.text.starts_with("TIMEOUT")) return false;
+  if (world_time_ - open.called < kGivenUpAfter) {
+    notebook_.given_up_early.push_back({open.called, world_time_, concat("client ", plan_.id, ": ", reply.text)});
+  }
+  return true;
 }
 
 void Client::complain(std::string_view about, const protocol::ReplyValue& reply) {

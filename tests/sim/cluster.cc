@@ -124,6 +124,7 @@ RunReport Cluster::run() {
   caretaker_.look();
   if (violation_.empty()) judge_histories(report);
   if (violation_.empty()) judge_locks();
+  if (violation_.empty()) judge_what_was_given_up();
   if (violation_.empty() && !notebook_.complaints.empty()) violate(notebook_.complaints.front());
   report.violation = violation_;
   report.operations = notebook_.operations.size();
@@ -133,6 +134,14 @@ RunReport Cluster::run() {
   report.ring_changes = hosts_.the_operator()->granted();
   report.faults = world_.counts();
   return report;
+}
+
+// A request is given up before its time is over only when two members lapsed while it was out at them (R13).
+void Cluster::judge_what_was_given_up() {
+  for (const Notebook::GivenUp& one : notebook_.given_up_early) {
+    if (invariants_.lapsed_between(one.called, one.answered) >= 2) continue;
+    return violate(concat(one.what, " at ", one.answered, ", called at ", one.called));
+  }
 }
 
 bool Cluster::all_served() const {

@@ -53,6 +53,7 @@ class Cluster {
   void coordinators_lost();
   void judge_histories(RunReport& report);
   void judge_locks();
+  void judge_what_was_given_up();
   void violate(std::string what);
 
   ClusterPlan plan_;

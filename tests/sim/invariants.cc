@@ -151,6 +151,23 @@ void Invariants::check_settled(HostId host, HostId other, Slot slot) {
 }
 
 // Epochs of a slot only grow from version to version, so it is enough to compare a table with its neighbours.
+void Invariants::note_lapses(const protocol::TableMessage& table) {
+  std::set<MemberId> live;
+  for (const protocol::TableMember& member : table.members) {
+    const bool lapsed = member.state == protocol::MemberState::absent || member.state == protocol::MemberState::gone;
+    if (!lapsed) live.insert(member.id);
+  }
+  for (const MemberId member : live_) {
+    if (!live.contains(member)) lapses_.push_back(world_.now());
+  }
+  live_ = std::move(live);
+}
+
+size_t Invariants::lapsed_between(Micros from, Micros to) const {
+  return static_cast<size_t>(std::upper_bound(lapses_.begin(), lapses_.end(), to) -
+                             std::lower_bound(lapses_.begin(), lapses_.end(), from));
+}
+
 void Invariants::check_table(const protocol::TableMessage& table) {
   const auto same_chains = [&](const std::vector<protocol::TableRange>& a, const std::vector<protocol::TableRange>& b) {
     size_t i = 0, j = 0;
@@ -167,6 +184,7 @@ void Invariants::check_table(const protocol::TableMessage& table) {
       if (b[j].last == last) ++j;
     }
   };
+  if (tables_.empty() || table.version > tables_.rbegin()->first) note_lapses(table);
   const auto [at, fresh] = tables_.try_emplace(table.version, table.ranges);
   if (!fresh) {
     const bool same = std::equal(

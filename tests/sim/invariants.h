@@ -38,6 +38,9 @@ class Invariants {
   // All coordinators and their disks are gone; what comes is another group.
   void group_lost();
 
+  // How many members the coordinators have declared lapsed meanwhile.
+  [[nodiscard]] size_t lapsed_between(Micros from, Micros to) const;
+
   // The first thing that did not hold; empty when all did.
   [[nodiscard]] const std::string& violation() const { return violation_; }
 
@@ -58,6 +61,7 @@ class Invariants {
   void check_pair(HostId host, HostId other, Slot slot, const node::Chains::View& view);
   void check_settled(HostId host, HostId other, Slot slot);
   void check_table(const protocol::TableMessage& table);
+  void note_lapses(const protocol::TableMessage& table);
   void check_lease(HostId host);
   void check_raft(HostId host);
   void check_state(HostId host);
@@ -70,6 +74,8 @@ class Invariants {
   std::vector<Slot> watched_;
   std::vector<Seen> seen_;  // by host
   std::map<TableVersion, std::vector<protocol::TableRange>> tables_;
+  std::set<MemberId> live_;  // of the newest of them
+  std::vector<Micros> lapses_;
   std::map<raft::Index, uint64_t> states_;  // of the coordinators, as digests
   std::vector<raft::Index> compared_;       // by host: what it had applied when its state was compared
   raft::testing::Checker raft_;
