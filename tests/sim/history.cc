@@ -222,13 +222,17 @@ std::optional<std::string> find_two_holders(std::vector<Grant> grants) {
     const Micros drift = grant.ttl / 1'000'000 * kDriftPpmMost + grant.ttl % 1'000'000 * kDriftPpmMost / 1'000'000;
     return std::min(grant.called + grant.ttl - drift - kMicrosPerMilli, grant.given_back);
   };
+  const auto said = [&](const Grant& grant) {
+    return concat(grant.owner, " [token ", grant.token, ", asked ", grant.called, ", granted ", grant.returned, ", for ",
+                  grant.ttl, ", until ", until(grant), "]");
+  };
   std::erase_if(grants, [&](const Grant& grant) { return until(grant) <= grant.returned; });
   std::sort(grants.begin(), grants.end(),
             [](const Grant& a, const Grant& b) { return std::tie(a.key, a.returned) < std::tie(b.key, b.returned); });
   const Grant* longest = nullptr;
   for (const Grant& grant : grants) {
     if (longest && longest->key == grant.key && grant.returned < until(*longest)) {
-      return concat(grant.key, " was held by ", longest->owner, " and by ", grant.owner, " at once");
+      return concat(grant.key, " was held by ", said(*longest), " and by ", said(grant), " at once");
     }
     if (!longest || longest->key != grant.key || until(grant) > until(*longest)) longest = &grant;
   }
