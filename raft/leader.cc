@@ -157,7 +157,7 @@ void Core::on_append_reply(const Message& m) {
   if (found == lead_->peers.end()) return;
   Progress& peer = found->second;
   peer.last_contact = now_;
-  peer.note = std::max(peer.note, m.note);
+  if (m.note_term == term()) peer.note = std::max(peer.note, m.note);
   peer.round = std::max(peer.round, std::min(m.round, lead_->round));
   confirm_reads();
   if (m.refused) return on_refused_append(m, peer);
@@ -185,7 +185,7 @@ void Core::on_snapshot_reply(const Message& m) {
   if (found == lead_->peers.end()) return;
   Progress& peer = found->second;
   peer.last_contact = now_;
-  peer.note = std::max(peer.note, m.note);
+  if (m.note_term == term()) peer.note = std::max(peer.note, m.note);
   if (peer.state != Progress::State::snapshot || m.index != peer.snapshot_index) return;
   // A smaller offset is an old reply or a peer that began again; the next heartbeat sends it what it lacks.
   if (m.offset > peer.snapshot_offset) peer.chunk_sent = false;
@@ -221,7 +221,8 @@ void Core::fail_reads() {
 int64_t Core::quorum_note() const {
   if (!lead_) return 0;
   return quorum_value(configuration().voters, [&](ServerId server) -> int64_t {
-    return server == options_.id ? note_ : progress(server)->note;
+    if (server != options_.id) return progress(server)->note;
+    return note_.term == term() ? note_.value : 0;
   });
 }
 

@@ -40,8 +40,10 @@ struct Message {
   bool transfer = false;  // vote: the leader itself asked for this election, so nobody ignores it for the leader's sake
   uint64_t round = 0;     // append and its reply: the newest round of reads (6.4)
   // The greatest heartbeat note that the sender knows (R25). In every message, so that whoever wins a vote knows the
-  // note of every server that voted for it.
+  // note of every server that voted for it. A note that a later leader set counts as the greater: what one that was
+  // deposed sets, it sets by a clock of its own, which no quorum has gone by.
   int64_t note = 0;
+  Term note_term = 0;  // of the leader that set it
   std::vector<Entry> entries;
 
   // snapshot and snapshot_reply
@@ -52,8 +54,8 @@ struct Message {
 
   template <class A>
   void fields(A& a) {
-    a(type, from, to, term, index, log_term, commit, hint, refused, transfer, round, note, entries, offset, last_chunk,
-      configuration, chunk);
+    a(type, from, to, term, index, log_term, commit, hint, refused, transfer, round, note, note_term, entries, offset,
+      last_chunk, configuration, chunk);
   }
   friend bool operator==(const Message&, const Message&) = default;
 };

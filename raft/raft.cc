@@ -51,7 +51,7 @@ Micros Core::next_tick() const {
 
 void Core::step(const Message& m) {
   if (m.to != options_.id || m.from == options_.id || m.from == kNobody || !is_well_formed(m)) return;
-  note_ = std::max(note_, m.note);
+  note_ = std::max(note_, Note{m.note_term, m.note});
   const bool asks_for_vote = m.type == MessageType::vote || m.type == MessageType::pre_vote;
   if (asks_for_vote && ignores_election(m)) return;
   if (m.term < term()) return answer_older_term(m);
@@ -124,7 +124,8 @@ Message Core::message(MessageType type, ServerId to) const {
   m.from = options_.id;
   m.to = to;
   m.term = term();
-  m.note = note_;
+  m.note = note_.value;
+  m.note_term = note_.term;
   return m;
 }
 
@@ -143,7 +144,10 @@ Ready Core::take_ready() {
   if (hard_state_ != saved_hard_state_) ready.hard_state = saved_hard_state_ = hard_state_;
   ready.entries_first = offered_ + 1;
   ready.entries_last = offered_ = log_.last_index();
-  for (Message& m : messages_) m.note = note_;
+  for (Message& m : messages_) {
+    m.note = note_.value;
+    m.note_term = note_.term;
+  }
   ready.messages = std::exchange(messages_, {});
   return ready;
 }
@@ -181,7 +185,7 @@ void Core::commit_to(Index index) {
 }
 
 void Core::set_note(int64_t note) {
-  if (role_ == Role::leader) note_ = std::max(note_, note);
+  if (role_ == Role::leader) note_ = {term(), std::max(note_.value, note)};
 }
 
 void Core::set_fault(std::string_view what) {

@@ -105,7 +105,8 @@ class Core {
   [[nodiscard]] Index stable() const { return stable_; }
   [[nodiscard]] const EntryLog& log() const { return log_; }
   [[nodiscard]] const Configuration& configuration() const { return log_.configuration(); }
-  [[nodiscard]] int64_t note() const { return note_; }
+  [[nodiscard]] int64_t note() const { return note_.value; }
+  [[nodiscard]] Term note_term() const { return note_.term; }  // of the leader that set it
   [[nodiscard]] int64_t quorum_note() const;
   [[nodiscard]] const Progress* progress(ServerId peer) const;  // leader only, nullptr for others
   // Leader only: whether a peer answers and lacks little of the log.
@@ -219,7 +220,12 @@ class Core {
   std::optional<Leadership> lead_;  // present exactly while role_ is leader
   std::optional<Incoming> incoming_;
   std::optional<Snapshot> installed_;
-  int64_t note_ = 0;
+  struct Note {
+    Term term = 0;  // of the leader that set it
+    int64_t value = 0;
+    friend auto operator<=>(const Note&, const Note&) = default;
+  };
+  Note note_;
 
   std::vector<Message> messages_;
   Reads reads_;

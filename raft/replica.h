@@ -93,8 +93,9 @@ class Replica {
   [[nodiscard]] Index committed() const;
   [[nodiscard]] const Configuration& configuration() const;
 
-  // A number that heartbeats carry (R25): the time of the lock keyspace. It only grows and is kept in memory alone.
-  // Whoever is elected knows a note as great as any that quorum_note() has told, unless servers restarted since.
+  // A number that heartbeats carry (R25): the time of the lock keyspace. It grows while one leads, and is kept in
+  // memory alone. What a later leader set takes the place of what an earlier one did, also of a greater. Whoever is
+  // elected knows a note as great as any that quorum_note() has told, unless servers restarted since.
   void set_heartbeat_note(int64_t note);         // leader only, ignored elsewhere; a smaller one is ignored
   [[nodiscard]] int64_t heartbeat_note() const;  // the greatest that was set here or came in a message
   [[nodiscard]] int64_t quorum_note() const;     // leader only (0 elsewhere): known to a majority of the voters

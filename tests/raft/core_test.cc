@@ -193,6 +193,39 @@ TEST_CASE("Core.note: the greatest value spreads and reaches whoever is elected"
   CHECK(group[3].note() == 500);  // learned from the voter
 }
 
+TEST_CASE("Core.note: what a deposed leader sets does not take the place of its successor's (R25)") {
+  CoreGroup group(3);
+  group.elect(1);
+  group[1].set_note(500);
+  group.elapse(1, kHeartbeatUs);
+  group.flush(1);
+  group.settle();
+  REQUIRE(group[3].note() == 500);
+  const auto without_1 = [](const Message& m) { return m.from != 1 && m.to != 1; };
+  for (const ServerId id : {ServerId{2}, ServerId{3}}) group.elapse(id, kElectionUs);
+  group.time_out(2);
+  group.settle(without_1);
+  REQUIRE(group[2].role() == Role::leader);
+  group[2].set_note(600);
+  group.elapse(2, kHeartbeatUs);
+  group.flush(2);
+  group.settle(without_1);
+  CHECK(group[2].quorum_note() == 600);
+
+  REQUIRE(group[1].role() == Role::leader);  // it stood still, and its clock went on
+  group[1].set_note(5000);
+  group.elapse(1, kHeartbeatUs);
+  group.flush(1);
+  group.settle();
+  CHECK(group[2].note() == 600);
+  CHECK(group[3].note() == 600);
+  group.elapse(2, kHeartbeatUs);
+  group.flush(2);
+  group.settle();
+  CHECK(group[1].role() == Role::follower);
+  CHECK(group[1].note() == 600);
+}
+
 TEST_CASE("Core.step: malformed messages change nothing") {
   CoreGroup group(3);
   group.elect(1);

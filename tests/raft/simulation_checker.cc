@@ -63,7 +63,7 @@ void Checker::started(ServerId id, const Core& core) {
   mirror.hard_state = hard_state;
   mirror.committed = core.committed();
   mirror.was_leader = false;
-  mirror.note = 0;
+  mirror.note = {};
   mirror.core_terms.clear();
 }
 
@@ -95,8 +95,9 @@ void Checker::flushed(ServerId id, const Core& core) {
   check_leader(id, mirror, core);
   take_commits(id, mirror, core);
   check_snapshot(id, mirror, core);
-  if (core.note() < mirror.note) fail(id, "the heartbeat note went back");
-  mirror.note = core.note();
+  const std::pair note(core.note_term(), core.note());
+  if (note < mirror.note) fail(id, "the heartbeat note went back");
+  mirror.note = note;
   mirror.was_leader = core.role() == Role::leader;
   if (++mirror.flushes % kFullComparisonEach == 0) compare_in_full(id, mirror, core);
   if (cut || mirror.flushes % kFullComparisonEach == 0) check_configuration(id, core);

@@ -11,6 +11,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "raft/message.h"
@@ -81,7 +82,7 @@ class Checker {
     Index committed = 0;
     Index snapshot = 0;
     bool was_leader = false;
-    int64_t note = 0;
+    std::pair<Term, int64_t> note;  // with the term of who set it
     uint64_t flushes = 0;
     bool flushing = false;
     Change change;                 // what the flush that is going on will make durable
