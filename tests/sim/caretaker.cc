@@ -44,7 +44,11 @@ void Caretaker::look() {
     if (loss.when.certain || (loss.slots & lost).any()) continue;
     loss.when.returned = world_time_;
     loss.when.certain = true;
+    for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+      if (loss.slots[slot] && seen_.begun_empty(static_cast<Slot>(slot)) < loss.when.called) loss.slots.reset(slot);
+    }
   }
+  std::erase_if(notebook_.lost_slots, [](const SlotLoss& loss) { return loss.slots.none(); });
 }
 
 // Who is listed as absent there is declared gone: its process has ended.

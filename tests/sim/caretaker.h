@@ -3,7 +3,7 @@
 //
 // It looks into the processes instead of reading what they say, so that it acts on what is so.
 //
-// Thread-safety: none. Hosts, notebook and the world's time are not owned and outlive it.
+// Thread-safety: none. Hosts, invariants, notebook and the world's time are not owned and outlive it.
 #pragma once
 
 #include <bitset>
@@ -12,17 +12,19 @@
 
 #include "tests/sim/calls.h"
 #include "tests/sim/hosts.h"
+#include "tests/sim/invariants.h"
 #include "tests/sim/operator.h"
 
 namespace chainring::sim {
 
 class Caretaker final : public Duties {
  public:
-  Caretaker(const Hosts& hosts, Notebook& notebook, const Micros& world_time)
-      : hosts_(hosts), notebook_(notebook), world_time_(world_time) {}
+  Caretaker(const Hosts& hosts, const Invariants& seen, Notebook& notebook, const Micros& world_time)
+      : hosts_(hosts), seen_(seen), notebook_(notebook), world_time_(world_time) {}
 
   [[nodiscard]] std::vector<std::string> next() override;
-  // Notes which of the slots that were given up are served again. Call it once more at the end.
+  // Notes which of the slots that it gave up have begun again, empty, and which it was not taken at its word for, as it
+  // goes by what a leader knows that may be deposed. Call it once more at the end.
   void look();
 
  private:
@@ -32,6 +34,7 @@ class Caretaker final : public Duties {
   [[nodiscard]] Slots orphans() const;  // slots that nobody who runs holds
 
   const Hosts& hosts_;
+  const Invariants& seen_;
   Notebook& notebook_;
   const Micros& world_time_;
 };

@@ -33,8 +33,8 @@ Cluster::Cluster(const ClusterPlan& plan)
     : plan_(plan),
       world_(plan.seed, plan.verbose),
       hosts_(world_, draw_shape(world_.random()), notebook_, world_time_),
-      caretaker_(hosts_, notebook_, world_time_),
       invariants_(world_, hosts_, slots_in_use()),
+      caretaker_(hosts_, invariants_, notebook_, world_time_),
       sabotage_(world_, hosts_),
       rescuer_(hosts_.add_rescuer([this] {
         notebook_.lost_locks.back().returned = world_time_;

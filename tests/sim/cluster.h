@@ -61,8 +61,8 @@ class Cluster {
   Notebook notebook_;
   Micros world_time_ = 0;
   Hosts hosts_;
-  Caretaker caretaker_;
   Invariants invariants_;
+  Caretaker caretaker_;
   Sabotage sabotage_;
   HostId rescuer_;
   std::string violation_;

@@ -223,8 +223,8 @@ std::optional<std::string> find_two_holders(std::vector<Grant> grants) {
     return std::min(grant.called + grant.ttl - drift - kMicrosPerMilli, grant.given_back);
   };
   const auto said = [&](const Grant& grant) {
-    return concat(grant.owner, " [token ", grant.token, ", asked ", grant.called, ", granted ", grant.returned, ", for ",
-                  grant.ttl, ", until ", until(grant), "]");
+    return concat(grant.owner, " [token ", grant.token, ", asked ", grant.called, ", granted ", grant.returned,
+                  ", for ", grant.ttl, ", until ", until(grant), "]");
   };
   std::erase_if(grants, [&](const Grant& grant) { return until(grant) <= grant.returned; });
   std::sort(grants.begin(), grants.end(),
@@ -258,7 +258,6 @@ void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& 
   Operation lost;
   lost.key = key;
   lost.client = kNobody;
-  lost.place = UINT64_MAX;  // it comes before nothing else of nobody
   lost.kind = Operation::Kind::loss;
   lost.called = loss.called;
   lost.returned = loss.returned;

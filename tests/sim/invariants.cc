@@ -25,7 +25,12 @@ bool has_stopped(const node::Chains::View& view) { return view.member && view.pr
 }  // namespace
 
 Invariants::Invariants(const World& world, const Hosts& hosts, std::vector<Slot> watched)
-    : world_(world), hosts_(hosts), watched_(std::move(watched)), seen_(hosts.end()), compared_(hosts.end()) {
+    : world_(world),
+      hosts_(hosts),
+      watched_(std::move(watched)),
+      seen_(hosts.end()),
+      begun_empty_(kSlotCount, -1),
+      compared_(hosts.end()) {
   std::sort(watched_.begin(), watched_.end());
   watched_.erase(std::unique(watched_.begin(), watched_.end()), watched_.end());
 }
@@ -192,6 +197,10 @@ void Invariants::check_table(const protocol::TableMessage& table) {
         [](const auto& a, const auto& b) { return a.first == b.first && a.last == b.last && ring::same_chains(a, b); });
     if (!same) violate(concat("two tables have version ", table.version));
     return;
+  }
+  for (const protocol::TableRange& range : table.ranges) {
+    if (!range.chain.empty() || range.next_epoch == 0) continue;
+    std::fill(begun_empty_.begin() + range.first, begun_empty_.begin() + range.last + 1, world_.now());
   }
   if (at != tables_.begin()) same_chains(std::prev(at)->second, at->second);
   if (std::next(at) != tables_.end()) same_chains(at->second, std::next(at)->second);

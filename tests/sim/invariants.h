@@ -38,6 +38,8 @@ class Invariants {
   // All coordinators and their disks are gone; what comes is another group.
   void group_lost();
 
+  // When the slot was seen last to have lost its chain by an operator's word; -1 for never.
+  [[nodiscard]] Micros begun_empty(Slot slot) const { return begun_empty_[slot]; }
   // How many members the coordinators have declared lapsed meanwhile.
   [[nodiscard]] size_t lapsed_between(Micros from, Micros to) const;
 
@@ -74,7 +76,8 @@ class Invariants {
   std::vector<Slot> watched_;
   std::vector<Seen> seen_;  // by host
   std::map<TableVersion, std::vector<protocol::TableRange>> tables_;
-  std::set<MemberId> live_;  // of the newest of them
+  std::vector<Micros> begun_empty_;  // by slot
+  std::set<MemberId> live_;          // of the newest of them
   std::vector<Micros> lapses_;
   std::map<raft::Index, uint64_t> states_;  // of the coordinators, as digests
   std::vector<raft::Index> compared_;       // by host: what it had applied when its state was compared
