@@ -9,6 +9,10 @@
 namespace chainring::coordinator {
 namespace {
 
+// The nodes of a recovered cluster are between two attempts to find a coordinator: half a second at most, and the
+// handshake.
+constexpr Micros kFoundAgain = kMicrosPerSecond;
+
 session::RoleFacts coordinator_facts(session::RoleFacts facts) {
   facts.mode = "coordinator";
   facts.role_name = "coordinator";
@@ -249,7 +253,7 @@ void Coordinator::apply(const raft::Entry& entry) {
     return;
   }
   // The members of a recovered cluster may hold leases that this leader does not know of.
-  if (leading_ && !founded_before) leases_.begin(state_.ring().members(), now_.mono);
+  if (leading_ && !founded_before) leases_.begin(state_.ring().members(), now_.mono, kFoundAgain);
   if (applied->table_changed) table_changed();
   if (leading_) desk_.applied(entry.index, *applied);
   wish_applied(entry.index, applied->wish);

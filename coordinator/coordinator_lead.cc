@@ -19,7 +19,8 @@ void Coordinator::begin_to_lead() {
   leading_ = true;
   ++counts_.leaderships;
   log_.info(concat("term ", term_, ": leading"));
-  leases_.begin(state_.ring().members(), now_.mono);
+  // Who asks the old leader gives it up after half a lease.
+  leases_.begin(state_.ring().members(), now_.mono, leases_.lease_us() / 2);
   planner_.begin();
   mover_.begin();
   gray_.begin();

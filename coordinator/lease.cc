@@ -16,13 +16,13 @@ bool is_being_left(const RingState& ring, MemberId member) {
   });
 }
 
-void LeaseBook::begin(const std::vector<Member>& members, Micros now) {
+void LeaseBook::begin(const std::vector<Member>& members, Micros now, Micros patience) {
   ends_.clear();
   held_since_.clear();
   aside_until_.clear();
   for (const Member& member : members) {
     if (member.gone()) continue;
-    ends_[member.listed.id] = now + lease_us_ + lease_us_ / 2 + margin_us_;
+    ends_[member.listed.id] = now + lease_us_ + patience + margin_us_;
     held_since_[member.listed.id] = now;
   }
 }

@@ -29,10 +29,9 @@ class LeaseBook {
   [[nodiscard]] Micros lease_us() const { return lease_us_; }
   [[nodiscard]] Micros margin_us() const { return margin_us_; }
 
-  // Leadership began: what earlier leaders granted is not known, so every member counts as granted now; and for half
-  // a lease more: those who ask the old leader give it up after half a lease, and no chain is to be shortened for
-  // nothing while they find the new one.
-  void begin(const std::vector<Member>& members, Micros now);
+  // Leadership began: what earlier leaders granted is not known, so every member counts as granted now; and for
+  // `patience` more, in which those who ask the old leader find the new one, so that no chain is shortened for nothing.
+  void begin(const std::vector<Member>& members, Micros now, Micros patience);
   // A grant leaves in this turn. The member counts its lease from when it sent its heartbeat, which was earlier: so its
   // lease is over before it counts as lapsed here.
   void grant(MemberId member, Micros now);

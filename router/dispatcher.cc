@@ -221,7 +221,7 @@ void Dispatcher::on_lost(Outstanding& request, const Lane& lane, Micros now) {
   const bool roamed = request.roams;
   const bool may_roam = !request.was_lost() && links_.lane(request.place) == &lane;
   take_back(queue, request);
-  request.lost(lane.member());
+  if (!links_.has_lapsed(lane.member())) request.lost(lane.member());
   if (!may_roam || !roam(queue, request)) {
     if (!roamed) return run_again(queue, request, now);
     line_up(queue, request, now);

@@ -7,6 +7,8 @@
 namespace chainring::coordinator {
 namespace {
 
+constexpr Micros kPatience = 1234;
+
 TEST_CASE("LeaseBook.lapsed: not before the lease and the margin for drift have passed since the grant") {
   RingFixture f(1);
   f.grant({1});
@@ -35,13 +37,12 @@ TEST_CASE("LeaseBook.lapsed: a member that was never granted a lease has none") 
 }
 
 TEST_CASE(
-    "LeaseBook.begin: a new leader counts everybody's lease as granted when it began to lead, and then waits half "
-    "of one more") {
+    "LeaseBook.begin: a new leader counts everybody's lease as granted when it began to lead, and then is patient") {
   RingFixture f(3);
   f.set_state(3, protocol::MemberState::gone);
-  f.leases.begin(f.ring.members(), f.now);
+  f.leases.begin(f.ring.members(), f.now, kPatience);
   REQUIRE_FALSE(f.leases.lapsed(1, f.now + RingFixture::kLease));
-  const Micros end = f.now + RingFixture::kLease + RingFixture::kLease / 2 + RingFixture::kMargin;
+  const Micros end = f.now + RingFixture::kLease + kPatience + RingFixture::kMargin;
   REQUIRE(f.leases.ends(1) == end);
   REQUIRE_FALSE(f.leases.lapsed(2, end - 1));
   REQUIRE(f.leases.lapsed(2, end));
@@ -51,8 +52,8 @@ TEST_CASE(
 TEST_CASE("LeaseBook.begin: what an earlier leadership knew is forgotten") {
   RingFixture f(2);
   f.leases.grant(2, f.now + 10 * RingFixture::kLease);
-  f.leases.begin(f.ring.members(), f.now);
-  REQUIRE(f.leases.ends(2) == f.now + RingFixture::kLease + RingFixture::kLease / 2 + RingFixture::kMargin);
+  f.leases.begin(f.ring.members(), f.now, kPatience);
+  REQUIRE(f.leases.ends(2) == f.now + RingFixture::kLease + kPatience + RingFixture::kMargin);
 }
 
 TEST_CASE("may_be_granted: not while a stopped is owed for a change that names the member") {

@@ -159,7 +159,7 @@ TEST_CASE("RingState.apply: who is not there after the recovery is left out when
   planner.begin();
   LeaseBook leases(RingFixture::kLease, RingFixture::kMargin);
   Micros now = lost.now;
-  leases.begin(ring.members(), now);
+  leases.begin(ring.members(), now, 0);
   REQUIRE_FALSE(planner.plan(ring, leases, now).intention);
   now += 2 * RingFixture::kLease + RingFixture::kMargin;
   leases.grant(1, now);

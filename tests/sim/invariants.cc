@@ -44,6 +44,7 @@ void Invariants::after_turn(HostId host) {
   if (hosts_.is_coordinator(host)) {
     check_raft(host);
     check_state(host);
+    note_lapses(hosts_.coordinator(host)->state().ring());
     const coordinator::Coordinator* turned = hosts_.coordinator(host);
     if (turned->leads()) newest_term_ = std::max(newest_term_, turned->replica()->term());
   }
@@ -156,11 +157,12 @@ void Invariants::check_settled(HostId host, HostId other, Slot slot) {
 }
 
 // Epochs of a slot only grow from version to version, so it is enough to compare a table with its neighbours.
-void Invariants::note_lapses(const protocol::TableMessage& table) {
+void Invariants::note_lapses(const coordinator::RingState& ring) {
+  if (ring.version() <= version_) return;
+  version_ = ring.version();
   std::set<MemberId> live;
-  for (const protocol::TableMember& member : table.members) {
-    const bool lapsed = member.state == protocol::MemberState::absent || member.state == protocol::MemberState::gone;
-    if (!lapsed) live.insert(member.id);
+  for (const coordinator::Member& member : ring.members()) {
+    if (!member.gone() && member.listed.state != protocol::MemberState::absent) live.insert(member.listed.id);
   }
   for (const MemberId member : live_) {
     if (!live.contains(member)) lapses_.push_back(world_.now());
@@ -189,7 +191,6 @@ void Invariants::check_table(const protocol::TableMessage& table) {
       if (b[j].last == last) ++j;
     }
   };
-  if (tables_.empty() || table.version > tables_.rbegin()->first) note_lapses(table);
   const auto [at, fresh] = tables_.try_emplace(table.version, table.ranges);
   if (!fresh) {
     const bool same = std::equal(

@@ -63,7 +63,7 @@ class Invariants {
   void check_pair(HostId host, HostId other, Slot slot, const node::Chains::View& view);
   void check_settled(HostId host, HostId other, Slot slot);
   void check_table(const protocol::TableMessage& table);
-  void note_lapses(const protocol::TableMessage& table);
+  void note_lapses(const coordinator::RingState& ring);
   void check_lease(HostId host);
   void check_raft(HostId host);
   void check_state(HostId host);
@@ -77,7 +77,8 @@ class Invariants {
   std::vector<Seen> seen_;  // by host
   std::map<TableVersion, std::vector<protocol::TableRange>> tables_;
   std::vector<Micros> begun_empty_;  // by slot
-  std::set<MemberId> live_;          // of the newest of them
+  TableVersion version_ = 0;         // the newest that a coordinator has applied
+  std::set<MemberId> live_;          // by that one
   std::vector<Micros> lapses_;
   std::map<raft::Index, uint64_t> states_;  // of the coordinators, as digests
   std::vector<raft::Index> compared_;       // by host: what it had applied when its state was compared
