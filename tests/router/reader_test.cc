@@ -61,7 +61,7 @@ TEST_CASE("choose_reader: the head, while it owes less than the lesser-loaded of
   CHECK(lanes.draw(nullptr, 4)[0] == 0);
 }
 
-TEST_CASE("choose_reader: not who is closed, silent or excepted; nobody when none is left") {
+TEST_CASE("choose_reader: not who is closed, silent or excepted, nobody when none is left") {
   Lanes lanes({0, 5, 0});
   CHECK(lanes.lanes[0].close().empty());
   CHECK(lanes.draw() == std::array<int, 3>{0, 0, 3000});

@@ -354,7 +354,7 @@ TEST_CASE("Router reads: one that is referred waits for its client's earlier one
   CHECK(chain.only().text() == concat("TTL ", kSameSlot));
 }
 
-TEST_CASE("Router reads: an answer of an older epoch than is known is not taken; the head is asked (R5)") {
+TEST_CASE("Router reads: an answer of an older epoch than is known is not taken, and the head is asked (R5)") {
   Chain chain;
   Rig& rig = chain.rig;
   const At read = chain.get_at(chain.client, 3);

@@ -245,8 +245,10 @@ void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& 
   std::vector<Operation> again;
   for (const Operation& op : operations) {
     const bool open_then = op.called <= loss.returned && op.returned >= loss.called;
-    const bool given_up = op.outcome == Operation::Outcome::unknown && op.called + kTriedFor < loss.called;
-    const bool leaves_nothing = op.outcome == Operation::Outcome::refused || op.kind == Operation::Kind::get;
+    const bool given_up = op.outcome != Operation::Outcome::returned && op.called + kTriedFor < loss.called;
+    // A transaction whose watched key changes with the loss is refused when it is run again.
+    const bool refused = op.outcome == Operation::Outcome::refused && op.kind != Operation::Kind::set_ifeq;
+    const bool leaves_nothing = refused || op.kind == Operation::Kind::get;
     if (!open_then || given_up || leaves_nothing || op.client == kNobody) continue;
     Operation& before = again.emplace_back(op);
     before.client = kNobody;

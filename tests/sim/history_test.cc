@@ -197,6 +197,13 @@ TEST_CASE("add_loss: what was open then may have happened before it and again be
   auto refused = open;
   refused.outcome = Operation::Outcome::refused;
   CHECK_FALSE(fine_after_loss({refused, op(2, Kind::get, 80, 85, "", "1")}));
+  CHECK_FALSE(fine_after_loss({refused, op(2, Kind::get, 45, 48, "", "1")}));
+  const auto first = op(3, Kind::set, 1, 2, "z");
+  auto swap = op(1, Kind::set_ifeq, 40, kNever, "a");
+  swap.compare = "z";
+  swap.outcome = Operation::Outcome::refused;  // when it was run again
+  CHECK(fine_after_loss({first, swap, op(2, Kind::get, 45, 48, "", "a"), op(2, Kind::get, 80, 85, "", std::nullopt)}));
+  CHECK_FALSE(fine_after_loss({first, swap, op(2, Kind::get, 80, 85, "", "a")}));
 }
 
 TEST_CASE("add_loss: of a loss that is not certain either may be") {

@@ -44,7 +44,7 @@ void Invariants::after_turn(HostId host) {
   if (hosts_.is_coordinator(host)) {
     check_raft(host);
     check_state(host);
-    note_lapses(hosts_.coordinator(host)->state().ring());
+    note_losses(hosts_.coordinator(host)->state().ring());
     const coordinator::Coordinator* turned = hosts_.coordinator(host);
     if (turned->leads()) newest_term_ = std::max(newest_term_, turned->replica()->term());
   }
@@ -157,9 +157,13 @@ void Invariants::check_settled(HostId host, HostId other, Slot slot) {
 }
 
 // Epochs of a slot only grow from version to version, so it is enough to compare a table with its neighbours.
-void Invariants::note_lapses(const coordinator::RingState& ring) {
+void Invariants::note_losses(const coordinator::RingState& ring) {
   if (ring.version() <= version_) return;
   version_ = ring.version();
+  for (const protocol::TableRange& range : ring.ranges()) {
+    if (!range.chain.empty() || range.next_epoch == 0) continue;
+    std::fill(begun_empty_.begin() + range.first, begun_empty_.begin() + range.last + 1, world_.now());
+  }
   std::set<MemberId> live;
   for (const coordinator::Member& member : ring.members()) {
     if (!member.gone() && member.listed.state != protocol::MemberState::absent) live.insert(member.listed.id);
@@ -198,10 +202,6 @@ void Invariants::check_table(const protocol::TableMessage& table) {
         [](const auto& a, const auto& b) { return a.first == b.first && a.last == b.last && ring::same_chains(a, b); });
     if (!same) violate(concat("two tables have version ", table.version));
     return;
-  }
-  for (const protocol::TableRange& range : table.ranges) {
-    if (!range.chain.empty() || range.next_epoch == 0) continue;
-    std::fill(begun_empty_.begin() + range.first, begun_empty_.begin() + range.last + 1, world_.now());
   }
   if (at != tables_.begin()) same_chains(std::prev(at)->second, at->second);
   if (std::next(at) != tables_.end()) same_chains(at->second, std::next(at)->second);

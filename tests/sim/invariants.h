@@ -63,7 +63,7 @@ class Invariants {
   void check_pair(HostId host, HostId other, Slot slot, const node::Chains::View& view);
   void check_settled(HostId host, HostId other, Slot slot);
   void check_table(const protocol::TableMessage& table);
-  void note_lapses(const coordinator::RingState& ring);
+  void note_losses(const coordinator::RingState& ring);
   void check_lease(HostId host);
   void check_raft(HostId host);
   void check_state(HostId host);
