@@ -213,6 +213,7 @@ std::string Cluster::difference() const {
   const coordinator::Coordinator* leading = hosts_.leader();
   if (leading == nullptr) return "nobody leads";
   for (const protocol::TableRange& range : leading->state().ring().ranges()) {
+    if (range.chain.empty()) return concat("slot ", range.first, " has no chain yet");
     const node::Node* head = hosts_.node_of(range.chain.front());
     for (const MemberId member : range.chain) {
       const node::Node* node = hosts_.node_of(member);
