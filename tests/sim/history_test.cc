@@ -176,6 +176,9 @@ TEST_CASE("judge_order: what was sent behind may not have happened before what w
   refused[1].outcome = Operation::Outcome::refused;
   CHECK_FALSE(judge_order({{1, 2}}, refused));
   CHECK(judge_order({{1, 3}}, refused));
+  const std::vector<Operation> one_unknown = {answered[0], unknown(op(1, Kind::incr, 3, 4, ""))};
+  CHECK_FALSE(judge_order({{1, 2}}, one_unknown));
+  CHECK(judge_order({{1, 3}}, one_unknown));
 }
 
 TEST_CASE("add_loss: what was there is gone after a loss that an operator has told of, and not before") {
