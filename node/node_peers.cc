@@ -265,8 +265,8 @@ void Node::on_slots_request(ConnId conn, std::string_view payload) {
     return release_all(to, answered, body);
   }
   if (served.empty()) return release_all(to, {}, "*0\r\n");
-  if (spec == nullptr || !engine::Database::runs(spec->id) || !protocol::arity_fits(*spec, parser_.args().size()) ||
-      request.db >= engine::kDatabaseCount) {
+  const bool reads = spec != nullptr && (spec->flags & protocol::kWrite) == 0 && engine::Database::runs(spec->id);
+  if (!reads || !protocol::arity_fits(*spec, parser_.args().size()) || request.db >= engine::kDatabaseCount) {
     return release_all(to, answered, "-ERR a peer forwarded a command that nodes do not run\r\n");
   }
   Execution execution;

@@ -95,15 +95,22 @@ bool Store::execute(const Execution& execution) {
   return true;
 }
 
+engine::ExecContext Store::context_for(const Requested& requested) const {
+  engine::ExecContext context;
+  context.now = chains_.execution_time(requested.slot, requested.now);
+  context.random = &random_;
+  context.db = requested.db;
+  context.slot = requested.slot;
+  return context;
+}
+
 void Store::run(const Execution& execution) {
   reply_.clear();
   effects_.clear();
   protocol::ReplyWriter writer(reply_, execution.resp);
-  engine::ExecContext context;
-  context.now = chains_.execution_time(execution.slot, execution.now);
-  context.random = &random_;
-  context.db = execution.db;
-  context.slot = execution.slot;
+  const std::array here = {protocol::SlotRange{execution.slot, execution.slot}};
+  engine::ExecContext context = context_for(execution);
+  context.slots = here;  // of FLUSHALL
   database_->execute(*execution.command, execution.args, context, writer, effects_);
   settle(execution, context.now);
 }
@@ -153,11 +160,7 @@ bool Store::read(const Execution& execution, Millis margin) {
   reply_.clear();
   effects_.clear();
   protocol::ReplyWriter writer(reply_, execution.resp);
-  engine::ExecContext context;
-  context.now = chains_.execution_time(execution.slot, execution.now);
-  context.random = &random_;
-  context.db = execution.db;
-  context.slot = execution.slot;
+  const engine::ExecContext context = context_for(execution);
   const bool some_expire = database_->earliest_deadline() - margin <= context.now;  // saves a look at each key
   for (const size_t position : key_positions_) {
     if (!some_expire) break;

@@ -125,6 +125,7 @@ class Store final : private ChainObserver {
   [[nodiscard]] static std::string_view error_for(KeysAt keys);
   [[nodiscard]] bool out_of_memory(uint32_t command_flags, const Requested& requested) const;
   void refuse(const Requested& requested, std::string_view error);
+  [[nodiscard]] engine::ExecContext context_for(const Requested& requested) const;
   void run(const Execution& execution);                          // it may
   void note_answer(const Requested& requested, Sequence needs);  // of a write that changed nothing
   // What was executed is done: its effects become a record, and reply_ leaves when it may.

@@ -106,10 +106,7 @@ bool Store::execute(const protocol::Transaction& transaction, const Requested& r
     return true;
   }
   const Slot slot = requested.slot;
-  engine::ExecContext context;
-  context.now = chains_.execution_time(slot, requested.now);
-  context.random = &random_;
-  context.slot = slot;
+  engine::ExecContext context = context_for(requested);
   std::vector<uint64_t> watched;
   const bool may_run =
       transaction.marks.empty() || (expire_slot(slot, context.now) && unchanged(slot, transaction.marks, watched));

@@ -270,14 +270,6 @@ void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   }
 }
 
-bool Dispatcher::holds_request_of(session::ClientId client, Place place) const {
-  const SlotQueue& queue = queues_[place];
-  if (!queue.parked() && queue.roaming() == 0) return false;
-  return std::any_of(queue.requests().begin(), queue.requests().end(), [&](const Outstanding& one) {
-    return one.to.ticket.client == client && (queue.parked() || one.roams);
-  });
-}
-
 bool Dispatcher::waits_for(const Lane& lane) const {
   return std::any_of(by_deadline_.begin(), by_deadline_.end(),
                      [&](const Outstanding& one) { return one.lane == &lane || links_.lane(one.place) == &lane; });

@@ -85,9 +85,6 @@ class Dispatcher {
   [[nodiscard]] size_t outstanding() const { return outstanding_; }
   // Whether requests wait for what is at the other end of this lane. Looks at all that are outstanding.
   [[nodiscard]] bool waits_for(const Lane& lane) const;
-  // Whether a request of the client for this place has still to be sent, may come back and be sent again, or is out at
-  // another member than the head.
-  [[nodiscard]] bool holds_request_of(session::ClientId client, Place place) const;
 
  private:
   using ByDeadline =

@@ -18,13 +18,11 @@ WideMerge::Kind merge_of(CommandId command) {
       return WideMerge::Kind::sum;
     case CommandId::keys:
       return WideMerge::Kind::concat;
-    case CommandId::randomkey:
-      return WideMerge::Kind::choice;
     default:
       break;
   }
-  CHECK(command == CommandId::flushall || command == CommandId::flushdb, "no other command is for all slots");
-  return WideMerge::Kind::ok;
+  CHECK(command == CommandId::randomkey, "no other command reads all slots");
+  return WideMerge::Kind::choice;
 }
 
 template <class Visit>
@@ -39,15 +37,13 @@ void for_each_slot(const std::vector<protocol::SlotRange>& ranges, Visit&& visit
 
 Fanout::Fanout(Services& services, const session::ClientRequest& request, Micros deadline)
     : Operation(services, request, deadline),
-      write_((request.command->flags & protocol::kWrite) != 0),
       bytes_(request.bytes),
-      merge_(merge_of(request.command->id), request.resp),
-      locks_open_(!write_) {
+      merge_(merge_of(request.command->id), request.resp) {
   open_.set();
 }
 
 void Fanout::start(Micros now) {
-  if (locks_open_) submit_leg(0, kLockPlace, Leg::read, bytes_, now);
+  submit_leg(0, kLockPlace, Leg::read, bytes_, now);
   ask();
   if (asked_ != open_) retry_.schedule(now);
 }
@@ -59,12 +55,10 @@ void Fanout::ask() {
     if (!open_[slot] || asked_[slot]) continue;
     Lane* const lane = services_.links.lane(static_cast<Place>(slot));
     if (lane == nullptr || !lane->open()) continue;
-    // What the client has written to the slot before goes first.
-    if (write_ && services_.dispatcher.holds_request_of(client(), static_cast<Place>(slot))) continue;
     protocol::append_run(slots_of[lane], {static_cast<Slot>(slot), static_cast<Slot>(slot)});
     asked_.set(slot);
   }
-  for (auto& [lane, slots] : slots_of) send_call(*lane, 0, std::move(slots), write_, bytes_);
+  for (auto& [lane, slots] : slots_of) send_call(*lane, 0, std::move(slots), bytes_);
 }
 
 void Fanout::put_back(const SlotsCall& call) {
@@ -86,7 +80,6 @@ void Fanout::call_answered(SlotsCall& call, const protocol::SlotsReply& reply, s
   put_back(call);
   const uint32_t settled = settle(call, reply);
   if (settled > 0) {
-    may_have_run_ = true;
     take(body, settled);
     // A node answers for as many slots as it can in a turn (R13): the next ones at once.
     if (!answered() && asked_ != open_) return retry_.hasten(now);
@@ -96,7 +89,6 @@ void Fanout::call_answered(SlotsCall& call, const protocol::SlotsReply& reply, s
 
 void Fanout::call_lost(SlotsCall& call, Micros now) {
   put_back(call);
-  may_have_run_ = true;
   if (retry_.due() == kNever) retry_.schedule(now);
 }
 
@@ -119,7 +111,6 @@ void Fanout::abandon_moved_calls() {
     if (!moved) continue;
     call.lane->forget(call);
     put_back(call);
-    may_have_run_ = true;
   }
 }
 
@@ -131,19 +122,12 @@ void Fanout::try_again(Micros now) {
 }
 
 void Fanout::time_passed(Micros now) {
-  if (now >= deadline_) return give_up();
+  if (now >= deadline_) return answer_error(protocol::errors::kClusterDown);
   ask();
   if (asked_ == open_) return retry_.stop();
   retry_.schedule(now);
 }
 
 Micros Fanout::next_attempt() const { return std::min(deadline_, retry_.due()); }
-
-void Fanout::give_up() {
-  const bool out =
-      std::any_of(calls().begin(), calls().end(), [](const SlotsCall& one) { return one.lane != nullptr; });
-  const bool unknown = write_ && (out || may_have_run_);
-  answer_error(unknown ? protocol::errors::kOutcomeUnknown : protocol::errors::kClusterDown);
-}
 
 }  // namespace chainring::router

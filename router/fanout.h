@@ -1,7 +1,7 @@
-// A command for the whole keyspace: DBSIZE KEYS RANDOMKEY FLUSHALL FLUSHDB. Each head answers for its slots; those that
+// A read of the whole keyspace: DBSIZE KEYS RANDOMKEY. Each head answers for its slots; those that
 // were not answered for are asked again, of whoever heads them then, until all are or the time is up (R22).
 //
-// Locks are part of what DBSIZE, KEYS and RANDOMKEY tell; FLUSHALL and FLUSHDB leave them alone.
+// Locks are part of what they tell.
 // Thread-safety: none.
 #pragma once
 
@@ -14,12 +14,10 @@ namespace chainring::router {
 
 class Fanout final : public Operation {
  public:
-  // REQUIRES: request.command has Routing::all_slots.
+  // REQUIRES: request.command has Routing::all_slots and writes nothing.
   Fanout(Services& services, const session::ClientRequest& request, Micros deadline);
 
   void start(Micros now) override;
-  // A slot that is flushed late would lose what the client has written to it meanwhile.
-  [[nodiscard]] bool blocks_client() const override { return write_; }
 
  private:
   using SlotSet = std::bitset<kSlotCount>;
@@ -35,15 +33,12 @@ class Fanout final : public Operation {
   void put_back(const SlotsCall& call);
   uint32_t settle(const SlotsCall& call, const protocol::SlotsReply& reply);
   void take(std::string_view reply, uint32_t weight);
-  void give_up();
 
-  const bool write_;
   const std::string bytes_;
   WideMerge merge_;
-  SlotSet open_;     // not answered for
-  SlotSet asked_;    // of these, the ones that a call is out for
-  bool locks_open_;  // the lock keyspace has not answered
-  bool may_have_run_ = false;
+  SlotSet open_;            // not answered for
+  SlotSet asked_;           // of these, the ones that a call is out for
+  bool locks_open_ = true;  // the lock keyspace has not answered
   RetryTimer retry_;
 };
 

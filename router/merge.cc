@@ -91,8 +91,6 @@ bool WideMerge::add(std::string_view reply, uint32_t slots, Random& random) {
   if (reply.empty()) return fail(kSenseless);
   if (is_error(reply)) return fail(reply);
   switch (kind_) {
-    case Kind::ok:
-      return true;
     case Kind::choice:
       if (is_null(reply)) return true;
       weight_ += slots;
@@ -116,9 +114,6 @@ std::string WideMerge::take() {
   switch (kind_) {
     case Kind::sum:
       writer.integer(static_cast<int64_t>(sum_));
-      break;
-    case Kind::ok:
-      writer.ok();
       break;
     case Kind::choice:
       if (body_.empty()) writer.null();

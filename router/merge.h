@@ -55,7 +55,6 @@ class WideMerge {
     sum,     // DBSIZE
     concat,  // KEYS
     choice,  // RANDOMKEY: one of the answers that are not null, weighted by the slots behind them
-    ok,      // FLUSHALL, FLUSHDB
   };
   WideMerge(Kind kind, protocol::RespVersion version) : kind_(kind), version_(version) {}
 

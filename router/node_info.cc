@@ -35,7 +35,7 @@ void NodeInfo::start(Micros now) {
     for (uint32_t tag = 0; tag < kNodeSections.size(); ++tag) {
       if (!wants(kNodeSections[tag])) continue;
       const std::array<std::string_view, 2> args = {"INFO", kNodeSections[tag]};
-      send_call(*lane, tag, services_.table.headed_by(lane->member()), false, request_bytes(args));
+      send_call(*lane, tag, services_.table.headed_by(lane->member()), request_bytes(args));
       ++missing_;
     }
   }

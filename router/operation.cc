@@ -60,8 +60,7 @@ void Operation::submit_leg(uint32_t leg, Place place, Leg kind, std::string_view
   services_.dispatcher.submit({place, db_, leg_flags, bytes, Recipient{ticket_, this, leg}, deadline_, alone_}, now);
 }
 
-void Operation::send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRange> slots, bool write,
-                          std::string_view bytes) {
+void Operation::send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRange> slots, std::string_view bytes) {
   auto call = std::find_if(calls_.begin(), calls_.end(), [](const SlotsCall& one) { return one.lane == nullptr; });
   if (call == calls_.end()) {
     calls_.emplace_back();
@@ -72,7 +71,7 @@ void Operation::send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRa
   call->slots = std::move(slots);
   protocol::SlotsRequest header;
   header.db = db_;
-  header.flags = flags(write);
+  header.flags = flags(false);
   header.slots = call->slots;
   lane.send(*call, protocol::FrameType::slots_request, header, bytes);
 }

@@ -83,8 +83,8 @@ class Operation {
   // A request of its own to one place, under its deadline.
   enum class Leg : uint8_t { write, read, read_anywhere };  // of any member, see Dispatcher
   void submit_leg(uint32_t leg, Place place, Leg kind, std::string_view bytes, Micros now);
-  // A call to one head. REQUIRES: lane.open().
-  void send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRange> slots, bool write, std::string_view bytes);
+  // A call to one head, of a command that writes nothing. REQUIRES: lane.open().
+  void send_call(Lane& lane, uint32_t tag, std::vector<protocol::SlotRange> slots, std::string_view bytes);
   [[nodiscard]] std::deque<SlotsCall>& calls() { return calls_; }  // also those that are not out any more
   void forget_calls();
 

@@ -8,6 +8,7 @@
 #include "protocol/messages.h"
 #include "protocol/reply.h"
 #include "router/fanout.h"
+#include "router/flush.h"
 #include "router/node_info.h"
 #include "router/scan.h"
 #include "router/split.h"
@@ -127,6 +128,9 @@ void Router::carry_out(const session::ClientRequest& request) {
     case Plan::Kind::split:
       return begin(std::make_unique<Split>(services_, request, plan_, deadline(), reads_roam_), false);
     case Plan::Kind::all_slots:
+      if ((request.command->flags & protocol::kWrite) != 0) {
+        return begin(std::make_unique<Flush>(services_, request, deadline()), true);
+      }
       return begin(std::make_unique<Fanout>(services_, request, deadline()), true);
     case Plan::Kind::scan:
       return begin(std::make_unique<Scan>(services_, request, deadline()), true);

@@ -97,7 +97,7 @@ void Scan::ask_heads(Micros now) {
   worked_ = false;
   round_.clear();
   missing_ = slots_of.size();
-  for (auto& [lane, slots] : slots_of) send_call(*lane, 0, std::move(slots), false, command());
+  for (auto& [lane, slots] : slots_of) send_call(*lane, 0, std::move(slots), command());
 }
 
 // The slot at the cursor has no head at the moment: the client gets what there is, or waits for one.

@@ -107,6 +107,34 @@ TEST_CASE("Node: a write that comes twice runs once and is answered twice (R20)"
   CHECK(scene.replies(router) == Said{"3 0 1 :2\r\n", "4 3 1 "});
 }
 
+TEST_CASE("Node: a FLUSHALL of a slot that comes twice runs once (R20)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  scene.ask(router, 1, {"SET", "a", "1"}, 1);
+  const auto flush = [&](uint64_t id) {
+    protocol::Request request;
+    request.id = id;
+    request.slot = protocol::slot_of("a");
+    request.number = 2;
+    std::string command;
+    const std::string_view words[] = {"FLUSHALL"};
+    protocol::append_request(command, words);
+    scene.send(router, protocol::FrameType::request, request, command);
+  };
+  flush(2);
+  scene.ask(router, 3, {"GET", "a"});
+  scene.ask(router, 4, {"SET", "a", "2"}, 3);
+  flush(5);
+  scene.ask(router, 6, {"GET", "a"});
+  const auto replies = scene.replies(router);
+  REQUIRE(replies.size() == 6);
+  CHECK(replies[1].ends_with("+OK\r\n"));
+  CHECK(replies[2].ends_with("$-1\r\n"));
+  CHECK(replies[4].ends_with("+OK\r\n"));
+  CHECK(replies[5].ends_with("$1\r\n2\r\n"));
+}
+
 TEST_CASE("Node: what comes behind a bounced request of its slot does not overtake it (R10)") {
   Scene scene;
   const ConnId router = scene.router();

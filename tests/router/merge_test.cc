@@ -83,10 +83,6 @@ TEST_CASE("WideMerge: sums, concatenates, says OK") {
   CHECK(keys.add("*0\r\n", 10, random));
   CHECK(keys.add("*1\r\n$1\r\nc\r\n", 10, random));
   CHECK(keys.take() == "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
-
-  WideMerge ok(WideMerge::Kind::ok, kResp2);
-  CHECK(ok.add("+OK\r\n", 10, random));
-  CHECK(ok.take() == "+OK\r\n");
 }
 
 TEST_CASE("WideMerge: an error is the whole reply") {

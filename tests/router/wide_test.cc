@@ -1,4 +1,4 @@
-// Cluster-wide commands: DBSIZE KEYS RANDOMKEY FLUSHALL FLUSHDB INFO.
+// Cluster-wide reads: DBSIZE KEYS RANDOMKEY INFO.
 #include "base/text.h"
 #include "protocol/reply.h"
 #include "tests/router/rig.h"
@@ -13,7 +13,6 @@ using test::ArrivedCall;
 using test::key_in;
 using test::Rig;
 
-const std::string kUnknown = concat('-', protocol::errors::kOutcomeUnknown, "\r\n");
 const std::string kDown = concat('-', protocol::errors::kClusterDown, "\r\n");
 
 struct Pair {  // two nodes, half of the slots each
@@ -73,17 +72,6 @@ TEST_CASE("Router.RANDOMKEY: a key of somebody who has one, null when nobody has
   for (const MemberId node : {1u, 2u}) pair.rig.answer(node, pair.call(node), "$-1\r\n");
   pair.locks("$-1\r\n");
   CHECK(pair.rig.read(pair.client) == "$-1\r\n");
-}
-
-TEST_CASE("Router.FLUSHALL: every slot once, and never the locks") {
-  Pair pair;
-  pair.rig.request(pair.client, {"FLUSHALL"});
-  CHECK(pair.rig.requests(kNoMember).empty());
-  const ArrivedCall first = pair.call(1);
-  CHECK((first.header.flags & protocol::kRequestWrite) != 0);
-  pair.rig.answer(1, first, "+OK\r\n");
-  pair.rig.answer(2, pair.call(2), "+OK\r\n");
-  CHECK(pair.rig.read(pair.client) == "+OK\r\n");
 }
 
 TEST_CASE("Router: slots that were not answered for are asked again, and only those") {
@@ -164,18 +152,11 @@ TEST_CASE("Router: a node's error is the whole reply") {
   CHECK(pair.rig.router->outstanding() == 0);
 }
 
-TEST_CASE("Router: when nobody answers, reads are CLUSTERDOWN, and a FLUSHALL that may have run is outcome unknown") {
+TEST_CASE("Router: when nobody answers, cluster-wide reads are CLUSTERDOWN") {
   Pair pair;
   pair.rig.request(pair.client, {"DBSIZE"});
-  pair.rig.request(pair.client, {"FLUSHALL"});
   pair.rig.advance(3000);
-  CHECK(pair.rig.read(pair.client) == kDown + kUnknown);
-
-  Rig unserved;
-  const ConnId client = unserved.connect();
-  unserved.request(client, {"FLUSHALL"});
-  unserved.advance(3000);
-  CHECK(unserved.read(client) == kDown);
+  CHECK(pair.rig.read(pair.client) == kDown);
 }
 
 TEST_CASE("Router: too many cluster-wide commands of one client wait their turn") {
@@ -198,41 +179,6 @@ TEST_CASE("Router: too many cluster-wide commands of one client wait their turn"
   std::string expected;
   for (int i = 0; i < 1000; ++i) expected += ":2\r\n";
   CHECK(pair.rig.read(pair.client) == expected);
-}
-
-TEST_CASE("Router.FLUSHALL: nothing that its client asks for behind it overtakes it") {
-  Pair pair;
-  pair.rig.send(pair.client, concat("FLUSHALL\r\nSET ", key_in(0), " 1\r\n"));
-  CHECK(pair.rig.requests(1).empty());
-  pair.rig.answer(1, pair.call(1), "+OK\r\n");
-  pair.rig.answer(2, pair.call(2), "*0\r\n", {{}});
-  CHECK(pair.rig.requests(1).empty());
-  pair.rig.advance(10);
-  pair.rig.answer(2, pair.call(2), "+OK\r\n");
-  pair.rig.advance(2);
-  const auto arrived = pair.rig.requests(1);
-  REQUIRE(arrived.size() == 1);
-  pair.rig.reply(1, arrived[0].header.id, "+OK\r\n");
-  CHECK(pair.rig.read(pair.client) == "+OK\r\n+OK\r\n");
-}
-
-TEST_CASE("Router.FLUSHALL: does not overtake what waits for its slot") {
-  Pair pair;
-  pair.rig.request(pair.client, {"SET", key_in(0), "1"});
-  pair.rig.bounce(1, pair.rig.requests(1)[0].header.id);
-  pair.rig.request(pair.client, {"FLUSHALL"});
-  const ArrivedCall others = pair.call(1);
-  CHECK(others.header.slots == std::vector<SlotRange>{{1, 8191}});
-  pair.rig.answer(1, others, "+OK\r\n");
-  pair.rig.answer(2, pair.call(2), "+OK\r\n");
-  pair.rig.advance(20);
-  const auto retried = pair.rig.requests(1);
-  REQUIRE(retried.size() == 1);
-  CHECK(pair.rig.calls(1).empty());
-  pair.rig.reply(1, retried[0].header.id, "+OK\r\n");
-  pair.rig.advance(50);
-  pair.rig.answer(1, pair.call(1), "+OK\r\n");
-  CHECK(pair.rig.read(pair.client) == "+OK\r\n+OK\r\n");
 }
 
 TEST_CASE("Router.DBSIZE: does not wait for requests that wait") {
