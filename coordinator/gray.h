@@ -27,7 +27,7 @@ namespace chainring::coordinator {
 class GrayBook {
  public:
   static constexpr Micros kFirstWait = 5 * kMicrosPerSecond;
-  static constexpr Micros kWaitMax = 600 * kMicrosPerSecond;
+  static constexpr Micros kWaitMax = 60 * kMicrosPerSecond;
   static constexpr size_t kAccusersMax = 32768;  // more are not heard
 
   struct Accuser {

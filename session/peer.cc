@@ -348,7 +348,19 @@ void PeerLink::shake_hands(Micros now, const PeerIdentity& ours) {
   back_off_.reset();
   handshake_within_ = kHandshakeFirst;
   give_up_at_ = kNever;
-  if (goes_round()) direct_at_ = now + kRoundLasts;
+  note_way(now);
+}
+
+// Each way round to the same end lasts twice as long as the one before: to look whether the direct way is open again
+// costs a pause.
+void PeerLink::note_way(Micros now) {
+  const bool known = detour_.to == address_;
+  if (goes_round()) {
+    detour_ = {address_, known ? std::min(2 * detour_.lasts, kRoundLastsMost) : kRoundLasts};
+    direct_at_ = now + detour_.lasts;
+  } else if (known) {
+    detour_ = {};
+  }
 }
 
 bool PeerLink::frames(Micros now, const std::function<void(const protocol::Frame&)>& on_frame) {

@@ -113,8 +113,9 @@ class PeerLink {
   [[nodiscard]] const Address& address() const { return address_; }
   void set_address(Address address, Micros now);  // closes and dials anew when it differs
   // Closes and dials `address` at that time, whatever it was before; through `via` when that has a host, for
-  // kRoundLasts at most, and then directly again.
+  // kRoundLasts, and then directly again; when that fails, for twice as long the next time, up to kRoundLastsMost.
   static constexpr Micros kRoundLasts = 30 * kMicrosPerSecond;
+  static constexpr Micros kRoundLastsMost = 600 * kMicrosPerSecond;
   void redial(Address address, Micros dial_at, Address via = {});
   // The next dial, and that one alone, goes through `via`. REQUIRES: conn() == kNoConn.
   void go_round(Address via) { via_ = std::move(via); }
@@ -161,6 +162,7 @@ class PeerLink {
 
  private:
   void shake_hands(Micros now, const PeerIdentity& ours);
+  void note_way(Micros now);
   void fail(std::string trouble, Micros now, bool silent = false);
   void listen_for_signs(Micros now);
 
@@ -175,6 +177,11 @@ class PeerLink {
   bool fell_silent_ = false;
   bool failed_round_ = false;
   Micros direct_at_ = kNever;  // when a way round is left for the direct one
+  // The last way round, since when nobody was reached there directly.
+  struct Detour {
+    Address to;
+    Micros lasts = 0;
+  } detour_;
   BackOff back_off_;
   Micros dial_at_ = 0;          // when down and not dialling
   Micros handshake_within_;     // the next one

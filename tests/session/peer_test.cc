@@ -307,6 +307,15 @@ TEST_CASE("PeerLink.redial: through another process, whom it tells where to, and
   CHECK(rig.transport.state(conn) == test::FakeTransport::State::closed);
   CHECK(rig.transport.dials().back().address == rig.link.address());
   CHECK_FALSE(rig.link.goes_round());
+  const auto reach = [&](Address via) {
+    rig.link.redial({"10.0.0.2", 7401}, rig.now, std::move(via));
+    rig.welcome(rig.dialled());
+    REQUIRE(rig.link.up());
+    return rig.link.next_tick() - rig.now;
+  };
+  for (const int times : {2, 4, 8, 16, 20, 20}) CHECK(reach(carrier) == times * PeerLink::kRoundLasts);
+  static_cast<void>(reach({}));  // it is open again
+  CHECK(reach(carrier) == PeerLink::kRoundLasts);
 }
 
 TEST_CASE("PeerLink.go_round: for one dial, and how it failed is known") {
