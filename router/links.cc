@@ -77,6 +77,7 @@ std::vector<Lane*> Links::open_node_lanes() const {
 
 std::vector<const Lane*> Links::silent_node_lanes(Micros now) const {
   std::vector<const Lane*> lanes;
+  if (hears_since_ == kNever || now - hears_since_ < 2 * patience_) return lanes;
   for (const auto& [id, node] : nodes_) {
     if (patience_ > 0 && node->link.silent(now, 2 * patience_)) lanes.push_back(&node->lane);
   }
@@ -142,11 +143,32 @@ void Links::tick(Micros now, const session::PeerIdentity& ours) {
   if (told && told->by == leader_.conn()) coordinators_.redirect(told->leader, now);
   coordinators_.tick(now, ours);
   settle_leader();
+  listen(now);
   for (const auto& [id, node] : nodes_) {
     node->link.expect_signs(patience_);
     node->link.tick(now, ours);
     after_change(*node, now);
     if (node->lane.look(now)) handler_.on_silent(node->lane);
+  }
+}
+
+// Who has heard nobody for a while was cut off itself: that nobody answered then is nobody's fault, and is no reason to
+// wait before dialling again.
+void Links::listen(Micros now) {
+  if (patience_ == 0) return;
+  Micros heard_at = coordinators_.link().heard_at();
+  for (const auto& [id, node] : nodes_) heard_at = std::max(heard_at, node->link.heard_at());
+  if (now - heard_at >= patience_) {
+    hears_since_ = kNever;
+  } else if (hears_since_ == kNever) {
+    hears_since_ = now;
+    for (const auto& [id, node] : nodes_) {
+      if (node->link.up()) continue;
+      by_conn_.erase(node->indexed);
+      node->indexed = kNoConn;
+      node->rounds = 0;
+      node->link.dial_anew(now);
+    }
   }
 }
 

@@ -247,9 +247,14 @@ PeerLink::~PeerLink() {
 
 void PeerLink::set_address(Address address, Micros now) {
   if (address == address_) return;
+  address_ = std::move(address);
+  dial_anew(now);
+}
+
+void PeerLink::dial_anew(Micros now) {
   back_off_.reset();
   handshake_within_ = kHandshakeFirst;
-  redial(std::move(address), now);
+  redial(std::move(address_), now);
 }
 
 void PeerLink::redial(Address address, Micros dial_at, Address via) {

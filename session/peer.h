@@ -135,6 +135,11 @@ class PeerLink {
     return heard_at_ >= 0 && now - heard_at_ >= how_long && (!up_ || pinged_at_ > heard_at_);
   }
 
+  // When the other end was heard last, or first dialled; -1 before the first tick() of a link that is watched.
+  [[nodiscard]] Micros heard_at() const { return heard_at_; }
+  // Dials directly and at once, as patiently as the first time: what failed so far says nothing any more.
+  void dial_anew(Micros now);
+
   // Dials when it is time to; gives up a handshake that takes longer than 200 ms, the next ones after up to 1 s. Where
   // the first packet of a connection is lost, the system sends it again only after a second, and a lease is over
   // before.

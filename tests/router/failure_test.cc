@@ -271,6 +271,37 @@ TEST_CASE("Router: a member that it reaches on no way is accused, as long as it 
   CHECK(watched.accused() == std::set<MemberId>{2});
 }
 
+TEST_CASE("Router: who was cut off from everybody accuses nobody for that, and dials at once (R19)") {
+  const Millis cut_off_for = GENERATE(range<Millis>(1500, 2500, 100));
+  Watched watched;
+  Rig& rig = watched.rig;
+  rig.request(watched.client, {"SET", kKey, "a"});
+  rig.accept_links(false);
+  rig.leader_answers = false;
+  rig.stop_reading(1);
+  rig.stop_reading(2);
+  rig.advance(cut_off_for);
+  static_cast<void>(watched.accused());
+  rig.accept_links(true);
+  rig.leader_answers = true;
+  SECTION("whom it reaches") {
+    while (rig.link(1) == kNoConn && rig.link(2) == kNoConn && rig.leader() == kNoConn) rig.advance(1);
+    rig.advance(2);
+    CHECK(rig.link(1) != kNoConn);
+    CHECK(rig.link(2) != kNoConn);
+  }
+  SECTION("whom it does not reach yet") {
+    rig.cut(1);
+    rig.cut(2);
+    while (rig.leader() == kNoConn) rig.advance(1);
+    rig.advance(500);  // less than two leases
+    CHECK(watched.accused().empty());
+    if (cut_off_for > 2000) return;  // the request's time is over before
+    rig.advance(300);
+    CHECK(watched.accused() == std::set<MemberId>{2});
+  }
+}
+
 TEST_CASE("Router: who hangs up or refuses is dialled directly, not through others") {
   Watched watched;
   Rig& rig = watched.rig;

@@ -297,7 +297,7 @@ void Rig::break_link(MemberId member) {
 
 void Rig::cut(MemberId member) {
   cut_.insert(static_cast<uint16_t>(kNodePort + member));
-  stop_reading(member);
+  if (find(member) != nullptr) stop_reading(member);
 }
 
 uint16_t Rig::carrier(MemberId member) const {
