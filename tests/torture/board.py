@@ -121,8 +121,10 @@ class Board:
             windows = [self.windows[at] for at in places]
             waits = [all_waits[at] for at in places]
             wholes = [window.whole_after for window in windows]
-            errors = sum(len(all_errors[at]) for at in places)
+            errors = [error for at in places for error in all_errors[at]]
             lines.append(f"{kind:22s} {len(windows):5d} {statistics.median(waits):9.0f} {max(waits):8.0f}   "
-                         f"{statistics.median(wholes):8.1f} {max(wholes):7.1f}   {errors}"
+                         f"{statistics.median(wholes):8.1f} {max(wholes):7.1f}   {len(errors)}"
                          f"{' (apart)' if kind in faults.APART else ''}")
+            if kind not in faults.APART:  # also those that came in after the window's own line
+                lines += [f"    {text}" for text in sorted(set(errors))[:EXAMPLES_MOST]]
         return "\n".join(lines)
