@@ -129,8 +129,7 @@ HostId Hosts::add_rescuer(std::function<void()> founded) {
   plan.founded = std::move(founded);
   return world_.add_host(
       "rescuer", kRescuerPort,
-      [plan](Transport& transport, Random& random, Log&) { return std::make_unique<Rescuer>(plan, transport, random); },
-      0);
+      [plan](Transport& transport, Random&, Log&) { return std::make_unique<Rescuer>(plan, transport); }, 0);
 }
 
 // What a host runs is known from when it was added, and this is asked for at every turn.

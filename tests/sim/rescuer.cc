@@ -15,8 +15,8 @@ Status Rescuer::start(Now now) {
 void Rescuer::dial(Now now) {
   while (asks_a_node() && !plan_.lives(next_node_)) ++next_node_;
   const std::vector<Address>& coordinators = plan_.coordinators;
-  conn_ =
-      transport_.connect(asks_a_node() ? plan_.nodes[next_node_] : coordinators[random_.below(coordinators.size())]);
+  conn_ = transport_.connect(asks_a_node() ? plan_.nodes[next_node_]
+                                           : coordinators[next_coordinator_++ % coordinators.size()]);
   act_at_ = now.mono + plan_.patience;
 }
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/process.h"
-#include "base/random.h"
 #include "base/transport.h"
 #include "protocol/resp.h"
 
@@ -24,8 +23,7 @@ class Rescuer final : public Process {
     std::function<void()> founded;       // called once
     Micros patience = kMicrosPerSecond;  // then it hangs up and dials again
   };
-  Rescuer(Plan plan, Transport& transport, Random& random)
-      : plan_(std::move(plan)), transport_(transport), random_(random) {}
+  Rescuer(Plan plan, Transport& transport) : plan_(std::move(plan)), transport_(transport) {}
 
   [[nodiscard]] Status start(Now now) override;
   void turn(Now now, std::span<const NetEvent> events) override;
@@ -39,14 +37,14 @@ class Rescuer final : public Process {
   void hang_up(Now now);
   void ask();
   void take(Now now, const protocol::ReplyValue& reply);
-  // The nodes first, one after the other; then any coordinator.
+  // The nodes first, one after the other; then a coordinator.
   [[nodiscard]] bool asks_a_node() const { return next_node_ < plan_.nodes.size(); }
 
   Plan plan_;
   Transport& transport_;
-  Random& random_;
   ConnId conn_ = kNoConn;
   size_t next_node_ = 0;
+  size_t next_coordinator_ = 0;  // they are asked in turn
   std::vector<std::string> statements_;
   Micros act_at_ = 0;  // dials, or is out of patience
   bool done_ = false;
