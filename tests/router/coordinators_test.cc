@@ -165,7 +165,7 @@ TEST_CASE("Router: lock requests time out like all others") {
   const ConnId client = rig.connect();
   rig.request(client, {"SET", "lock:a", "t", "NX"});
   rig.advance(3000);
-  CHECK(rig.read(client) == concat('-', protocol::errors::kClusterDown, "\r\n"));
+  CHECK(rig.read(client) == test::kDown);
 }
 
 TEST_CASE("Router: follows NotLeader to the leader that it names") {

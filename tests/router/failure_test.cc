@@ -13,13 +13,13 @@ namespace {
 
 using protocol::ReplyStatus;
 using test::Arrived;
+using test::kDown;
 using test::key_in;
+using test::kUnknown;
 using test::Rig;
 
 const std::string kKey = key_in(0);
 const std::string kOther = key_in(1);
-const std::string kUnknown = concat('-', protocol::errors::kOutcomeUnknown, "\r\n");
-const std::string kDown = concat('-', protocol::errors::kClusterDown, "\r\n");
 
 std::vector<std::string> values_of(const std::vector<Arrived>& arrived) {
   std::vector<std::string> values;

@@ -13,11 +13,11 @@ namespace chainring::router {
 namespace {
 
 using test::Arrived;
+using test::kDown;
 using test::key_in;
+using test::kUnknown;
 using test::Rig;
 
-const std::string kUnknown = concat('-', protocol::errors::kOutcomeUnknown, "\r\n");
-const std::string kDown = concat('-', protocol::errors::kClusterDown, "\r\n");
 constexpr std::string_view kOk = "+OK\r\n";
 
 struct Pair {  // two nodes, half of the slots each

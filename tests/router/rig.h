@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/settings.h"
 #include "protocol/messages.h"
+#include "protocol/reply.h"
 #include "router/router.h"
 #include "tests/support/fake_transport.h"
 
@@ -131,6 +132,10 @@ class Rig {
   std::map<MemberId, Incarnation> incarnations_;
   TableVersion version_ = 0;
 };
+
+// What a client is told at its deadline: that nobody knows whether it ran, and that it did not.
+inline const std::string kUnknown = protocol::error_reply(protocol::errors::kOutcomeUnknown);
+inline const std::string kDown = protocol::error_reply(protocol::errors::kClusterDown);
 
 // A key of that slot, "k<number>"; the same for each slot every time.
 [[nodiscard]] std::string key_in(Slot slot);

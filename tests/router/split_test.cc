@@ -10,11 +10,10 @@ namespace chainring::router {
 namespace {
 
 using test::Arrived;
+using test::kDown;
 using test::key_in;
+using test::kUnknown;
 using test::Rig;
-
-const std::string kUnknown = concat('-', protocol::errors::kOutcomeUnknown, "\r\n");
-const std::string kDown = concat('-', protocol::errors::kClusterDown, "\r\n");
 
 TEST_CASE("Router.MGET: one request for each slot, the values in the keys' order, lock keys among them") {
   Rig rig;

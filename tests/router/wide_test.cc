@@ -10,10 +10,9 @@ namespace {
 
 using protocol::SlotRange;
 using test::ArrivedCall;
+using test::kDown;
 using test::key_in;
 using test::Rig;
-
-const std::string kDown = concat('-', protocol::errors::kClusterDown, "\r\n");
 
 struct Pair {  // two nodes, half of the slots each
   explicit Pair(const test::RigOptions& options = {}) : rig(options) {
