@@ -138,9 +138,7 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
     case protocol::ReplyStatus::done:
       if (request.place != kLockPlace && reply.epoch < queue.epoch()) break;  // R5
       if (!request.is_write() && queue.would_overtake(request)) break;
-      queue.came_back(request);
-      queue.answered(request, request.place == kLockPlace ? 0 : reply.epoch);
-      finish(queue, request, Ending::replied, body);
+      if (!take_answer(queue, request, request.place == kLockPlace ? 0 : reply.epoch, body)) break;
       return go_on(queue, now);
     case protocol::ReplyStatus::expired:  // only what was given up is below the mark
       queue.came_back(request);
@@ -148,7 +146,7 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
       return go_on(queue, now);
     case protocol::ReplyStatus::bounced:
     case protocol::ReplyStatus::not_leader:
-      take_back(queue, request);
+      take_back(queue, request, now);
       parked_bytes_ += request.cost();
       park(queue, now);
       if (queue.bounced(request)) parking_of(queue).retry.schedule(now);
@@ -158,21 +156,52 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
       queue.bounced(request);  // what is on its way behind it must not be run before it
       break;
   }
-  take_back(queue, request);
+  take_back(queue, request, now);
   run_again(queue, request, now);
 }
 
 void Dispatcher::on_roaming_reply(SlotQueue& queue, Outstanding& read, const protocol::Reply& reply,
                                   std::string_view body, Micros now) {
-  if (reply.status == protocol::ReplyStatus::done && reply.epoch >= queue.epoch()) {  // R5
-    queue.came_back(read);
-    queue.learn(reply.epoch);
-    finish(queue, read, Ending::replied, body);
-  } else {
+  const bool done = reply.status == protocol::ReplyStatus::done && reply.epoch >= queue.epoch();  // R5
+  if (!done || !take_answer(queue, read, reply.epoch, body)) {
     if (reply.status == protocol::ReplyStatus::ask_head) ++reads_.referred;
     refer_to_head(queue, read, now);
   }
   go_on(queue, now);
+}
+
+// Gives the answer to whoever waits for it. That of a read is held while its client's earlier requests of the slot are
+// not answered: of those one may come back and be run again, and would tell of a later state than the read does (R10).
+// The client loses nothing by it, as it gets its answers in its order. False when no more can be held.
+bool Dispatcher::take_answer(SlotQueue& queue, Outstanding& request, Epoch epoch, std::string_view reply) {
+  const bool early = !request.is_write() && is_early(queue, request);
+  if (early && (!queue.can_hold() || held_bytes_ + reply.size() > kHeldBytesMax)) return false;
+  const bool roamed = request.roams;
+  queue.came_back(request);
+  if (roamed) {
+    queue.learn(epoch);
+  } else {
+    queue.answered(request, epoch);
+  }
+  if (early) {
+    queue.hold(request);
+    request.answer.assign(reply);
+    held_bytes_ += reply.size();
+  } else {
+    finish(queue, request, Ending::replied, reply);
+  }
+  return true;
+}
+
+bool Dispatcher::is_early(const SlotQueue& queue, const Outstanding& read) const {
+  if (read.alone || &queue.requests().front() == &read) return false;
+  return !receiver_.is_next(read.to) && queue.is_behind_its_own(read);
+}
+
+std::string Dispatcher::let_go(SlotQueue& queue, Outstanding& read) {
+  queue.let_go(read);
+  held_bytes_ -= read.answer.size();
+  return std::exchange(read.answer, {});
 }
 
 // Lines up for the head, and so do its client's reads behind it that are out at that member: answered there, they would
@@ -181,16 +210,25 @@ void Dispatcher::refer_to_head(SlotQueue& queue, Outstanding& read, Micros now) 
   const session::ClientId client = read.to.ticket.client;
   for (auto at = queue.requests().iterator_to(read); at != queue.requests().end(); ++at) {
     if (!at->roams || at->to.ticket.client != client) continue;
-    take_back(queue, *at);
+    take_back(queue, *at, now);
     line_up(queue, *at, now);
   }
 }
 
-// Of what is out: the answer will be ignored. It is to be sent again.
-void Dispatcher::take_back(SlotQueue& queue, Outstanding& request) {
+// Of what is out: the answer will be ignored. It is to be sent again, and behind it what its client asked later and has
+// not been told yet.
+void Dispatcher::take_back(SlotQueue& queue, Outstanding& request, Micros now) {
   if (request.out()) request.lane->forget(request);
   queue.came_back(request);
   ++retries_;
+  if (!queue.holds_any()) return;
+  for (auto at = queue.requests().iterator_to(request); at != queue.requests().end(); ++at) {
+    if (!at->held || at->to.ticket.client != request.to.ticket.client) continue;
+    static_cast<void>(let_go(queue, *at));
+    parked_bytes_ += at->cost();
+    park(queue, now);
+    ++retries_;
+  }
 }
 
 // Once: what made two members silent is not tried at a third.
@@ -208,7 +246,7 @@ void Dispatcher::on_silent(Lane& lane, Micros now) {
       Lane* const other = reader_for(queue, read, &lane);
       if (other == nullptr) continue;
       read.lost(lane.member());
-      take_back(queue, read);
+      take_back(queue, read, now);
       read.roams = true;
       send(queue, read, *other);
     }
@@ -220,7 +258,7 @@ void Dispatcher::on_lost(Outstanding& request, const Lane& lane, Micros now) {
   SlotQueue& queue = queues_[request.place];
   const bool roamed = request.roams;
   const bool may_roam = !request.was_lost() && links_.lane(request.place) == &lane;
-  take_back(queue, request);
+  take_back(queue, request, now);
   if (!links_.has_lapsed(lane.member())) request.lost(lane.member());
   if (!may_roam || !roam(queue, request)) {
     if (!roamed) return run_again(queue, request, now);
@@ -277,8 +315,17 @@ bool Dispatcher::waits_for(const Lane& lane) const {
 
 void Dispatcher::finish(SlotQueue& queue, Outstanding& request, Ending ending, std::string_view reply) {
   const Recipient to = request.to;
+  Outstanding* freed = queue.freed_by(request);
   discard(queue, request);
   receiver_.answered(to, ending, reply);
+  while (freed != nullptr) {
+    Outstanding& read = *freed;
+    freed = queue.freed_by(read);
+    const Recipient reader = read.to;
+    const std::string answer = let_go(queue, read);
+    discard(queue, read);
+    receiver_.answered(reader, Ending::replied, answer);
+  }
 }
 
 void Dispatcher::retry_all(Micros now) {
@@ -313,7 +360,7 @@ void Dispatcher::follow_chain(SlotQueue& queue, Micros now) {
     if (roamed && std::find(chain.begin(), chain.end(), request.lane) != chain.end()) continue;
     const MemberId member = request.lane->member();
     if (links_.has_lapsed(member)) request.lost(member);
-    take_back(queue, request);
+    take_back(queue, request, now);
     if (!request.was_lost() && roam(queue, request)) continue;
     request.may_have_run = true;
     parked_bytes_ += request.cost();
@@ -323,6 +370,7 @@ void Dispatcher::follow_chain(SlotQueue& queue, Micros now) {
 
 void Dispatcher::give_up(Outstanding& request, Micros now) {
   SlotQueue& queue = queues_[request.place];
+  CHECK(!request.held, "what an answer is held for is given up before it");
   if (request.out()) {
     request.lane->forget(request);
     queue.came_back(request);

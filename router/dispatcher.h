@@ -26,6 +26,8 @@ namespace chainring::router {
 
 // Bytes that may wait to leave on one link before those who send to it are held back.
 inline constexpr size_t kLaneBacklogMax = size_t{4} * 1024 * 1024;
+// Bytes of answers that may wait here for others. What is beyond is not taken, and asked for again.
+inline constexpr size_t kHeldBytesMax = size_t{16} * 1024 * 1024;
 
 class Dispatcher {
  public:
@@ -34,6 +36,8 @@ class Dispatcher {
     virtual ~Receiver() = default;
     // Once for each request; never from inside submit().
     virtual void answered(const Recipient& to, Ending ending, std::string_view reply) = 0;
+    // Whether all that the client asked before has been answered. May say no without need, which costs a search.
+    [[nodiscard]] virtual bool is_next(const Recipient& to) const = 0;
   };
 
   struct Submission {
@@ -113,7 +117,10 @@ class Dispatcher {
   void on_roaming_reply(SlotQueue& queue, Outstanding& read, const protocol::Reply& reply, std::string_view body,
                         Micros now);
   void refer_to_head(SlotQueue& queue, Outstanding& read, Micros now);
-  void take_back(SlotQueue& queue, Outstanding& request);
+  void take_back(SlotQueue& queue, Outstanding& request, Micros now);
+  [[nodiscard]] bool take_answer(SlotQueue& queue, Outstanding& request, Epoch epoch, std::string_view reply);
+  [[nodiscard]] bool is_early(const SlotQueue& queue, const Outstanding& read) const;
+  [[nodiscard]] std::string let_go(SlotQueue& queue, Outstanding& read);
   [[nodiscard]] bool is_deadly(const Outstanding& request) const;
   void run_again(SlotQueue& queue, Outstanding& request, Micros now);
   void park(SlotQueue& queue, Micros now);
@@ -140,6 +147,7 @@ class Dispatcher {
   std::vector<Outstanding*> free_;
   Lane* crowded_ = nullptr;
   size_t parked_bytes_ = 0;
+  size_t held_bytes_ = 0;
   size_t outstanding_ = 0;
   uint64_t retries_ = 0;
   uint64_t timeouts_ = 0;

@@ -59,12 +59,14 @@ struct Outstanding : InFlight {
   bool may_have_run = false;  // it was out, and neither an answer nor a bounce will tell what became of it
   bool alone = false;         // all earlier requests of its client were answered when it came
   bool roams = false;         // out as a read for any member: not in the order of the head
+  bool held = false;          // a read that is answered by `answer`, and waits for its client's earlier requests
   uint16_t doubts = 0;        // of its place when it was sent last, see SlotQueue
   uint32_t attempt = 0;       // under which it was sent last (R10)
   uint64_t number = 0;        // of a write (R20)
   Micros deadline = 0;
   Recipient to;
   std::string bytes;
+  std::string answer;
   // The last two members that it was out at and that gave no answer.
   std::array<MemberId, 2> lost_at = {kNoMember, kNoMember};
 
@@ -74,8 +76,8 @@ struct Outstanding : InFlight {
   [[nodiscard]] bool was_lost() const { return lost_at[0] != kNoMember; }
 
   [[nodiscard]] bool out() const { return lane != nullptr; }
-  // Neither out nor just taken from a link that broke.
-  [[nodiscard]] bool waits() const { return !out() && !roams; }
+  // Neither out, nor answered, nor just taken from a link that broke.
+  [[nodiscard]] bool waits() const { return !out() && !roams && !held; }
   [[nodiscard]] bool is_write() const { return (flags & protocol::kRequestWrite) != 0; }
   [[nodiscard]] bool may_roam() const { return (flags & protocol::kRequestAnyMember) != 0; }
   // What it counts for against the limit on parked bytes.

@@ -92,6 +92,7 @@ class Router final : public Process, private session::Backend, private Links::Ha
 
   // ---- Dispatcher::Receiver
   void answered(const Recipient& to, Ending ending, std::string_view reply) override;
+  [[nodiscard]] bool is_next(const Recipient& to) const override { return clients_.is_next(to.ticket); }
 
   void on_event(const NetEvent& event);
   void carry_out(const session::ClientRequest& request);

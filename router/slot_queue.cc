@@ -16,7 +16,7 @@ void SlotQueue::append(Outstanding& request) {
 }
 
 void SlotQueue::remove(Outstanding& request) {
-  CHECK(!request.out(), "what is out is taken back before it is removed");
+  CHECK(!request.out() && !request.held, "what is out or held is taken back before it is removed");
   if (!request.is_write()) --reads_;
   auto next = requests_.erase(requests_.iterator_to(request));
   if (request.number != answered_below_) return;
@@ -41,7 +41,7 @@ SlotQueue::Bond SlotQueue::bond(const Outstanding& request) const {
   size_t looked_at = 0;
   for (auto before = requests_.iterator_to(request); before != requests_.begin();) {
     --before;
-    if (before->to.ticket.client == request.to.ticket.client) {
+    if (before->to.ticket.client == request.to.ticket.client && !before->held) {
       if (!before->out()) return {Bond::Kind::waits, nullptr};
       return before->roams ? Bond{Bond::Kind::member, before->lane} : Bond{Bond::Kind::head, nullptr};
     }
@@ -67,9 +67,37 @@ bool SlotQueue::would_overtake(const Outstanding& read) const {
   if (read.alone || (!parked_ && roaming_ == 0)) return false;
   for (auto before = requests_.iterator_to(read); before != requests_.begin();) {
     --before;
-    if ((!before->out() || before->roams) && before->to.ticket.client == read.to.ticket.client) return true;
+    if ((before->waits() || before->roams) && before->to.ticket.client == read.to.ticket.client) return true;
   }
   return false;
+}
+
+bool SlotQueue::is_behind_its_own(const Outstanding& request) const {
+  return std::any_of(requests_.begin(), requests_.iterator_to(request), [&](const Outstanding& before) {
+    return before.to.ticket.client == request.to.ticket.client;
+  });
+}
+
+void SlotQueue::hold(Outstanding& read) {
+  CHECK(can_hold() && !read.out() && !read.is_write(), "a read that came back is held, within bounds");
+  read.held = true;
+  ++held_;
+}
+
+void SlotQueue::let_go(Outstanding& read) {
+  CHECK(read.held && held_ > 0, "what is let go was held");
+  read.held = false;
+  --held_;
+}
+
+Outstanding* SlotQueue::freed_by(const Outstanding& request) {
+  if (held_ == 0) return nullptr;
+  const auto at = requests_.iterator_to(request);
+  const auto next = std::find_if(std::next(at), requests_.cend(), [&](const Outstanding& behind) {
+    return behind.to.ticket.client == request.to.ticket.client;
+  });
+  if (next == requests_.cend() || !next->held || is_behind_its_own(request)) return nullptr;
+  return &*requests_.iterator_to(const_cast<Outstanding&>(*next));
 }
 
 protocol::Request SlotQueue::header(Place place, const Outstanding& request) const {

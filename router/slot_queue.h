@@ -8,6 +8,9 @@
 // Reads may *roam*: they are out at any member of the chain, also while the place is parked, and stand in no order with
 // other clients' requests. Those of one client are tied to each other and to what else it asks, see bond().
 //
+// An answer to a read is *held* while an earlier request of its client is not answered. Should that one come back and
+// be sent again, so is the read: what was read before it would else seem to have been read after it.
+//
 // Pure state: decides nothing about time and sends nothing. One cache line each: requests of a pipeline go to slots all
 // over the table.
 // Thread-safety: none. Ownership: the requests are the caller's and must stay until they are removed.
@@ -31,16 +34,16 @@ class alignas(64) SlotQueue {
 
   // At the end of the order; a write gets its number.
   void append(Outstanding& request);
-  // Answered or given up: its number will not be sent again. REQUIRES: !request.out().
+  // Answered or given up: its number will not be sent again. REQUIRES: !request.out(), !request.held.
   void remove(Outstanding& request);
 
-  // Whether a read of the same client before `write` is not answered yet. The write must wait for it: were the link to
+  // Whether a read of the same client before `write` is not answered yet, or its answer is held. The write must wait for it: were the link to
   // break now, the read would be run again behind the write, and the client would see its own future (R10). Of a slot
   // with more than kLookBackMax requests it may say so without need, which costs the slot a round trip and no search.
   static constexpr size_t kLookBackMax = 256;
   [[nodiscard]] bool waits_for_read(const Outstanding& write) const;
 
-  // What the nearest earlier request of the same client that is not answered asks of this one (R10).
+  // What the nearest earlier request of the same client that is neither answered nor held asks of this one (R10).
   struct Bond {
     enum class Kind : uint8_t {
       none,    // there is none: a read may go to any member
@@ -60,6 +63,16 @@ class alignas(64) SlotQueue {
   // member. An answer of the head to `read` is then not taken: the earlier one could see a later state than this one
   // did.
   [[nodiscard]] bool would_overtake(const Outstanding& read) const;
+
+  // Whether an earlier request of the same client is not answered. Looks at all that stand before it.
+  [[nodiscard]] bool is_behind_its_own(const Outstanding& request) const;
+  static constexpr uint16_t kHeldMax = 4096;
+  [[nodiscard]] bool can_hold() const { return held_ < kHeldMax; }
+  void hold(Outstanding& read);  // REQUIRES: can_hold(), and that it came back
+  // The held read whose answer may be given once `request` is removed; nullptr for none.
+  [[nodiscard]] Outstanding* freed_by(const Outstanding& request);
+  void let_go(Outstanding& read);  // it is to be removed, or waits to be sent again. REQUIRES: read.held
+  [[nodiscard]] bool holds_any() const { return held_ > 0; }
 
   // What the frame of a request says, but for its id. Epoch and counters are those of this moment.
   [[nodiscard]] protocol::Request header(Place place, const Outstanding& request) const;
@@ -118,6 +131,7 @@ class alignas(64) SlotQueue {
   uint32_t reads_ = 0;  // of requests_
   uint16_t doubts_ = 0;
   uint16_t settled_doubts_ = 0;
+  uint16_t held_ = 0;
   bool parked_ = false;
   bool serving_ = false;
 };

@@ -22,6 +22,7 @@ bool Clients::owns(ConnId conn) const { return state_->session.owns(conn); }
 Clients::Outcome Clients::on_event(const NetEvent& event, Now now) { return state_->session.on_event(event, now); }
 std::span<const std::string> Clients::peer_args() const { return state_->session.peer_args(); }
 void Clients::complete(Ticket ticket, std::string_view reply) { state_->session.complete(ticket, reply); }
+bool Clients::is_next(Ticket ticket) const { return state_->session.is_next(ticket); }
 void Clients::flush(Now now) { state_->session.flush(now); }
 Micros Clients::next_tick() const { return state_->session.next_tick(); }
 void Clients::hold(ClientId client) { state_->session.hold(client); }

@@ -154,6 +154,8 @@ class Clients {
   // clients that are gone are ignored. May be called from within Backend::request(). Never calls the Backend, so it is
   // safe in the midst of any work. REQUIRES: once for each ticket.
   void complete(Ticket ticket, std::string_view reply);
+  // Whether all earlier ones of the client have been answered, or the client is gone.
+  [[nodiscard]] bool is_next(Ticket ticket) const;
 
   // At the end of each turn: applies limits and resumes clients that were held back, whose requests go to the Backend
   // from here; so it comes before the role's own end of the turn.

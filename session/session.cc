@@ -325,6 +325,11 @@ void Session::complete(Ticket ticket, std::string_view reply) {
   complete(*client, ticket.place, reply);
 }
 
+bool Session::is_next(Ticket ticket) const {
+  const auto found = by_id_.find(ticket.client);
+  return found == by_id_.end() || found->second->replies.is_first(ticket.place);
+}
+
 void Session::complete(Client& client, uint64_t place, std::string_view reply) {
   if (reply.starts_with('-')) counters_.count_error(reply);
   if (!client.replies.is_first(place)) {

@@ -35,6 +35,7 @@ class Session {
   Clients::Outcome on_event(const NetEvent& event, Now now);
   [[nodiscard]] std::span<const std::string> peer_args() const { return peer_args_; }
   void complete(Ticket ticket, std::string_view reply);
+  [[nodiscard]] bool is_next(Ticket ticket) const;
   void flush(Now now);
   [[nodiscard]] Micros next_tick() const;
   void hold(ClientId id);

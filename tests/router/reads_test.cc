@@ -467,6 +467,100 @@ TEST_CASE("Router reads: a head that says nothing keeps the writes, and what com
   CHECK(chain.arrived().empty());
 }
 
+// Two reads of one slot, the second answered by the head before the first.
+struct HeldRead : Chain {
+  explicit HeldRead(test::RigOptions options = {}) : Chain(std::move(options)) {
+    first = get_at(client, kHead);
+    rig.request(client, {"GET", kSameSlot});
+    second = only();
+    REQUIRE(second.member == kHead);
+    rig.reply(kHead, second.id(), "$3\r\nold\r\n");
+  }
+  At first;
+  At second;
+};
+
+TEST_CASE("Router reads: an answer is held while the client's earlier request of the slot is out") {
+  HeldRead held;
+  Rig& rig = held.rig;
+  CHECK(rig.read(held.client).empty());
+  rig.request(held.client, {"SET", kKey, "1"});  // the held read might have to be asked again, and must not see this
+  CHECK(held.arrived().empty());
+  const ConnId other = rig.connect();
+  rig.request(other, {"GET", kKey});  // which is nobody else's affair, nor do they wait
+  const At of_other = held.only();
+  rig.reply(of_other.member, of_other.id(), "$-1\r\n");
+  CHECK(rig.read(other) == "$-1\r\n");
+  rig.reply(kHead, held.first.id(), "$5\r\nfirst\r\n");
+  CHECK(rig.read(held.client) == "$5\r\nfirst\r\n$3\r\nold\r\n");
+  CHECK(held.only().text() == concat("SET ", kKey, " 1"));
+}
+
+TEST_CASE("Router reads: what a client has not been told is asked again behind an earlier request that came back") {
+  HeldRead held;
+  Rig& rig = held.rig;
+  rig.break_link(kHead);
+  const At first = held.only();
+  CHECK(first.member != kHead);
+  CHECK(first.text() == concat("GET ", kKey));
+  rig.reply(first.member, first.id(), "$3\r\nnew\r\n");
+  CHECK(rig.read(held.client) == "$3\r\nnew\r\n");
+  rig.advance(50);  // the head is back
+  const At second = held.only();
+  CHECK(second.text() == concat("GET ", kSameSlot));
+  rig.reply(second.member, second.id(), "$3\r\nnew\r\n");
+  CHECK(rig.read(held.client) == "$3\r\nnew\r\n");
+}
+
+TEST_CASE("Router reads: behind a write that was bounced an answered read is asked again, at its place in the order") {
+  Chain chain;
+  Rig& rig = chain.rig;
+  rig.request(chain.client, {"SET", kKey, "1"});
+  rig.request(chain.client, {"GET", kSameSlot});
+  std::vector<Arrived> sent = rig.requests(kHead);
+  REQUIRE(sent.size() == 2);
+  rig.reply(kHead, sent[1].header.id, "$3\r\nold\r\n");
+  rig.bounce(kHead, sent[0].header.id);
+  rig.advance(10);
+  const At write = chain.only();
+  CHECK(write.text() == concat("SET ", kKey, " 1"));
+  rig.reply(kHead, write.id(), "+OK\r\n");
+  CHECK(rig.read(chain.client) == "+OK\r\n");
+  const At read = chain.only();
+  CHECK(read.text() == concat("GET ", kSameSlot));
+  rig.reply(read.member, read.id(), "$3\r\nnew\r\n");
+  CHECK(rig.read(chain.client) == "$3\r\nnew\r\n");
+}
+
+TEST_CASE("Router reads: a held answer is given when the earlier request is given up") {
+  HeldRead held({.settings = {{Setting::read_from, "head"}}});
+  Rig& rig = held.rig;
+  rig.advance(2'900);
+  CHECK(rig.read(held.client).empty());
+  rig.advance(200);
+  CHECK(rig.read(held.client) == concat(test::kDown, "$3\r\nold\r\n"));
+}
+
+TEST_CASE("Router reads: of more answers than may be held, the rest is asked for again") {
+  Chain chain;
+  Rig& rig = chain.rig;
+  const At first = chain.get_at(chain.client, kHead);
+  const std::string big(kHeldBytesMax / 2, 'x');
+  const std::string reply = concat("$", big.size(), "\r\n", big, "\r\n");
+  for (int i = 0; i < 2; ++i) rig.request(chain.client, {"GET", kSameSlot});
+  const std::vector<At> others = chain.arrived();
+  REQUIRE(others.size() == 2);
+  for (const At& at : others) rig.reply(kHead, at.id(), reply);
+  CHECK(chain.arrived().empty());  // the second one could overtake the first
+  rig.reply(kHead, first.id(), "$-1\r\n");
+  CHECK(rig.read(chain.client) == concat("$-1\r\n", reply));
+  rig.advance(10);
+  const At again = chain.only();
+  CHECK(again.text() == concat("GET ", kSameSlot));
+  rig.reply(again.member, again.id(), reply);
+  CHECK(rig.read(chain.client) == reply);
+}
+
 TEST_CASE("Router reads: when all are silent nothing is asked twice, and a read is given up at its deadline") {
   Chain chain;
   Rig& rig = chain.rig;

@@ -239,6 +239,41 @@ TEST_CASE("SlotQueue.would_overtake: an earlier request of the same client was a
   CHECK_FALSE(two.queue.would_overtake(first));
 }
 
+TEST_CASE("SlotQueue.freed_by: a held read is freed by the last of its client's requests before it") {
+  TwoLanes two;
+  SlotQueue& queue = two.queue;
+  Outstanding& first = two.of_client(1, true);
+  Outstanding& second = two.of_client(1, true);
+  two.send(two.of_client(2, false), &two.head);
+  Outstanding& read = two.of_client(1, false);
+  Outstanding& next = two.of_client(1, false);
+  for (Outstanding* one : {&first, &second, &read, &next}) two.send(*one, &two.head);
+  const auto answer = [&](Outstanding& one) {
+    one.lane = nullptr;
+    queue.came_back(one);
+  };
+  answer(read);
+  queue.hold(read);
+  answer(next);
+  queue.hold(next);
+  CHECK(queue.is_behind_its_own(read));
+  CHECK_FALSE(queue.is_behind_its_own(first));
+  CHECK(queue.bond(next).kind == Kind::head);  // a held one is passed over
+  CHECK(queue.waits_for_read(two.of_client(1, true)));
+  CHECK(queue.freed_by(second) == nullptr);
+  answer(second);
+  queue.remove(second);
+  CHECK(queue.freed_by(first) == &read);
+  CHECK_FALSE(read.waits());
+  answer(first);
+  queue.remove(first);
+  CHECK(queue.freed_by(read) == &next);
+  queue.let_go(read);
+  queue.let_go(next);
+  CHECK_FALSE(queue.holds_any());
+  CHECK(read.waits());
+}
+
 TEST_CASE("SlotQueue.doubtful: after a write was given up, until the head answers what was sent after that") {
   TwoLanes two;
   SlotQueue& queue = two.queue;

@@ -1,6 +1,7 @@
 #include "tests/sim/client.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "base/text.h"
 
@@ -162,6 +163,12 @@ void Client::call_in_order() {
     for (const std::string& key : ordered_keys()) call(calls_.make(Operation::Kind::incr, key));
     return;
   }
+  if (random_.percent(50)) {
+    const std::vector<std::string> keys = ordered_keys();
+    for (const std::string& key : keys | std::views::reverse) call(calls_.make(Operation::Kind::get, key));
+    open_.back().what = Open::What::behind;
+    return;
+  }
   std::vector<std::string> words = {"MGET"};
   const size_t first = notebook_.operations.size();
   for (const std::string& key : ordered_keys()) {
@@ -241,6 +248,8 @@ void Client::answered(const protocol::ReplyValue& reply) {
     case Open::What::operation:
       if (!calls_.take(notebook_.operations[open.index], reply)) failed(open, reply);
       return;
+    case Open::What::behind:
+      return answered_behind(open, reply);
     case Open::What::legs:
       return answered_legs(open, reply);
     case Open::What::ordered:
@@ -271,6 +280,16 @@ void Client::answered_legs(const Open& open, const protocol::ReplyValue& reply) 
     Operation& leg = notebook_.operations[open.index + i];
     if (!calls_.take(leg, reads ? reply.items[i] : reply)) complain(leg.key, reply);
   }
+}
+
+// What was read first is of no later state than what was read behind it.
+void Client::answered_behind(const Open& open, const protocol::ReplyValue& reply) {
+  Operation& of_first = notebook_.operations[open.index];
+  const Operation& of_second = notebook_.operations[open.index - 1];
+  if (!calls_.take(of_first, reply)) return failed(open, reply);
+  if (of_second.outcome != Operation::Outcome::returned) return;
+  const auto count = [](const Operation& read) { return parse_int(read.result.value_or("0")).value_or(0); };
+  notebook_.ordered_reads.push_back({count(of_first), count(of_second)});
 }
 
 void Client::answered_transaction(const Open& open, const protocol::ReplyValue& reply) {

@@ -47,6 +47,7 @@ class Client final : public Process {
       operation,    // the reply of one
       legs,         // of an MGET or MSET: of `count` operations from `index` on
       ordered,      // of an MGET of the keys that are counted up in order
+      behind,       // of a GET of the first of them, sent behind one of the second
       plain,        // OK or QUEUED
       transaction,  // EXEC of a pair
       swap,         // EXEC of a watched key's change
@@ -74,6 +75,7 @@ class Client final : public Process {
   void begin_swap();
   void end_swap();
   void answered(const protocol::ReplyValue& reply);
+  void answered_behind(const Open& open, const protocol::ReplyValue& reply);
   void answered_legs(const Open& open, const protocol::ReplyValue& reply);
   void answered_transaction(const Open& open, const protocol::ReplyValue& reply);
   void answered_swap(const Open& open, const protocol::ReplyValue& reply);
