@@ -37,9 +37,10 @@ class alignas(64) SlotQueue {
   // Answered or given up: its number will not be sent again. REQUIRES: !request.out(), !request.held.
   void remove(Outstanding& request);
 
-  // Whether a read of the same client before `write` is not answered yet, or its answer is held. The write must wait for it: were the link to
-  // break now, the read would be run again behind the write, and the client would see its own future (R10). Of a slot
-  // with more than kLookBackMax requests it may say so without need, which costs the slot a round trip and no search.
+  // Whether a read of the same client before `write` is not answered yet, or its answer is held. The write must wait
+  // for it: were the link to break now, the read would be run again behind the write, and the client would see its own
+  // future (R10). Of a slot with more than kLookBackMax requests it may say so without need, which costs the slot a
+  // round trip and no search.
   static constexpr size_t kLookBackMax = 256;
   [[nodiscard]] bool waits_for_read(const Outstanding& write) const;
 

@@ -20,6 +20,7 @@ class Window:
     begun: int              # microseconds, as the clients count
     whole_after: float = 0  # seconds
     ended: int = 1 << 62
+    told: int = 0           # of its errors
 
 
 class Board:
@@ -92,6 +93,7 @@ class Board:
         with self.lock:
             errors = self.errors_by_window()[-1]
             waited = self.longest_waits_ms()[-1]
+            window.told = len(errors)
         examples = "".join(f"\n           {text}" for text in sorted(set(errors))[:EXAMPLES_MOST])
         return (f"[{self.clock()}] {window.kind + ':':22s} {window.what}; whole after {window.whole_after:.1f} s, "
                 f"longest wait {waited:.0f} ms, {len(errors)} errors{examples}")
@@ -102,6 +104,20 @@ class Board:
         with self.lock:
             return sum(len(errors) for window, errors in zip(self.windows, self.errors_by_window())
                        if (window.kind not in faults.APART) == single)
+
+    def late_errors(self):
+        """Of single incidents: those that came in after the incident's own line, and were not told since."""
+        lines = []
+        with self.lock:
+            for window, errors in zip(self.windows[:-1], self.errors_by_window()):
+                if window.kind in faults.APART or len(errors) <= window.told:
+                    continue
+                texts = "".join(f"\n           {text}" for text in sorted(set(errors))[:EXAMPLES_MOST])
+                more = len(errors) - window.told
+                lines.append(f"[{self.clock()}] {more} more errors in {window.kind} ({window.what}), "
+                             f"begun at {window.begun / 1e6:.1f} s{texts}")
+                window.told = len(errors)
+        return "\n".join(lines)
 
     def progress(self):
         apart = self.count_errors(single=False)

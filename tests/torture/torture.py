@@ -143,6 +143,8 @@ class Torture:
         window.whole_after = time.monotonic() - undone
         self.stopping.wait(max(SETTLED_SECONDS, self.options.pause - (time.monotonic() - begun)))
         print(self.board.last_line(), flush=True)
+        if late := self.board.late_errors():
+            print(late, flush=True)
         if not whole:
             self.board.violate(f"not whole again {WHOLE_SECONDS} s after {kind}: {window.what}: "
                                f"{json.dumps(self.cluster.status())}")
