@@ -74,19 +74,21 @@ class Board:
         for called, returned, text in self.errors:
             found[self.window_of(called, returned)].append(text)
         for called, returned in self.lost:
-            at = self.window_of(called, returned)
-            if self.windows[at].kind != "kill router":
-                found[at].append("the router closed the connection")
+            if all(self.windows[at].kind != "kill router" for at in self.windows_of(called, returned)):
+                found[self.window_of(called, returned)].append("the router closed the connection")
         return found
+
+    def windows_of(self, called, returned):
+        """The places of those in which a call was under way."""
+        first = bisect.bisect_right(self.windows, called, key=lambda window: window.begun) - 1
+        behind = bisect.bisect_left(self.windows, returned, key=lambda window: window.begun)
+        return range(first, max(behind, first + 1))
 
     def window_of(self, called, returned):
         """The place of the one in which a call was under way for longest."""
-        first = bisect.bisect_right(self.windows, called, key=lambda window: window.begun) - 1
-        behind = bisect.bisect_left(self.windows, returned, key=lambda window: window.begun)
-
         def shared(at):
             return min(self.windows[at].ended, returned) - max(self.windows[at].begun, called)
-        return max(range(first, max(behind, first + 1)), key=shared)
+        return max(self.windows_of(called, returned), key=shared)
 
     def last_line(self):
         window = self.windows[-1]

@@ -175,6 +175,15 @@ class Windows(Fixture):
         self.board.lost += [[11 * SECOND, 12 * SECOND], [21 * SECOND, 22 * SECOND]]
         self.assertEqual([len(errors) for errors in self.board.errors_by_window()], [0, 1, 0, 0])
 
+    def test_a_call_that_had_begun_before_the_router_died_is_lost_by_that(self):
+        self.board.lost += [[18 * SECOND, 20 * SECOND + 1000]]
+        self.assertEqual(sum(len(errors) for errors in self.board.errors_by_window()), 0)
+
+    def test_an_error_that_comes_in_late_is_told_once(self):
+        self.board.errors += [[11 * SECOND, 12 * SECOND, "TIMEOUT"], [21 * SECOND, 22 * SECOND, "TIMEOUT"]]
+        self.assertRegex(self.board.late_errors(), "1 more errors in kill node .*\n +TIMEOUT")
+        self.assertEqual(self.board.late_errors(), "")
+
     def test_the_longest_wait_is_told_for_each_kind(self):
         self.board.slow += [[11 * SECOND, 11 * SECOND + 200_000], [12 * SECOND, 12 * SECOND + 300_000]]
         self.assertEqual(self.board.longest_waits_ms(), [0, 300, 0, 0])
