@@ -35,6 +35,7 @@ Outstanding& Dispatcher::keep(const Submission& submission) {
   request.may_have_run = false;
   request.lost_at.fill(kNoMember);
   request.alone = submission.alone;
+  request.holds = false;
   request.number = 0;
   request.deadline = submission.deadline;
   request.to = submission.to;
@@ -56,6 +57,7 @@ void Dispatcher::submit(const Submission& submission, Micros now) {
   SlotQueue& queue = queues_[submission.place];
   Outstanding& request = keep(submission);
   queue.append(request);
+  if (queue.bond(request).kind == SlotQueue::Bond::Kind::none) request.alone = true;
   if (!roam(queue, request)) line_up(queue, request, now);
   if (request.out() && request.lane->backlog() > kLaneBacklogMax) crowded_ = request.lane;
 }
@@ -146,9 +148,10 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
       return go_on(queue, now);
     case protocol::ReplyStatus::bounced:
     case protocol::ReplyStatus::not_leader:
-      take_back(queue, request, now);
+      take_back(queue, request);
       parked_bytes_ += request.cost();
       park(queue, now);
+      follow(queue, request, now);
       if (queue.bounced(request)) parking_of(queue).retry.schedule(now);
       return go_on(queue, now);
     case protocol::ReplyStatus::ask_head:  // of what is sent for any member alone
@@ -156,7 +159,7 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
       queue.bounced(request);  // what is on its way behind it must not be run before it
       break;
   }
-  take_back(queue, request, now);
+  take_back(queue, request);
   run_again(queue, request, now);
 }
 
@@ -193,9 +196,9 @@ bool Dispatcher::take_answer(SlotQueue& queue, Outstanding& request, Epoch epoch
   return true;
 }
 
-bool Dispatcher::is_early(const SlotQueue& queue, const Outstanding& read) const {
+bool Dispatcher::is_early(SlotQueue& queue, const Outstanding& read) const {
   if (read.alone || &queue.requests().front() == &read) return false;
-  return !receiver_.is_next(read.to) && queue.is_behind_its_own(read);
+  return !receiver_.is_next(read.to) && queue.own_before(read) != nullptr;
 }
 
 std::string Dispatcher::let_go(SlotQueue& queue, Outstanding& read) {
@@ -204,30 +207,39 @@ std::string Dispatcher::let_go(SlotQueue& queue, Outstanding& read) {
   return std::exchange(read.answer, {});
 }
 
-// Lines up for the head, and so do its client's reads behind it that are out at that member: answered there, they would
-// be older than what the head tells now.
+// Lines up for the head, and so do its client's reads behind it that are out at that member, or were answered there:
+// what it tells of them would be older than what the head tells now.
 void Dispatcher::refer_to_head(SlotQueue& queue, Outstanding& read, Micros now) {
   const session::ClientId client = read.to.ticket.client;
   for (auto at = queue.requests().iterator_to(read); at != queue.requests().end(); ++at) {
-    if (!at->roams || at->to.ticket.client != client) continue;
-    take_back(queue, *at, now);
+    if (at->to.ticket.client != client) continue;
+    if (at->held) {
+      static_cast<void>(let_go(queue, *at));
+      ++retries_;
+    } else if (at->roams) {
+      take_back(queue, *at);
+    } else {
+      continue;
+    }
     line_up(queue, *at, now);
   }
 }
 
-// Of what is out: the answer will be ignored. It is to be sent again, and behind it what its client asked later and has
-// not been told yet.
-void Dispatcher::take_back(SlotQueue& queue, Outstanding& request, Micros now) {
+// Of what is out: the answer will be ignored. It is to be sent again, and then whatever is held behind it must follow.
+void Dispatcher::take_back(SlotQueue& queue, Outstanding& request) {
   if (request.out()) request.lane->forget(request);
   queue.came_back(request);
   ++retries_;
+}
+
+// What was taken back has been sent again or waits: so must all that its client asked later and was not told yet.
+void Dispatcher::follow(SlotQueue& queue, Outstanding& request, Micros now) {
   if (!queue.holds_any()) return;
   for (auto at = queue.requests().iterator_to(request); at != queue.requests().end(); ++at) {
     if (!at->held || at->to.ticket.client != request.to.ticket.client) continue;
     static_cast<void>(let_go(queue, *at));
-    parked_bytes_ += at->cost();
-    park(queue, now);
     ++retries_;
+    if (!roam(queue, *at)) line_up(queue, *at, now);
   }
 }
 
@@ -246,9 +258,10 @@ void Dispatcher::on_silent(Lane& lane, Micros now) {
       Lane* const other = reader_for(queue, read, &lane);
       if (other == nullptr) continue;
       read.lost(lane.member());
-      take_back(queue, read, now);
+      take_back(queue, read);
       read.roams = true;
       send(queue, read, *other);
+      follow(queue, read, now);
     }
     go_on(queue, now);
   }
@@ -258,12 +271,13 @@ void Dispatcher::on_lost(Outstanding& request, const Lane& lane, Micros now) {
   SlotQueue& queue = queues_[request.place];
   const bool roamed = request.roams;
   const bool may_roam = !request.was_lost() && links_.lane(request.place) == &lane;
-  take_back(queue, request, now);
+  take_back(queue, request);
   if (!links_.has_lapsed(lane.member())) request.lost(lane.member());
   if (!may_roam || !roam(queue, request)) {
     if (!roamed) return run_again(queue, request, now);
     line_up(queue, request, now);
   }
+  follow(queue, request, now);
   go_on(queue, now);
 }
 
@@ -284,6 +298,7 @@ void Dispatcher::run_again(SlotQueue& queue, Outstanding& request, Micros now) {
   } else {
     park(queue, now);
   }
+  follow(queue, request, now);
   go_on(queue, now);
 }
 
@@ -360,11 +375,13 @@ void Dispatcher::follow_chain(SlotQueue& queue, Micros now) {
     if (roamed && std::find(chain.begin(), chain.end(), request.lane) != chain.end()) continue;
     const MemberId member = request.lane->member();
     if (links_.has_lapsed(member)) request.lost(member);
-    take_back(queue, request, now);
-    if (!request.was_lost() && roam(queue, request)) continue;
-    request.may_have_run = true;
-    parked_bytes_ += request.cost();
-    park(queue, now);
+    take_back(queue, request);
+    if (request.was_lost() || !roam(queue, request)) {
+      request.may_have_run = true;
+      parked_bytes_ += request.cost();
+      park(queue, now);
+    }
+    follow(queue, request, now);
   }
 }
 

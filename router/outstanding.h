@@ -57,9 +57,10 @@ struct Outstanding : InFlight {
   uint8_t db = 0;
   uint8_t flags = 0;          // of protocol::RequestFlag
   bool may_have_run = false;  // it was out, and neither an answer nor a bounce will tell what became of it
-  bool alone = false;         // all earlier requests of its client were answered when it came
+  bool alone = false;         // when it came, no earlier request of its client for this place was unanswered
   bool roams = false;         // out as a read for any member: not in the order of the head
   bool held = false;          // a read that is answered by `answer`, and waits for its client's earlier requests
+  bool holds = false;         // one that is held waits for this one, or did
   uint16_t doubts = 0;        // of its place when it was sent last, see SlotQueue
   uint32_t attempt = 0;       // under which it was sent last (R10)
   uint64_t number = 0;        // of a write (R20)

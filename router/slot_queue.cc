@@ -72,14 +72,20 @@ bool SlotQueue::would_overtake(const Outstanding& read) const {
   return false;
 }
 
-bool SlotQueue::is_behind_its_own(const Outstanding& request) const {
-  return std::any_of(requests_.begin(), requests_.iterator_to(request), [&](const Outstanding& before) {
-    return before.to.ticket.client == request.to.ticket.client;
-  });
+Outstanding* SlotQueue::own_before(const Outstanding& request) {
+  if (request.alone) return nullptr;
+  for (auto before = requests_.iterator_to(const_cast<Outstanding&>(request)); before != requests_.begin();) {
+    --before;
+    if (before->to.ticket.client == request.to.ticket.client) return &*before;
+  }
+  return nullptr;
 }
 
 void SlotQueue::hold(Outstanding& read) {
+  Outstanding* const before = own_before(read);
+  CHECK(before != nullptr, "an answer is held for an earlier request");
   CHECK(can_hold() && !read.out() && !read.is_write(), "a read that came back is held, within bounds");
+  before->holds = true;
   read.held = true;
   ++held_;
 }
@@ -90,14 +96,16 @@ void SlotQueue::let_go(Outstanding& read) {
   --held_;
 }
 
-Outstanding* SlotQueue::freed_by(const Outstanding& request) {
-  if (held_ == 0) return nullptr;
-  const auto at = requests_.iterator_to(request);
-  const auto next = std::find_if(std::next(at), requests_.cend(), [&](const Outstanding& behind) {
+Outstanding* SlotQueue::freed_by(Outstanding& request) {
+  if (!request.holds) return nullptr;
+  if (Outstanding* const before = own_before(request)) {
+    before->holds = true;
+    return nullptr;
+  }
+  const auto next = std::find_if(std::next(requests_.iterator_to(request)), requests_.end(), [&](Outstanding& behind) {
     return behind.to.ticket.client == request.to.ticket.client;
   });
-  if (next == requests_.cend() || !next->held || is_behind_its_own(request)) return nullptr;
-  return &*requests_.iterator_to(const_cast<Outstanding&>(*next));
+  return next != requests_.end() && next->held ? &*next : nullptr;
 }
 
 protocol::Request SlotQueue::header(Place place, const Outstanding& request) const {

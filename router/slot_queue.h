@@ -65,13 +65,13 @@ class alignas(64) SlotQueue {
   // did.
   [[nodiscard]] bool would_overtake(const Outstanding& read) const;
 
-  // Whether an earlier request of the same client is not answered. Looks at all that stand before it.
-  [[nodiscard]] bool is_behind_its_own(const Outstanding& request) const;
+  // The nearest earlier request of the same client, held ones included; nullptr for none.
+  [[nodiscard]] Outstanding* own_before(const Outstanding& request);
   static constexpr uint16_t kHeldMax = 4096;
   [[nodiscard]] bool can_hold() const { return held_ < kHeldMax; }
-  void hold(Outstanding& read);  // REQUIRES: can_hold(), and that it came back
+  void hold(Outstanding& read);  // REQUIRES: can_hold(), own_before(read), and that it came back
   // The held read whose answer may be given once `request` is removed; nullptr for none.
-  [[nodiscard]] Outstanding* freed_by(const Outstanding& request);
+  [[nodiscard]] Outstanding* freed_by(Outstanding& request);
   void let_go(Outstanding& read);  // it is to be removed, or waits to be sent again. REQUIRES: read.held
   [[nodiscard]] bool holds_any() const { return held_ > 0; }
 

@@ -256,8 +256,8 @@ TEST_CASE("SlotQueue.freed_by: a held read is freed by the last of its client's 
   queue.hold(read);
   answer(next);
   queue.hold(next);
-  CHECK(queue.is_behind_its_own(read));
-  CHECK_FALSE(queue.is_behind_its_own(first));
+  CHECK(queue.own_before(read) == &second);
+  CHECK(queue.own_before(first) == nullptr);
   CHECK(queue.bond(next).kind == Kind::head);  // a held one is passed over
   CHECK(queue.waits_for_read(two.of_client(1, true)));
   CHECK(queue.freed_by(second) == nullptr);
