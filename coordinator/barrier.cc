@@ -108,8 +108,8 @@ bool Barrier::everybody_stopped(const OpenRange& open, const std::vector<bool>& 
 
 // The number to reach is the highest among those that can still give what they hold. That is enough: what is committed
 // was applied by every member of the old chain, so by each of them that stated. Only when none of these is left has the
-// number to be as high as the highest that was ever stated by them.
-void Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress) {
+// number to be as high as the highest that was ever stated by them. Returns whether the new chain has reached it.
+bool Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress) {
   const size_t slots = slot_count(open.range);
   const size_t old_members = open.range.chain.size();
   std::vector<size_t> next(open.range.next_chain.size());
@@ -117,6 +117,7 @@ void Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, 
     const auto at = std::find(open.participants.begin(), open.participants.end(), open.range.next_chain[i]);
     next[i] = static_cast<size_t>(at - open.participants.begin());
   }
+  bool ready = true;
   for (size_t s = 0; s < slots; ++s) {
     Sequence reach = 0, committed_at_most = 0;
     size_t donor = open.participants.size();
@@ -133,13 +134,13 @@ void Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, 
       }
     }
     if (donor == open.participants.size() || (!old_one_left && reach < committed_at_most)) {
-      progress.ready = false;
+      ready = false;
       continue;
     }
     for (const size_t p : next) {
       const Sequence number = open.of(p)[s];
       if (number == reach) continue;
-      progress.ready = false;
+      ready = false;
       if (number == kUnstated || number > reach) continue;
       protocol::Level& level = progress.levels[open.participants[donor]];
       if (level.items.size() < kLevelItemsMax) {
@@ -147,14 +148,16 @@ void Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, 
       }
     }
   }
+  return ready;
 }
 
 // How each open epoch stands that has not been settled.
-std::map<Epoch, Barrier::Progress> Barrier::look(const Lapsed& lapsed) const {
+std::map<Epoch, Barrier::Progress> Barrier::look(const Lapsed& lapsed) {
   std::map<Epoch, Progress> epochs;
-  for (const OpenRange& open : ranges_) {
+  for (OpenRange& open : ranges_) {
     const Epoch epoch = open.range.next_epoch;
     Progress& progress = epochs[epoch];
+    open.stands_still = false;
     if (settled_.contains(epoch)) continue;
     const auto asked = asked_.find(epoch);
     std::vector<bool> gone_quiet;
@@ -164,11 +167,13 @@ std::map<Epoch, Barrier::Progress> Barrier::look(const Lapsed& lapsed) const {
         progress.lost_a_donor = true;
       }
     }
-    if (everybody_stopped(open, gone_quiet)) {
-      weigh(open, gone_quiet, progress);
-    } else {
-      progress.ready = false;
-    }
+    const bool ready = everybody_stopped(open, gone_quiet) && weigh(open, gone_quiet, progress);
+    const auto old_members_end = gone_quiet.begin() + static_cast<ptrdiff_t>(open.range.chain.size());
+    const bool deserted = !open.range.chain.empty() &&
+                          std::all_of(gone_quiet.begin(), old_members_end, [](bool quiet) { return quiet; });
+    open.stands_still = deserted && !ready;
+    progress.ready = progress.ready && ready;
+    (open.stands_still ? progress.some_stand : progress.some_go_on) = true;
   }
   return epochs;
 }
@@ -192,7 +197,7 @@ Barrier::Advice Barrier::advance(Micros now, const Lapsed& lapsed) {
   Advice advice;
   repeat_at_ = kNever;
   for (auto& [epoch, progress] : epochs) {
-    if (progress.lost_a_donor) continue;
+    if (progress.falls_apart()) continue;
     if (progress.ready) {
       advice.activate.push_back(epoch);
       settled_.insert(epoch);
@@ -200,7 +205,8 @@ Barrier::Advice Barrier::advance(Micros now, const Lapsed& lapsed) {
     ask(now, epoch, progress, advice);
   }
   for (const OpenRange& open : ranges_) {
-    if (!epochs.at(open.range.next_epoch).lost_a_donor) continue;
+    const Progress& progress = epochs.at(open.range.next_epoch);
+    if (!progress.falls_apart() || (open.stands_still && !progress.lost_a_donor)) continue;
     append_run(advice.renew, open.range.first, open.range.last, open.range.next_chain);
   }
   return advice;

@@ -5,6 +5,9 @@
 // it has lapsed, and whoever applies them behind the activation is ahead of its head. What a donor that is gone may
 // have sent is shut out by intending the same chains again, under the next epoch.
 //
+// An epoch is activated for all of its slots at once. Those of which nobody is left would hold up the others, which are
+// therefore intended again, under an epoch of their own.
+//
 // Volatile: a new leader asks again. Pure: it reads the replicated ring, takes statements, and gives advice.
 // Thread-safety: none; one owner.
 #pragma once
@@ -56,6 +59,7 @@ class Barrier {
     protocol::TableRange range;
     std::vector<MemberId> participants;
     std::vector<Sequence> numbers;  // of participant p and slot s at p * slots + (s - first)
+    bool stands_still = false;      // as of the last look: it cannot go on, and nobody of the old chain is there
     [[nodiscard]] Sequence* of(size_t participant) { return &numbers[participant * slot_count(range)]; }
     [[nodiscard]] const Sequence* of(size_t participant) const { return &numbers[participant * slot_count(range)]; }
   };
@@ -68,15 +72,19 @@ class Barrier {
   struct Progress {
     bool ready = true;
     bool lost_a_donor = false;
+    bool some_stand = false;
+    bool some_go_on = false;
     std::map<MemberId, protocol::Level> levels;
+    // Whether its slots have to be intended again, all of them or those that do not stand still.
+    [[nodiscard]] bool falls_apart() const { return lost_a_donor || (some_stand && some_go_on); }
   };
 
   [[nodiscard]] std::vector<OpenRange>::iterator first_reaching(Slot slot);
   static OpenRange opened(const protocol::TableRange& range);
   void keep_numbers(const OpenRange& from, OpenRange& to) const;
   static bool everybody_stopped(const OpenRange& open, const std::vector<bool>& gone_quiet);
-  static void weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress);
-  [[nodiscard]] std::map<Epoch, Progress> look(const Lapsed& lapsed) const;
+  [[nodiscard]] static bool weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress);
+  [[nodiscard]] std::map<Epoch, Progress> look(const Lapsed& lapsed);
   void ask(Micros now, Epoch epoch, Progress& progress, Advice& advice);
 
   Micros repeat_us_;

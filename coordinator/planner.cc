@@ -121,18 +121,22 @@ void Planner::plan_first_table(const RingState& ring, const LeaseBook& leases, M
 }
 
 void Planner::plan_failover(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) {
-  IntentionEntry entry;
-  entry.planned_on = ring.ranges_version();
+  // An epoch is activated for all of its slots at once: those that stand still get one of their own, afterwards.
+  std::vector<IntendedRun> going, standing;
   for (const protocol::TableRange& range : ring.ranges()) {
     if (ring.lost(range)) continue;
     const Chain live = serving(ring, leases, basis(range), now);
     const Chain next = serving(ring, leases, range.next_chain, now);
     if (const std::optional<Chain> chain = wish(range, live, next.size() == range.next_chain.size(), now)) {
-      append_run(entry.runs, range.first, range.last, *chain);
+      append_run(live.empty() ? standing : going, range.first, range.last, *chain);
     }
   }
   if (stood_still_.none()) settled_at_ = kNever;
-  if (!entry.runs.empty()) plan.intention = std::move(entry);
+  if (going.empty() && standing.empty()) return;
+  IntentionEntry entry;
+  entry.planned_on = ring.ranges_version();
+  entry.runs = std::move(going.empty() ? standing : going);
+  plan.intention = std::move(entry);
 }
 
 // The chain's members that have leases, without those that are about to end or set aside, if anybody is left then.

@@ -1,6 +1,8 @@
 #include "router/dispatcher.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "base/check.h"
 #include "protocol/reply.h"
@@ -232,36 +234,47 @@ void Dispatcher::take_back(SlotQueue& queue, Outstanding& request) {
   ++retries_;
 }
 
-// What was taken back has been sent again or waits: so must all that its client asked later and was not told yet.
+// What was taken back has been sent again or waits: so must what its client asked next and was not told yet. Up to the
+// next one that is not answered, whose own turn comes: it does not stay where it is, or its answer is not taken.
 void Dispatcher::follow(SlotQueue& queue, Outstanding& request, Micros now) {
   if (!queue.holds_any()) return;
-  for (auto at = queue.requests().iterator_to(request); at != queue.requests().end(); ++at) {
-    if (!at->held || at->to.ticket.client != request.to.ticket.client) continue;
+  for (auto at = std::next(queue.requests().iterator_to(request)); at != queue.requests().end(); ++at) {
+    if (at->to.ticket.client != request.to.ticket.client) continue;
+    if (!at->held) return;
     static_cast<void>(let_go(queue, *at));
     ++retries_;
-    if (!roam(queue, *at)) line_up(queue, *at, now);
+    if (at->was_lost() || !roam(queue, *at)) line_up(queue, *at, now);
   }
 }
 
-// Once: what made two members silent is not tried at a third.
+// Once: what made two members silent is not tried at a third. What goes elsewhere takes along whatever its client asked
+// behind it, which waits for the head when nobody else may answer.
 void Dispatcher::on_silent(Lane& lane, Micros now) {
+  std::set<std::pair<Place, session::ClientId>> moved;
   for (InFlight* const item : lane.in_flight()) {
     if (item->kind != InFlight::Kind::request || item->lane != &lane) continue;
     auto& read = static_cast<Outstanding&>(*item);
     SlotQueue& queue = queues_[read.place];
-    if (read.was_lost()) continue;
+    const std::pair whose(read.place, read.to.ticket.client);
+    const bool follows = moved.contains(whose);
+    if (read.is_write() || (read.was_lost() && !follows)) continue;
     if (links_.lane(read.place) != &lane) {
       if (!read.roams) continue;
       read.lost(lane.member());
       refer_to_head(queue, read, now);
     } else {
-      Lane* const other = reader_for(queue, read, &lane);
-      if (other == nullptr) continue;
+      Lane* const other = read.was_lost() ? nullptr : reader_for(queue, read, &lane);
+      if (other == nullptr && !follows) continue;
       read.lost(lane.member());
       take_back(queue, read);
-      read.roams = true;
-      send(queue, read, *other);
+      if (other != nullptr) {
+        read.roams = true;
+        send(queue, read, *other);
+      } else {
+        line_up(queue, read, now);
+      }
       follow(queue, read, now);
+      moved.insert(whose);
     }
     go_on(queue, now);
   }

@@ -77,7 +77,7 @@ std::vector<Lane*> Links::open_node_lanes() const {
 
 std::vector<const Lane*> Links::silent_node_lanes(Micros now) const {
   std::vector<const Lane*> lanes;
-  if (hears_since_ == kNever || now - hears_since_ < 2 * patience_) return lanes;
+  if (hears_leader_since_ == kNever || now - hears_leader_since_ < 2 * patience_) return lanes;
   for (const auto& [id, node] : nodes_) {
     if (patience_ > 0 && node->link.silent(now, 2 * patience_)) lanes.push_back(&node->lane);
   }
@@ -152,23 +152,31 @@ void Links::tick(Micros now, const session::PeerIdentity& ours) {
   }
 }
 
-// Who has heard nobody for a while was cut off itself: that nobody answered then is nobody's fault, and is no reason to
-// wait before dialling again.
+// Who has heard nobody for a while, or not the leader, was cut off itself: that others did not answer then is not their
+// fault, and is no reason to wait before dialling again.
 void Links::listen(Micros now) {
   if (patience_ == 0) return;
-  Micros heard_at = coordinators_.link().heard_at();
+  const Micros leader_heard_at = coordinators_.link().heard_at();
+  Micros heard_at = leader_heard_at;
   for (const auto& [id, node] : nodes_) heard_at = std::max(heard_at, node->link.heard_at());
-  if (now - heard_at >= patience_) {
-    hears_since_ = kNever;
-  } else if (hears_since_ == kNever) {
-    hears_since_ = now;
-    for (const auto& [id, node] : nodes_) {
-      if (node->link.up()) continue;
-      by_conn_.erase(node->indexed);
-      node->indexed = kNoConn;
-      node->rounds = 0;
-      node->link.dial_anew(now);
+  const auto hears_again = [&](Micros at, Micros& since) {
+    if (now - at >= patience_) {
+      since = kNever;
+    } else if (since == kNever) {
+      since = now;
+      return true;
     }
+    return false;
+  };
+  const bool somebody = hears_again(heard_at, hears_since_);
+  const bool the_leader = hears_again(leader_heard_at, hears_leader_since_);
+  if (!somebody && !the_leader) return;
+  for (const auto& [id, node] : nodes_) {
+    if (node->link.up()) continue;
+    by_conn_.erase(node->indexed);
+    node->indexed = kNoConn;
+    node->rounds = 0;
+    node->link.dial_anew(now);
   }
 }
 

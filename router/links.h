@@ -67,8 +67,8 @@ class Links {
   [[nodiscard]] std::vector<Lane*> open_node_lanes() const;
   // From now on a node that says nothing for so long, not even when asked, is dialled anew.
   void expect_signs(Micros patience) { patience_ = patience; }
-  // Of nodes that have not been heard, on whatever way, for twice that time; none while this router has not heard
-  // anybody without a pause for as long: then it was the router that was cut off.
+  // Of nodes that have not been heard, on whatever way, for twice that time; none while this router has not heard the
+  // leader without a pause for as long: then it was the router that was cut off, be it together with some nodes.
   [[nodiscard]] std::vector<const Lane*> silent_node_lanes(Micros now) const;
   // Calls visit(lane) for each node in the table's chains, linked or not.
   template <class Visit>
@@ -134,7 +134,9 @@ class Links {
   std::vector<ChainLanes> chains_;
   std::vector<Lane*> lanes_;
   Micros patience_ = 0;     // 0: nothing is expected
-  Micros hears_since_ = 0;  // somebody, without a pause as long as patience_; kNever while it hears nobody
+  // Without a pause as long as patience_; kNever while it does not.
+  Micros hears_since_ = 0;  // somebody
+  Micros hears_leader_since_ = 0;
 };
 
 }  // namespace chainring::router

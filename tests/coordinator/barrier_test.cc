@@ -207,6 +207,30 @@ TEST_CASE("Barrier.advance: when no old member is left, less than what one of th
   REQUIRE(f.activations() == std::vector<Epoch>{epoch});
 }
 
+TEST_CASE("Barrier.advance: slots of which nobody is left hold up no others of their epoch") {
+  BarrierFixture f(3);
+  f.place({1, 2});
+  const Epoch epoch = f.change({{0, 4, {2}}});
+  f.activate(epoch);
+  const Epoch both = f.change({{0, 1, {2}}, {5, 9, {1}}});  // 0 and 1 are held by 2 alone
+  f.lapsed = {2};
+  f.state(1, both, 5, {3, 3, 3, 3, 3});
+  const Barrier::Advice advice = f.advance();
+  CHECK(advice.activate.empty());
+  REQUIRE(advice.renew == std::vector<IntendedRun>{{5, 9, {1}}});
+  const Epoch apart = f.change(advice.renew);
+  f.state(1, apart, 5, {3, 3, 3, 3, 3});
+  const Barrier::Advice next = f.advance();
+  CHECK(next.renew.empty());
+  CHECK(next.activate == std::vector<Epoch>{apart});
+  f.activate(apart);
+  f.barrier.follow(f.ring.ranges());
+  f.lapsed.clear();  // whoever had stood still comes back
+  CHECK(f.activations().empty());
+  f.state(2, both, 0, {7, 7});
+  CHECK(f.activations() == std::vector<Epoch>{both});
+}
+
 TEST_CASE("Barrier.advance: a blank member of the new chain states its number too") {
   BarrierFixture f(3);
   f.place({1, 2});

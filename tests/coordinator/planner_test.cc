@@ -162,6 +162,27 @@ TEST_CASE("Planner.plan: a chain that lapsed as a whole goes on as it was when a
   REQUIRE(f.intended(0) == Chain{1, 2, 3});
 }
 
+TEST_CASE("Planner.plan: a chain that stands still shares no epoch with one that goes on") {
+  PlannerFixture f(3);
+  f.place({1, 2});
+  f.activate(f.intend({{0, 4, {2, 3}}}));
+  f.grant({1, 2, 3});
+  f.settle();
+  f.let_leases_end();
+  f.grant({1, 2});
+  f.settle();  // 3 is to be dropped
+  REQUIRE(f.intended(0) == Chain{2});
+  f.let_leases_end();
+  f.grant({1});
+  const Plan plan = f.plan();
+  REQUIRE(plan.intention);
+  CHECK(plan.intention->runs == std::vector<IntendedRun>{{5, kSlotCount - 1, {1}}});
+  f.settle();
+  CHECK(f.intended(0) == Chain{2, 3});  // the way back
+  CHECK(f.intended(5) == Chain{1});
+  CHECK(f.ring.range_of(0).next_epoch != f.ring.range_of(5).next_epoch);
+}
+
 TEST_CASE("Planner.plan: a chain that stood still goes on without those that stay away") {
   PlannerFixture f(3);
   f.place({1, 2, 3});

@@ -302,6 +302,33 @@ TEST_CASE("Router: who was cut off from everybody accuses nobody for that, and d
   }
 }
 
+TEST_CASE("Router: who was cut off together with a node accuses nobody for that, and dials the others at once (R19)") {
+  const Millis cut_off_for = GENERATE(range<Millis>(1500, 2500, 100));
+  Watched watched;
+  Rig& rig = watched.rig;
+  rig.request(watched.client, {"SET", kKey, "a"});
+  rig.accept_links(false);
+  rig.leader_answers = false;
+  rig.stop_reading(2);
+  rig.advance(cut_off_for);
+  static_cast<void>(watched.accused());
+  CHECK(rig.link(1) != kNoConn);
+  rig.accept_links(true);
+  rig.leader_answers = true;
+  SECTION("whom it reaches") {
+    while (rig.leader() == kNoConn) rig.advance(1);
+    rig.advance(50);
+    CHECK(rig.link(2) != kNoConn);
+  }
+  SECTION("whom it does not reach yet") {
+    rig.cut(2);
+    rig.stop_reading(1);
+    while (rig.leader() == kNoConn) rig.advance(1);
+    rig.advance(500);  // less than two leases
+    CHECK(watched.accused().empty());
+  }
+}
+
 TEST_CASE("Router: who hangs up or refuses is dialled directly, not through others") {
   Watched watched;
   Rig& rig = watched.rig;

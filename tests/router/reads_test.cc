@@ -526,6 +526,47 @@ TEST_CASE("Router reads: what a client has not been told follows to the member t
   CHECK(rig.read(held.client) == "$3\r\nnew\r\n$3\r\nnew\r\n$3\r\nnew\r\n");
 }
 
+TEST_CASE("Router reads: a held one follows the last of those before it that goes to another member") {
+  Chain chain;
+  Rig& rig = chain.rig;
+  static_cast<void>(chain.get_at(chain.client, kHead));
+  for (int i = 0; i < 2; ++i) rig.request(chain.client, {"GET", kSameSlot});
+  const std::vector<At> others = chain.arrived();
+  REQUIRE(others.size() == 2);
+  rig.reply(kHead, others[1].id(), "$3\r\nold\r\n");
+  SECTION("of a head that is silent") { rig.advance(51); }
+  SECTION("of a head that is lost") { rig.break_link(kHead); }
+  const std::vector<At> again = chain.arrived();
+  REQUIRE(again.size() == 3);
+  CHECK(again[0].member != kHead);
+  for (const At& at : again) CHECK(at.member == again[0].member);
+  for (const At& at : again) rig.reply(at.member, at.id(), "$3\r\nnew\r\n");
+  CHECK(rig.read(chain.client) == "$3\r\nnew\r\n$3\r\nnew\r\n$3\r\nnew\r\n");
+}
+
+TEST_CASE("Router reads: none stays at a silent head behind one that went to another member") {
+  Chain chain;
+  Rig& rig = chain.rig;
+  rig.request(chain.client, {"SET", kKey, "1"});
+  rig.request(chain.client, {"GET", kKey});
+  rig.request(chain.client, {"OBJECT", "ENCODING", kKey});
+  const std::vector<Arrived> sent = rig.requests(kHead);
+  REQUIRE(sent.size() == 3);
+  rig.reply(kHead, sent[0].header.id, "+OK\r\n");
+  CHECK(rig.read(chain.client) == "+OK\r\n");
+  rig.advance(51);
+  const At read = chain.only();
+  CHECK(read.member != kHead);
+  rig.reply(read.member, read.id(), "$3\r\nnew\r\n");
+  rig.reply(kHead, sent[2].header.id, "$3\r\nold\r\n");  // what the head said before that read
+  CHECK(rig.read(chain.client) == "$3\r\nnew\r\n");
+  const At again = chain.only();
+  CHECK(again.member == kHead);
+  CHECK(again.text() == concat("OBJECT ENCODING ", kKey));
+  rig.reply(kHead, again.id(), "$3\r\nint\r\n");
+  CHECK(rig.read(chain.client) == "$3\r\nint\r\n");
+}
+
 TEST_CASE("Router reads: behind a write that was bounced an answered read is asked again, at its place in the order") {
   Chain chain;
   Rig& rig = chain.rig;

@@ -13,7 +13,7 @@ std::vector<std::string> Caretaker::next() {
   if (hosts_.leader() == nullptr) return {};
   look();
   std::vector<std::string> words = add_coordinator();
-  return words.empty() ? serve_empty() : words;
+  return words.empty() && !leaves_lost_slots_ ? serve_empty() : words;
 }
 
 std::vector<std::string> Caretaker::add_coordinator() const {

@@ -26,17 +26,20 @@ class Caretaker final : public Duties {
   // Notes which of the slots that it gave up have begun again, empty, and which it was not taken at its word for, as it
   // goes by what a leader knows that may be deposed. Call it once more at the end.
   void look();
+  // Whether it leaves slots alone whose every copy is lost: it looks first whether all others are served.
+  void leave_lost_slots(bool leaves) { leaves_lost_slots_ = leaves; }
+  using Slots = std::bitset<kSlotCount>;
+  [[nodiscard]] Slots orphans() const;  // slots that nobody who runs holds. REQUIRES: somebody leads
 
  private:
-  using Slots = std::bitset<kSlotCount>;
   [[nodiscard]] std::vector<std::string> add_coordinator() const;
   [[nodiscard]] std::vector<std::string> serve_empty();
-  [[nodiscard]] Slots orphans() const;  // slots that nobody who runs holds
 
   const Hosts& hosts_;
   const Invariants& seen_;
   Notebook& notebook_;
   const Micros& world_time_;
+  bool leaves_lost_slots_ = false;
 };
 
 }  // namespace chainring::sim

@@ -99,11 +99,16 @@ RunReport Cluster::run() {
   world_.start(hosts_.operator_host());
   hosts_.the_operator()->follow(caretaker_);
   sabotage_.begin();
-  run_for(plan_.faults_for);
+  run_for(plan_.faults_for / 3 * 2);
+  caretaker_.leave_lost_slots(true);
+  run_for(plan_.faults_for / 3);
   sabotage_.end();
 
   RunReport report;
   const Micros healed = world_.now();
+  wait(kServedAgainWithin, "faults stopped, and a slot that somebody holds is not served again",
+       [this] { return hosts_.leader() != nullptr && all_served_but(caretaker_.orphans()); });
+  caretaker_.leave_lost_slots(false);
   wait(kServedAgainWithin, "faults stopped, and some slot is not served again", [this] { return all_served(); });
   report.served_after = world_.now() - healed;
   wait(kGroupWholeWithin, "faults stopped, and a coordinator still has no vote",
@@ -146,8 +151,9 @@ void Cluster::judge_what_was_given_up() {
   }
 }
 
-bool Cluster::all_served() const {
+bool Cluster::all_served_but(const Caretaker::Slots& lost) const {
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+    if (lost.test(slot)) continue;
     const bool served = std::any_of(hosts_.nodes().begin(), hosts_.nodes().end(),
                                     [&](HostId host) { return invariants_.serves(host, static_cast<Slot>(slot)); });
     if (!served) return false;

@@ -45,7 +45,8 @@ class Cluster {
   void wait(Micros most, std::string_view violation, const std::function<bool()>& done);
   void run_for(Micros length);
 
-  [[nodiscard]] bool all_served() const;
+  [[nodiscard]] bool all_served_but(const Caretaker::Slots& lost) const;
+  [[nodiscard]] bool all_served() const { return all_served_but({}); }
   [[nodiscard]] bool all_in_place() const;       // every slot has the chain of the target
   [[nodiscard]] std::string misplaced() const;   // what all_in_place() misses
   [[nodiscard]] std::string difference() const;  // between copies; empty for none
