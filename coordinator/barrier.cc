@@ -168,9 +168,8 @@ std::map<Epoch, Barrier::Progress> Barrier::look(const Lapsed& lapsed) {
       }
     }
     const bool ready = everybody_stopped(open, gone_quiet) && weigh(open, gone_quiet, progress);
-    const auto old_members_end = gone_quiet.begin() + static_cast<ptrdiff_t>(open.range.chain.size());
-    const bool deserted = !open.range.chain.empty() &&
-                          std::all_of(gone_quiet.begin(), old_members_end, [](bool quiet) { return quiet; });
+    const auto holders_end = gone_quiet.begin() + static_cast<ptrdiff_t>(basis(open.range).size());
+    const bool deserted = std::all_of(gone_quiet.begin(), holders_end, [](bool quiet) { return quiet; });
     open.stands_still = deserted && !ready;
     progress.ready = progress.ready && ready;
     (open.stands_still ? progress.some_stand : progress.some_go_on) = true;

@@ -59,7 +59,7 @@ class Barrier {
     protocol::TableRange range;
     std::vector<MemberId> participants;
     std::vector<Sequence> numbers;  // of participant p and slot s at p * slots + (s - first)
-    bool stands_still = false;      // as of the last look: it cannot go on, and nobody of the old chain is there
+    bool stands_still = false;      // as of the last look: it cannot go on, and nobody is there who holds it
     [[nodiscard]] Sequence* of(size_t participant) { return &numbers[participant * slot_count(range)]; }
     [[nodiscard]] const Sequence* of(size_t participant) const { return &numbers[participant * slot_count(range)]; }
   };

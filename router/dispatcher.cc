@@ -235,11 +235,12 @@ void Dispatcher::take_back(SlotQueue& queue, Outstanding& request) {
 }
 
 // What was taken back has been sent again or waits: so must what its client asked next and was not told yet. Up to the
-// next one that is not answered, whose own turn comes: it does not stay where it is, or its answer is not taken.
+// next read that is not answered, whose own turn comes: it does not stay where it is, or its answer is not taken.
 void Dispatcher::follow(SlotQueue& queue, Outstanding& request, Micros now) {
   if (!queue.holds_any()) return;
   for (auto at = std::next(queue.requests().iterator_to(request)); at != queue.requests().end(); ++at) {
     if (at->to.ticket.client != request.to.ticket.client) continue;
+    if (at->is_write()) continue;
     if (!at->held) return;
     static_cast<void>(let_go(queue, *at));
     ++retries_;

@@ -156,8 +156,7 @@ void Links::tick(Micros now, const session::PeerIdentity& ours) {
 // fault, and is no reason to wait before dialling again.
 void Links::listen(Micros now) {
   if (patience_ == 0) return;
-  const Micros leader_heard_at = coordinators_.link().heard_at();
-  Micros heard_at = leader_heard_at;
+  Micros heard_at = coordinators_.link().heard_at();
   for (const auto& [id, node] : nodes_) heard_at = std::max(heard_at, node->link.heard_at());
   const auto hears_again = [&](Micros at, Micros& since) {
     if (now - at >= patience_) {
@@ -169,7 +168,7 @@ void Links::listen(Micros now) {
     return false;
   };
   const bool somebody = hears_again(heard_at, hears_since_);
-  const bool the_leader = hears_again(leader_heard_at, hears_leader_since_);
+  const bool the_leader = hears_again(granted_at_, hears_leader_since_);
   if (!somebody && !the_leader) return;
   for (const auto& [id, node] : nodes_) {
     if (node->link.up()) continue;

@@ -65,8 +65,12 @@ class Links {
   [[nodiscard]] Lane& leader() { return leader_; }
   [[nodiscard]] const Lane& leader() const { return leader_; }
   [[nodiscard]] std::vector<Lane*> open_node_lanes() const;
-  // From now on a node that says nothing for so long, not even when asked, is dialled anew.
-  void expect_signs(Micros patience) { patience_ = patience; }
+  // The leader has spoken. From now on a node that says nothing for as long as the lease, not even when asked, is
+  // dialled anew.
+  void granted(Micros lease, Micros now) {
+    patience_ = lease;
+    granted_at_ = now;
+  }
   // Of nodes that have not been heard, on whatever way, for twice that time; none while this router has not heard the
   // leader without a pause for as long: then it was the router that was cut off, be it together with some nodes.
   [[nodiscard]] std::vector<const Lane*> silent_node_lanes(Micros now) const;
@@ -134,9 +138,10 @@ class Links {
   std::vector<ChainLanes> chains_;
   std::vector<Lane*> lanes_;
   Micros patience_ = 0;     // 0: nothing is expected
+  Micros granted_at_ = 0;
   // Without a pause as long as patience_; kNever while it does not.
-  Micros hears_since_ = 0;  // somebody
-  Micros hears_leader_since_ = 0;
+  Micros hears_since_ = 0;         // somebody
+  Micros hears_leader_since_ = 0;  // who leads, and not another coordinator
 };
 
 }  // namespace chainring::router

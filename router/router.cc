@@ -264,7 +264,7 @@ void Router::on_frame(Lane& lane, const protocol::Frame& frame) {
       return;
     case protocol::FrameType::grant:
       if (const auto grant = decode<protocol::Grant>(frame.payload); from_leader && grant) {
-        links_.expect_signs(grant->lease_us);
+        links_.granted(grant->lease_us, now_.mono);
       }
       return;
     default:

@@ -231,6 +231,18 @@ TEST_CASE("Barrier.advance: slots of which nobody is left hold up no others of t
   CHECK(f.activations() == std::vector<Epoch>{both});
 }
 
+TEST_CASE("Barrier.advance: slots that are to begin empty, and whose members are gone, hold up no others") {
+  BarrierFixture f(4);
+  const Epoch epoch = f.change({{0, 3, {1, 2}}, {4, 7, {3, 4}}}, true);
+  f.state(1, epoch, 0, {0, 0, 0, 0});
+  f.state(2, epoch, 0, {0, 0, 0, 0});
+  f.state(3, epoch, 4, {0, 0, 0, 0});
+  f.lapsed = {3, 4};
+  const Barrier::Advice advice = f.advance();
+  CHECK(advice.activate.empty());
+  CHECK(advice.renew == std::vector<IntendedRun>{{0, 3, {1, 2}}});
+}
+
 TEST_CASE("Barrier.advance: a blank member of the new chain states its number too") {
   BarrierFixture f(3);
   f.place({1, 2});

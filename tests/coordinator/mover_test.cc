@@ -153,6 +153,25 @@ TEST_CASE("Mover.plan: a planned change that stays open is taken back, and tried
   REQUIRE(f.ring.slots_left() == 0);
 }
 
+TEST_CASE("Mover.plan: slots that stand still in the midst of a change hold up the moves of no others") {
+  MoverFixture f(4, 2);
+  f.activate(f.intend({{0, 99, {1, 2}}, {100, kSlotCount - 1, {3}}}));
+  f.intend({{0, 99, {1}}});
+  f.let_leases_end();
+  REQUIRE(f.wish(ReshardVerb::remove, "n1"));
+  REQUIRE(f.wish(ReshardVerb::remove, "n2"));
+  std::optional<IntentionEntry> move;
+  for (int round = 0; round < 10 && !move; ++round) {
+    f.grant({3, 4});
+    move = f.step().intention;
+    f.learn();
+    f.now += Mover::kReadyWait;
+  }
+  REQUIRE(move);
+  CHECK(move->runs.front().first == 100);
+  CHECK(move->runs.front().chain.size() == 2);
+}
+
 TEST_CASE("Mover.plan: nothing begins while moves are paused, and CANCEL takes everything back") {
   MoverFixture f;
   f.add("n4");

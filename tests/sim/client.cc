@@ -309,6 +309,7 @@ void Client::answered_swap(const Open& open, const protocol::ReplyValue& reply) 
   if (reply.kind == Kind::error) return failed(open, reply);
   if (reply.kind == Kind::null) {
     swap.outcome = Operation::Outcome::refused;
+    swap.returned = world_time_;
     return;
   }
   if (reply.kind != Kind::array || reply.items.size() != 1) return complain("EXEC", reply);
@@ -331,7 +332,9 @@ void Client::failed(const Open& open, const protocol::ReplyValue& reply) {
   if (!moved_by_rule && !is_known_error(open, reply)) return complain(first.key, reply);
   if (reply.text.starts_with("TIMEOUT")) return;
   for (size_t i = 0; i < open.count; ++i) {
-    notebook_.operations[open.index + i].outcome = Operation::Outcome::refused;
+    Operation& operation = notebook_.operations[open.index + i];
+    operation.outcome = Operation::Outcome::refused;
+    if (moved_by_rule) operation.returned = world_time_;
   }
 }
 

@@ -108,6 +108,8 @@ RunReport Cluster::run() {
   const Micros healed = world_.now();
   wait(kServedAgainWithin, "faults stopped, and a slot that somebody holds is not served again",
        [this] { return hosts_.leader() != nullptr && all_served_but(caretaker_.orphans()); });
+  wait(kInPlaceWithin, "faults stopped, and beside lost slots others do not come to where they belong",
+       [this] { return hosts_.leader() != nullptr && rest_is_in_place(caretaker_.orphans()); });
   caretaker_.leave_lost_slots(false);
   wait(kServedAgainWithin, "faults stopped, and some slot is not served again", [this] { return all_served(); });
   report.served_after = world_.now() - healed;
@@ -171,6 +173,17 @@ bool Cluster::all_in_place() const {
     if (node == nullptr || node->table().version() != ring.version()) return false;
   }
   return all_served();
+}
+
+bool Cluster::rest_is_in_place(const Caretaker::Slots& lost) const {
+  if (lost.none()) return true;  // all of them are waited for later
+  const coordinator::RingState& ring = hosts_.leader()->state().ring();
+  bool in_place = true;
+  coordinator::for_each_part(ring.ranges(), ring.target(),
+                             [&](Slot first, Slot, const protocol::TableRange& range, const auto& run) {
+                               in_place = in_place && (lost.test(first) || range.chain == run.chain);
+                             });
+  return in_place;
 }
 
 bool Cluster::all_answered() const {

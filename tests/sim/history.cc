@@ -246,9 +246,10 @@ void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& 
   for (const Operation& op : operations) {
     const bool open_then = op.called <= loss.returned && op.returned >= loss.called;
     const bool given_up = op.outcome != Operation::Outcome::returned && op.called + kTriedFor < loss.called;
-    // A transaction whose watched key changes with the loss is refused when it is run again.
-    const bool refused = op.outcome == Operation::Outcome::refused && op.kind != Operation::Kind::set_ifeq;
-    const bool leaves_nothing = refused || op.kind == Operation::Kind::get;
+    // Refused when it was run again, by who knows no more whether it was: the watched key has changed with the loss, or
+    // the slot is another one by now.
+    const bool never_ran = op.outcome == Operation::Outcome::refused && op.returned == kNever;
+    const bool leaves_nothing = never_ran || op.kind == Operation::Kind::get;
     if (!open_then || given_up || leaves_nothing || op.client == kNobody) continue;
     Operation& before = again.emplace_back(op);
     before.client = kNobody;

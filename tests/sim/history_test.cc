@@ -198,13 +198,16 @@ TEST_CASE("add_loss: what was open then may have happened before it and again be
   const auto answered = op(1, Kind::incr, 40, 45, "", "1");
   CHECK_FALSE(fine_after_loss({answered, op(2, Kind::get, 80, 85, "", "1")}));
   auto refused = open;
-  refused.outcome = Operation::Outcome::refused;
+  refused.outcome = Operation::Outcome::refused;  // when it was run again
+  CHECK(fine_after_loss({refused, op(2, Kind::get, 45, 48, "", "1")}));
+  CHECK_FALSE(fine_after_loss({refused, op(2, Kind::get, 80, 85, "", "2")}));
+  refused.returned = kNever;  // on its way: it was never run
   CHECK_FALSE(fine_after_loss({refused, op(2, Kind::get, 80, 85, "", "1")}));
   CHECK_FALSE(fine_after_loss({refused, op(2, Kind::get, 45, 48, "", "1")}));
   const auto first = op(3, Kind::set, 1, 2, "z");
-  auto swap = op(1, Kind::set_ifeq, 40, kNever, "a");
+  auto swap = op(1, Kind::set_ifeq, 40, 70, "a");
   swap.compare = "z";
-  swap.outcome = Operation::Outcome::refused;  // when it was run again
+  swap.outcome = Operation::Outcome::refused;
   CHECK(fine_after_loss({first, swap, op(2, Kind::get, 45, 48, "", "a"), op(2, Kind::get, 80, 85, "", std::nullopt)}));
   CHECK_FALSE(fine_after_loss({first, swap, op(2, Kind::get, 80, 85, "", "a")}));
 }
