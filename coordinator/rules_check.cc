@@ -55,6 +55,10 @@ std::optional<RulesOutcomeEntry> RulesCheck::judge(const RingState& ring, const 
   }
   bool complete = true;
   for (const protocol::TableRange& range : ring.ranges()) {
+    if (ring.lost(range)) {  // moves of slots do not wait for what an operator may never decide
+      outcome.refusal = "every copy of some slots is lost: chainring serve-empty lists them; decide, then try again";
+      return outcome;
+    }
     complete = complete && range.next_epoch == 0 && !range.chain.empty() && has_looked(range, change_);
     // Who reads for clients must know of the change, too, or be unable to serve.
     complete =

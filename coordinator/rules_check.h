@@ -19,7 +19,7 @@ namespace chainring::coordinator {
 
 class RulesCheck {
  public:
-  // A change that cannot be judged for so long, because slots are not served, is given up.
+  // A change that cannot be judged for so long, because slots are not served, is given up; at once when they are lost.
   static constexpr Micros kPatience = 60 * kMicrosPerSecond;
 
   // Leadership began.

@@ -79,7 +79,7 @@ std::vector<const Lane*> Links::silent_node_lanes(Micros now) const {
   std::vector<const Lane*> lanes;
   if (hears_leader_since_ == kNever || now - hears_leader_since_ < 2 * patience_) return lanes;
   for (const auto& [id, node] : nodes_) {
-    if (patience_ > 0 && node->link.silent(now, 2 * patience_)) lanes.push_back(&node->lane);
+    if (patience_ > 0 && !node->gone && node->link.silent(now, 2 * patience_)) lanes.push_back(&node->lane);
   }
   return lanes;
 }
@@ -104,6 +104,12 @@ void Links::use_table(const ring::Table& table, Micros now) {
     } else {
       found->second->link.set_address({member.host, member.port}, now);
       after_change(*found->second, now);
+    }
+    NodeLink& node = *nodes_.at(id);
+    node.gone = member.state == protocol::MemberState::gone;
+    if (node.gone && node.link.conn() != kNoConn) {
+      node.link.drop(now);
+      after_change(node, now);
     }
   }
   index_chains(table);
@@ -145,6 +151,7 @@ void Links::tick(Micros now, const session::PeerIdentity& ours) {
   settle_leader();
   listen(now);
   for (const auto& [id, node] : nodes_) {
+    if (node->gone) continue;
     node->link.expect_signs(patience_);
     node->link.tick(now, ours);
     after_change(*node, now);
@@ -171,7 +178,7 @@ void Links::listen(Micros now) {
   const bool the_leader = hears_again(granted_at_, hears_leader_since_);
   if (!somebody && !the_leader) return;
   for (const auto& [id, node] : nodes_) {
-    if (node->link.up()) continue;
+    if (node->gone || node->link.up()) continue;
     by_conn_.erase(node->indexed);
     node->indexed = kNoConn;
     node->rounds = 0;
@@ -181,7 +188,9 @@ void Links::listen(Micros now) {
 
 Micros Links::next_tick() const {
   Micros next = coordinators_.next_tick();
-  for (const auto& [id, node] : nodes_) next = std::min({next, node->link.next_tick(), node->lane.next_look()});
+  for (const auto& [id, node] : nodes_) {
+    if (!node->gone) next = std::min({next, node->link.next_tick(), node->lane.next_look()});
+  }
   return next;
 }
 

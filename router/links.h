@@ -41,6 +41,8 @@ class Links {
   Links(Transport& transport, Random& random, Log& log, const Settings& settings, Handler& handler);
 
   // Dials who is new in the chains (also in intended ones: they may be heads in a moment), hangs up on who is in none.
+  // So it does on who is gone for good, although chains that stand still name it: a later incarnation at its address
+  // would take each link for the only one from here, and hang up on the one before.
   void use_table(const ring::Table& table, Micros now);
 
   // Whether the event was of one of these links.
@@ -101,6 +103,7 @@ class Links {
     ConnId indexed = kNoConn;  // under which it stands in by_conn_
     unsigned rounds = 0;       // ways through other members that were tried since it was dialled directly
     size_t first_carrier = 0;  // drawn
+    bool gone = false;         // for good: at its address there is nobody, or another incarnation
     std::function<void(const protocol::Frame&)> on_frame;
   };
 

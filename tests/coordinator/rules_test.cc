@@ -146,6 +146,20 @@ TEST_CASE("RulesCheck.judge: a change that cannot be judged is given up") {
   CHECK(contains_text(outcome->refusal, "not served"));
 }
 
+TEST_CASE("RulesCheck.judge: a change is given up at once when the copies of some slots are all lost") {
+  Fixture f;
+  f.activate(f.intend({{0, 9, {2}}}));
+  f.ring.apply(kAdd);
+  f.let_leases_end();
+  f.grant({1, 3});
+  CHECK_FALSE(f.judge().has_value());  // it may come back with what it holds
+  f.add("n2");
+  f.set_state(2, protocol::MemberState::gone);
+  const auto outcome = f.judge();
+  REQUIRE(outcome.has_value());
+  CHECK(contains_text(outcome->refusal, "serve-empty"));
+}
+
 TEST_CASE("State.apply: a wish for a rule is answered at once when there is nothing to change, or when it cannot be") {
   State state;
   uint64_t index = 0;

@@ -329,6 +329,28 @@ TEST_CASE("Router: who was cut off together with a node accuses nobody for that,
   }
 }
 
+TEST_CASE("Router: who is gone is not dialled, although slots that stand still are its (R1, R18)") {
+  Watched watched;
+  Rig& rig = watched.rig;
+  auto table = rig.table({2, 1}, 2);
+  auto again = table.members[1];  // 2 has begun again at its address, as 3
+  again.id = 3;
+  again.incarnation += 1'000'000;
+  table.members[1].state = protocol::MemberState::gone;
+  table.members.push_back(again);
+  table.ranges[1].chain = {1, 3};
+  rig.restart(2);
+  rig.break_link(2);
+  rig.publish(table);
+  rig.advance(300);
+  const size_t dials = rig.transport.dials().size();
+  rig.advance(1000);
+  CHECK(rig.transport.dials().size() == dials);
+  rig.request(watched.client, {"SET", key_in(9000), "a"});
+  CHECK(rig.requests(1).size() == 1);
+  CHECK(rig.link(2) != kNoConn);
+}
+
 TEST_CASE("Router: who hangs up or refuses is dialled directly, not through others") {
   Watched watched;
   Rig& rig = watched.rig;
