@@ -181,8 +181,8 @@ void Mover::judge(const RingState& ring, const LeaseBook& leases, Micros now, Sl
   const uint32_t slots = last - first + 1u;
   if (range.next_epoch != 0) {
     // What stands still may do so for long, and is no reason to leave others short of copies.
-    const bool goes_on = std::any_of(basis(range).begin(), basis(range).end(),
-                                     [&](MemberId id) { return !leases.lapsed(id, now); });
+    const bool goes_on =
+        std::any_of(basis(range).begin(), basis(range).end(), [&](MemberId id) { return !leases.lapsed(id, now); });
     if (goes_on) todo.changing_slots += slots;
     return;
   }

@@ -140,7 +140,7 @@ class Links {
   std::vector<uint16_t> chain_of_place_;
   std::vector<ChainLanes> chains_;
   std::vector<Lane*> lanes_;
-  Micros patience_ = 0;     // 0: nothing is expected
+  Micros patience_ = 0;  // 0: nothing is expected
   Micros granted_at_ = 0;
   // Without a pause as long as patience_; kNever while it does not.
   Micros hears_since_ = 0;         // somebody

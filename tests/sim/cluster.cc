@@ -15,6 +15,7 @@ constexpr Micros kInPlaceWithin = 30 * kMicrosPerSecond;
 constexpr Micros kGroupWholeWithin = 20 * kMicrosPerSecond;
 constexpr Micros kAnsweredWithin = 10 * kMicrosPerSecond;
 constexpr Micros kLookEvery = 10 * kMicrosPerMilli;
+constexpr Millis kRepairLate = 10'000;  // nobody is away for so long
 constexpr size_t kJudgeStatesMax = 200'000;
 
 // Mostly the smallest that can lose a node and a coordinator.
@@ -25,6 +26,8 @@ Shape draw_shape(Random& random) {
   if (random.percent(5)) shape.coordinators = 1;
   if (random.percent(20)) shape.routers = 1 + random.below(3);
   if (random.percent(50)) shape.eager_clients = true;
+  if (random.percent(25)) shape.reads_keep_to_heads = true;
+  if (random.percent(25)) shape.repair_after = 600 + static_cast<Millis>(random.below(1000));
   return shape;
 }
 
@@ -55,6 +58,10 @@ Cluster::Cluster(const ClusterPlan& plan)
   };
   world_.on_end = [this](HostId host) {
     const Status outcome = world_.process(host)->outcome();
+    const bool may_lose_its_place = hosts_.is_node(host) && hosts_.shape().repair_after < kRepairLate;
+    if (may_lose_its_place && !outcome.ok() && outcome.code() == ErrorCode::unavailable) {
+      return sabotage_.lost_its_place(host);
+    }
     if (!sabotage_.ended_as_asked(host) || !outcome.ok()) {
       violate(concat(world_.name(host), " ended by itself: ", outcome.message()));
     }

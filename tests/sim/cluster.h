@@ -48,9 +48,9 @@ class Cluster {
   [[nodiscard]] bool all_served_but(const Caretaker::Slots& lost) const;
   [[nodiscard]] bool all_served() const { return all_served_but({}); }
   [[nodiscard]] bool rest_is_in_place(const Caretaker::Slots& lost) const;  // REQUIRES: somebody leads
-  [[nodiscard]] bool all_in_place() const;       // every slot has the chain of the target
-  [[nodiscard]] std::string misplaced() const;   // what all_in_place() misses
-  [[nodiscard]] std::string difference() const;  // between copies; empty for none
+  [[nodiscard]] bool all_in_place() const;                                  // every slot has the chain of the target
+  [[nodiscard]] std::string misplaced() const;                              // what all_in_place() misses
+  [[nodiscard]] std::string difference() const;                             // between copies; empty for none
   [[nodiscard]] bool all_answered() const;
   void coordinators_lost();
   void judge_histories(RunReport& report);

@@ -28,6 +28,7 @@ enum class Fault : uint8_t {
   router_cut_from_leader,
   router_cut_from_node,
   host_isolated,         // from everybody
+  network_parted,        // into two sides, clients on both
   coordinators_cut_off,  // all nodes from all coordinators, for two seconds
   chain_lost,            // all members of a chain are killed
   coordinators_lost,     // all of them, with their disks
@@ -41,13 +42,33 @@ enum class Fault : uint8_t {
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::count_);
 
-inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames = {
-    "stream broken",        "stream late",   "node killed",          "node ended",         "node paused",
-    "node stalled",         "node slowed",   "coordinator killed",   "coordinator paused", "coordinator disk lost",
-    "disk slowed",          "link cut",      "link cut one way",     "neighbours cut",     "router cut from leader",
-    "router cut from node", "host isolated", "coordinators cut off", "chain lost",         "coordinators lost",
-    "wall clock stepped",   "clock drifted", "replies cut",          "router killed",      "router paused",
-    "client killed"};
+inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames = {"stream broken",
+                                                                          "stream late",
+                                                                          "node killed",
+                                                                          "node ended",
+                                                                          "node paused",
+                                                                          "node stalled",
+                                                                          "node slowed",
+                                                                          "coordinator killed",
+                                                                          "coordinator paused",
+                                                                          "coordinator disk lost",
+                                                                          "disk slowed",
+                                                                          "link cut",
+                                                                          "link cut one way",
+                                                                          "neighbours cut",
+                                                                          "router cut from leader",
+                                                                          "router cut from node",
+                                                                          "host isolated",
+                                                                          "network parted",
+                                                                          "coordinators cut off",
+                                                                          "chain lost",
+                                                                          "coordinators lost",
+                                                                          "wall clock stepped",
+                                                                          "clock drifted",
+                                                                          "replies cut",
+                                                                          "router killed",
+                                                                          "router paused",
+                                                                          "client killed"};
 
 class FaultCounts {
  public:

@@ -30,7 +30,7 @@ struct Operation {
   Micros ttl_least = 0;  // of set_px and pexpire: not before so long after it has happened the key may be gone,
   Micros ttl_most = 0;   // and after so long it must be
   Micros called = 0;
-  Micros returned = kNever;  // also of one that was refused by who would have executed it, and not on its way
+  Micros returned = kNever;     // also of one that was refused by who would have executed it, and not on its way
   Micros happened_by = kNever;  // of unknown outcome: later than that it has not happened
   Outcome outcome = Outcome::unknown;
   std::optional<std::string>

@@ -33,7 +33,8 @@ std::vector<Address> addresses_from(uint16_t first_port, size_t count) {
 
 }  // namespace
 
-Hosts::Hosts(World& world, const Shape& shape, Notebook& notebook, const Micros& world_time) : world_(world) {
+Hosts::Hosts(World& world, const Shape& shape, Notebook& notebook, const Micros& world_time)
+    : world_(world), shape_(shape) {
   for (size_t i = 0; i < shape.coordinators; ++i) {
     append_text(coordinator_list_, i == 0 ? "" : ",", "c", i + 1, "=127.0.0.1:", port_from(kCoordinatorPorts, i));
   }
@@ -58,8 +59,7 @@ Settings Hosts::settings(Role role, const std::string& name, uint16_t port) cons
   must(settings.set(Setting::name, name));
   must(settings.set(Setting::port, concat(port)));
   must(settings.set(Setting::coordinators, coordinator_list_));
-  // So few requests at once would hardly ever be read anywhere but at heads.
-  if (role == kRouterRole) must(settings.set(Setting::read_locality, "0"));
+  if (role == kRouterRole && !shape_.reads_keep_to_heads) must(settings.set(Setting::read_locality, "0"));
   return settings;
 }
 
@@ -82,6 +82,7 @@ void Hosts::add_coordinators(const Shape& shape) {
     Settings own = settings(kCoordinatorRole, name, port);
     must(own.set(Setting::initial_nodes, concat(shape.founders)));
     must(own.set(Setting::snapshot_entries, "100"));
+    must(own.set(Setting::repair_after_ms, concat(shape.repair_after)));
     return [own, disk, &founding = founding_](Transport& transport, Random& random, Log& log) mutable {
       must(own.set(Setting::founding, founding));
       return std::make_unique<coordinator::Coordinator>(own, transport, *disk, random, log);

@@ -29,12 +29,15 @@ struct Shape {
   size_t clients = 4;
   size_t node_clients = 2;  // that are connected to nodes
   bool eager_clients = false;
+  bool reads_keep_to_heads = false;  // as by default; with so few requests at once hardly any then goes elsewhere
+  Millis repair_after = 60'000;      // as by default
 };
 
 class Hosts {
  public:
   Hosts(World& world, const Shape& shape, Notebook& notebook, const Micros& world_time);
 
+  [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] const std::vector<HostId>& coordinators() const { return coordinators_; }
   [[nodiscard]] const std::vector<HostId>& nodes() const { return nodes_; }
   [[nodiscard]] const std::vector<HostId>& routers() const { return routers_; }
@@ -88,6 +91,7 @@ class Hosts {
   [[nodiscard]] Settings settings(Role role, const std::string& name, uint16_t port) const;
 
   World& world_;
+  const Shape shape_;
   std::vector<HostId> coordinators_, nodes_, routers_, clients_,
       node_clients_;  // the coordinators come first of all hosts
   HostId operator_ = 0;

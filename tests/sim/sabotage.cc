@@ -59,6 +59,7 @@ const std::vector<Sabotage::Kind>& Sabotage::kinds() {
       {Fault::router_cut_from_leader, 3, &Sabotage::cut_router_from_leader},
       {Fault::router_cut_from_node, 3, &Sabotage::cut_router_from_node},
       {Fault::host_isolated, 4, &Sabotage::isolate_host},
+      {Fault::network_parted, 3, &Sabotage::part_network},
       {Fault::coordinators_cut_off, 2, &Sabotage::cut_off_coordinators},
       {Fault::chain_lost, 1, &Sabotage::lose_chain},
       {Fault::coordinators_lost, 1, &Sabotage::lose_coordinators},
@@ -197,6 +198,12 @@ bool Sabotage::ended_as_asked(HostId host) {
   standings_[host] = Standing();
   restart_later(host);
   return true;
+}
+
+void Sabotage::lost_its_place(HostId node) {
+  asked_to_end_.erase(node);
+  standings_[node] = Standing();
+  restart_later(node);
 }
 
 void Sabotage::restart_later(HostId host) {
@@ -393,6 +400,21 @@ bool Sabotage::isolate_host() {
     if (other != alone) cut_for(alone, other, true, length);
   }
   disturb(alone, length);
+  return true;
+}
+
+// Whoever is with the smaller part of the coordinators has to stop in time, also towards clients on its side.
+bool Sabotage::part_network() {
+  if (!may_disturb_all(hosts_.nodes())) return false;
+  const Micros length = up_to(2 * kFaultMost);
+  std::vector<bool> beyond(hosts_.end());
+  for (HostId host = 0; host < hosts_.end(); ++host) beyond[host] = world_.random().percent(40);
+  for (HostId one = 0; one < hosts_.end(); ++one) {
+    for (HostId other = one + 1; other < hosts_.end(); ++other) {
+      if (beyond[one] != beyond[other]) cut_for(one, other, true, length);
+    }
+  }
+  for (const HostId node : hosts_.nodes()) disturb(node, length);
   return true;
 }
 

@@ -31,6 +31,8 @@ class Sabotage {
   std::function<void()> on_coordinators_lost;
   // A process ended by itself; true when it was asked to, and then another life of it follows.
   [[nodiscard]] bool ended_as_asked(HostId host);
+  // A node was away for so long that its place was given up, and has ended for that: another life follows.
+  void lost_its_place(HostId node);
 
  private:
   struct Kind {
@@ -63,6 +65,7 @@ class Sabotage {
   [[nodiscard]] bool cut_router_from_leader();
   [[nodiscard]] bool cut_router_from_node();
   [[nodiscard]] bool isolate_host();
+  [[nodiscard]] bool part_network();
   [[nodiscard]] bool cut_off_coordinators();
   [[nodiscard]] bool lose_chain();
   [[nodiscard]] bool lose_coordinators();
