@@ -192,8 +192,11 @@ class Workshop:
         taken = []
         for first in range(1, SEARCHES * SEARCH_SEEDS_APART, SEARCH_SEEDS_APART):
             command = [SIMULATOR, "--seeds", mutation.sim, "--first", str(first)]
-            run = subprocess.run(command, cwd=self.build_folder, capture_output=True, text=True,
-                                 timeout=TEST_SECONDS_MAX, check=False)
+            try:
+                run = subprocess.run(command, cwd=self.build_folder, capture_output=True, text=True,
+                                     timeout=TEST_SECONDS_MAX, check=False)
+            except subprocess.TimeoutExpired:
+                return f"SURVIVED {TEST_SECONDS_MAX} s"
             if run.returncode == 0:
                 return "SURVIVED"
             found = re.search(r"SEED=(\d+)", run.stdout)
