@@ -213,6 +213,7 @@ void Invariants::check_table(const protocol::TableMessage& table) {
 // told what to found.
 void Invariants::check_lease(HostId host) {
   const node::Node& node = *hosts_.node(host);
+  if (node.finished()) return;  // it serves nobody any more
   for (const HostId at : hosts_.coordinators()) {
     const coordinator::Coordinator* leader = hosts_.coordinator(at);
     if (leader == nullptr || !leader->leads() || leader->replica()->term() < newest_term_) continue;
