@@ -198,7 +198,7 @@ bool Dispatcher::take_answer(SlotQueue& queue, Outstanding& request, Epoch epoch
   return true;
 }
 
-bool Dispatcher::is_early(SlotQueue& queue, const Outstanding& read) const {
+bool Dispatcher::is_early(SlotQueue& queue, Outstanding& read) const {
   if (read.alone || &queue.requests().front() == &read) return false;
   return !receiver_.is_next(read.to) && queue.own_before(read) != nullptr;
 }
@@ -214,24 +214,19 @@ std::string Dispatcher::let_go(SlotQueue& queue, Outstanding& read) {
 void Dispatcher::refer_to_head(SlotQueue& queue, Outstanding& read, Micros now) {
   const session::ClientId client = read.to.ticket.client;
   for (auto at = queue.requests().iterator_to(read); at != queue.requests().end(); ++at) {
-    if (at->to.ticket.client != client) continue;
-    if (at->held) {
-      static_cast<void>(let_go(queue, *at));
-      ++retries_;
-    } else if (at->roams) {
-      take_back(queue, *at);
-    } else {
-      continue;
-    }
+    if (at->to.ticket.client != client || !(at->roams || at->held)) continue;
+    take_back(queue, *at);
     line_up(queue, *at, now);
   }
 }
 
-// Of what is out: the answer will be ignored. It is to be sent again, and then whatever is held behind it must follow.
+// Of what is out, or whose answer is held: the answer will be ignored. It is to be sent again, and then whatever is
+// held behind it must follow.
 void Dispatcher::take_back(SlotQueue& queue, Outstanding& request) {
+  ++retries_;
+  if (request.held) return static_cast<void>(let_go(queue, request));
   if (request.out()) request.lane->forget(request);
   queue.came_back(request);
-  ++retries_;
 }
 
 // What was taken back has been sent again or waits: so must what its client asked next and was not told yet. Up to the
@@ -242,8 +237,7 @@ void Dispatcher::follow(SlotQueue& queue, Outstanding& request, Micros now) {
     if (at->to.ticket.client != request.to.ticket.client) continue;
     if (at->is_write()) continue;
     if (!at->held) return;
-    static_cast<void>(let_go(queue, *at));
-    ++retries_;
+    take_back(queue, *at);
     if (at->was_lost() || !roam(queue, *at)) line_up(queue, *at, now);
   }
 }

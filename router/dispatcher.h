@@ -120,7 +120,7 @@ class Dispatcher {
   void take_back(SlotQueue& queue, Outstanding& request);
   void follow(SlotQueue& queue, Outstanding& request, Micros now);
   [[nodiscard]] bool take_answer(SlotQueue& queue, Outstanding& request, Epoch epoch, std::string_view reply);
-  [[nodiscard]] bool is_early(SlotQueue& queue, const Outstanding& read) const;
+  [[nodiscard]] bool is_early(SlotQueue& queue, Outstanding& read) const;
   [[nodiscard]] std::string let_go(SlotQueue& queue, Outstanding& read);
   [[nodiscard]] bool is_deadly(const Outstanding& request) const;
   void run_again(SlotQueue& queue, Outstanding& request, Micros now);

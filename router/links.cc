@@ -99,13 +99,9 @@ void Links::use_table(const ring::Table& table, Micros now) {
   for (const MemberId id : wanted) {
     const protocol::TableMember& member = *table.member(id);
     const auto found = nodes_.find(id);
-    if (found == nodes_.end()) {
-      add_node(member);
-    } else {
-      found->second->link.set_address({member.host, member.port}, now);
-      after_change(*found->second, now);
-    }
-    NodeLink& node = *nodes_.at(id);
+    NodeLink& node = found == nodes_.end() ? add_node(member) : *found->second;
+    node.link.set_address({member.host, member.port}, now);
+    after_change(node, now);
     node.gone = member.state == protocol::MemberState::gone;
     if (node.gone && node.link.conn() != kNoConn) {
       node.link.drop(now);

@@ -72,9 +72,9 @@ bool SlotQueue::would_overtake(const Outstanding& read) const {
   return false;
 }
 
-Outstanding* SlotQueue::own_before(const Outstanding& request) {
+Outstanding* SlotQueue::own_before(Outstanding& request) {
   if (request.alone) return nullptr;
-  for (auto before = requests_.iterator_to(const_cast<Outstanding&>(request)); before != requests_.begin();) {
+  for (auto before = requests_.iterator_to(request); before != requests_.begin();) {
     --before;
     if (before->to.ticket.client == request.to.ticket.client) return &*before;
   }

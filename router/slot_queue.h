@@ -66,7 +66,7 @@ class alignas(64) SlotQueue {
   [[nodiscard]] bool would_overtake(const Outstanding& read) const;
 
   // The nearest earlier request of the same client, held ones included; nullptr for none.
-  [[nodiscard]] Outstanding* own_before(const Outstanding& request);
+  [[nodiscard]] Outstanding* own_before(Outstanding& request);
   static constexpr uint16_t kHeldMax = 4096;
   [[nodiscard]] bool can_hold() const { return held_ < kHeldMax; }
   void hold(Outstanding& read);  // REQUIRES: can_hold(), own_before(read), and that it came back

@@ -1,15 +1,13 @@
 // raft_sim [--seeds N] [--first S] | [--seed S]: runs simulated Raft groups. A failure prints `seed S`, which is all
 // that is needed to see it again. Exit status: 0 nothing was violated, 1 something was, 2 used wrongly.
-#include <unistd.h>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "base/text.h"
 #include "tests/raft/simulation.h"
+#include "tests/support/abort_line.h"
 
 namespace {
 
@@ -17,14 +15,6 @@ using chainring::raft::testing::Simulation;
 using chainring::raft::testing::Statistics;
 
 constexpr uint64_t kProgressEach = 500;
-
-char g_failing_line[64];  // what a failed CHECK still has to print
-
-void on_abort(int) {
-  // The seed must be known even when the code under test ends the process.
-  if (write(STDOUT_FILENO, g_failing_line, std::strlen(g_failing_line)) < 0) _exit(1);
-  _exit(1);
-}
 
 struct Options {
   uint64_t first = 1;
@@ -76,16 +66,16 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: raft_sim [--seeds N] [--first S] | [--seed S]\n");
     return 2;
   }
-  std::signal(SIGABRT, on_abort);
   Statistics total;
   for (uint64_t i = 0; i < options.seeds; ++i) {
     const uint64_t seed = options.first + i;
-    std::snprintf(g_failing_line, sizeof g_failing_line, "seed %llu\n", static_cast<unsigned long long>(seed));
+    chainring::testing::set_abort_line(chainring::concat("seed ", seed, "\n"));
     Simulation simulation(seed);
     const std::string violation = simulation.run();
     total.add(simulation.statistics());
     if (!violation.empty()) {
-      std::printf("%s\n%s%s", violation.c_str(), simulation.describe().c_str(), g_failing_line);
+      std::printf("%s\n%s%s", violation.c_str(), simulation.describe().c_str(),
+                  chainring::testing::abort_line().c_str());
       return 1;
     }
     if ((i + 1) % kProgressEach == 0 && i + 1 < options.seeds) {

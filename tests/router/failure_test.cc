@@ -230,6 +230,17 @@ struct Watched {
     }
     return accused;
   }
+  // A client waits while neither the leader nor these members are heard for so long. Then all may be reached again.
+  void cut_off(const std::vector<MemberId>& members, Millis length) {
+    rig.request(client, {"SET", kKey, "a"});
+    rig.accept_links(false);
+    rig.leader_answers = false;
+    for (const MemberId member : members) rig.stop_reading(member);
+    rig.advance(length);
+    static_cast<void>(accused());
+    rig.accept_links(true);
+    rig.leader_answers = true;
+  }
   Rig rig;
   ConnId client = kNoConn;
 };
@@ -275,15 +286,7 @@ TEST_CASE("Router: who was cut off from everybody accuses nobody for that, and d
   const Millis cut_off_for = GENERATE(range<Millis>(1500, 2500, 100));
   Watched watched;
   Rig& rig = watched.rig;
-  rig.request(watched.client, {"SET", kKey, "a"});
-  rig.accept_links(false);
-  rig.leader_answers = false;
-  rig.stop_reading(1);
-  rig.stop_reading(2);
-  rig.advance(cut_off_for);
-  static_cast<void>(watched.accused());
-  rig.accept_links(true);
-  rig.leader_answers = true;
+  watched.cut_off({1, 2}, cut_off_for);
   SECTION("whom it reaches") {
     while (rig.link(1) == kNoConn && rig.link(2) == kNoConn && rig.leader() == kNoConn) rig.advance(1);
     rig.advance(2);
@@ -306,15 +309,8 @@ TEST_CASE("Router: who was cut off together with a node accuses nobody for that,
   const Millis cut_off_for = GENERATE(range<Millis>(1500, 2500, 100));
   Watched watched;
   Rig& rig = watched.rig;
-  rig.request(watched.client, {"SET", kKey, "a"});
-  rig.accept_links(false);
-  rig.leader_answers = false;
-  rig.stop_reading(2);
-  rig.advance(cut_off_for);
-  static_cast<void>(watched.accused());
+  watched.cut_off({2}, cut_off_for);
   CHECK(rig.link(1) != kNoConn);
-  rig.accept_links(true);
-  rig.leader_answers = true;
   SECTION("whom it reaches") {
     while (rig.leader() == kNoConn) rig.advance(1);
     rig.advance(50);

@@ -73,6 +73,23 @@ struct Chain {
     FAIL("no read went to member " << member);
     return {};
   }
+  // So many requests that are asked again, all of one member that is not the head.
+  std::vector<At> again_elsewhere(size_t count) {
+    std::vector<At> again = arrived();
+    REQUIRE(again.size() == count);
+    CHECK(again[0].member != kHead);
+    for (const At& at : again) CHECK(at.member == again[0].member);
+    return again;
+  }
+  // The client is told what is found there, and nothing else.
+  void answer_anew(const std::vector<At>& again) {
+    std::string told;
+    for (const At& at : again) {
+      rig.reply(at.member, at.id(), "$3\r\nnew\r\n");
+      told.append("$3\r\nnew\r\n");
+    }
+    CHECK(rig.read(client) == told);
+  }
   void refer(const At& at) { rig.reply(at.member, at.id(), {}, 1, ReplyStatus::ask_head); }
 
   Rig rig;
@@ -500,14 +517,10 @@ TEST_CASE("Router reads: what a client has not been told is asked again behind a
   HeldRead held;
   Rig& rig = held.rig;
   rig.break_link(kHead);
-  const std::vector<At> again = held.arrived();
-  REQUIRE(again.size() == 2);
-  CHECK(again[0].member != kHead);
+  const std::vector<At> again = held.again_elsewhere(2);
   CHECK(again[0].text() == concat("GET ", kKey));
-  CHECK(again[1].member == again[0].member);
   CHECK(again[1].text() == concat("GET ", kSameSlot));
-  for (const At& at : again) rig.reply(at.member, at.id(), "$3\r\nnew\r\n");
-  CHECK(rig.read(held.client) == "$3\r\nnew\r\n$3\r\nnew\r\n");
+  held.answer_anew(again);
 }
 
 TEST_CASE("Router reads: what a client has not been told follows to the member that is asked for the silent head") {
@@ -517,13 +530,10 @@ TEST_CASE("Router reads: what a client has not been told follows to the member t
   const At third = held.only();
   CHECK(third.member == kHead);
   rig.advance(51);
-  const std::vector<At> again = held.arrived();
-  REQUIRE(again.size() == 3);
-  for (const At& at : again) CHECK(at.member == again[0].member);
+  const std::vector<At> again = held.again_elsewhere(3);
   CHECK(again[1].text() == concat("GET ", kSameSlot));
   rig.reply(kHead, third.id(), "$3\r\nold\r\n");  // before the others, and too late
-  for (const At& at : again) rig.reply(at.member, at.id(), "$3\r\nnew\r\n");
-  CHECK(rig.read(held.client) == "$3\r\nnew\r\n$3\r\nnew\r\n$3\r\nnew\r\n");
+  held.answer_anew(again);
 }
 
 TEST_CASE("Router reads: a held one follows the last of those before it that goes to another member") {
@@ -536,12 +546,7 @@ TEST_CASE("Router reads: a held one follows the last of those before it that goe
   rig.reply(kHead, others[1].id(), "$3\r\nold\r\n");
   SECTION("of a head that is silent") { rig.advance(51); }
   SECTION("of a head that is lost") { rig.break_link(kHead); }
-  const std::vector<At> again = chain.arrived();
-  REQUIRE(again.size() == 3);
-  CHECK(again[0].member != kHead);
-  for (const At& at : again) CHECK(at.member == again[0].member);
-  for (const At& at : again) rig.reply(at.member, at.id(), "$3\r\nnew\r\n");
-  CHECK(rig.read(chain.client) == "$3\r\nnew\r\n$3\r\nnew\r\n$3\r\nnew\r\n");
+  chain.answer_anew(chain.again_elsewhere(3));
 }
 
 TEST_CASE("Router reads: none stays at a silent head behind one that went to another member") {

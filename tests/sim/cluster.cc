@@ -60,7 +60,7 @@ Cluster::Cluster(const ClusterPlan& plan)
     const Status outcome = world_.process(host)->outcome();
     const bool may_lose_its_place = hosts_.is_node(host) && hosts_.shape().repair_after < kRepairLate;
     if (may_lose_its_place && !outcome.ok() && outcome.code() == ErrorCode::unavailable) {
-      return sabotage_.lost_its_place(host);
+      return sabotage_.another_life(host);
     }
     if (!sabotage_.ended_as_asked(host) || !outcome.ok()) {
       violate(concat(world_.name(host), " ended by itself: ", outcome.message()));

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -16,6 +15,7 @@
 
 #include "base/text.h"
 #include "tests/sim/cluster.h"
+#include "tests/support/abort_line.h"
 
 namespace {
 
@@ -93,14 +93,6 @@ std::string summary(const Total& total) {
   return text;
 }
 
-std::string g_failing_line;  // of the seed that runs
-
-// A broken invariant ends in abort(), which says only what was broken.
-void on_abort(int) {
-  std::fputs(g_failing_line.c_str(), stdout);
-  std::fflush(stdout);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -109,17 +101,17 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: cluster_sim --seeds N [--first S] | --seed S [--verbose]\n");
     return 2;
   }
-  std::signal(SIGABRT, on_abort);
   Total total;
   for (uint64_t i = 0; i < options->seeds; ++i) {
     sim::ClusterPlan plan;
     plan.seed = options->first + i;
     plan.verbose = options->verbose;
-    g_failing_line = concat("SEED=", plan.seed, "  run again: ./dev sim cluster --seed ", plan.seed, " --verbose\n");
+    chainring::testing::set_abort_line(
+        concat("SEED=", plan.seed, "  run again: ./dev sim cluster --seed ", plan.seed, " --verbose\n"));
     const double begun = cpu_millis();
     const sim::RunReport report = sim::Cluster(plan).run();
     if (!report.violation.empty()) {
-      std::printf("%s\n%s", report.violation.c_str(), g_failing_line.c_str());
+      std::printf("%s\n%s", report.violation.c_str(), chainring::testing::abort_line().c_str());
       return 1;
     }
     total.add(report, cpu_millis() - begun);

@@ -194,15 +194,14 @@ bool Sabotage::may_disturb_all(const std::vector<HostId>& hosts) const {
 }
 
 bool Sabotage::ended_as_asked(HostId host) {
-  if (asked_to_end_.erase(host) == 0) return false;
-  standings_[host] = Standing();
-  restart_later(host);
+  if (!asked_to_end_.contains(host)) return false;
+  another_life(host);
   return true;
 }
 
-void Sabotage::lost_its_place(HostId node) {
+void Sabotage::another_life(HostId node) {
   asked_to_end_.erase(node);
-  standings_[node] = Standing();
+  standings_[node] = Standing();  // another, empty member
   restart_later(node);
 }
 
@@ -227,9 +226,7 @@ bool Sabotage::kill_node() {
 
 void Sabotage::kill(HostId node) {
   world_.kill(node);
-  asked_to_end_.erase(node);
-  standings_[node] = Standing();  // its next life is another, empty member
-  restart_later(node);
+  another_life(node);
 }
 
 bool Sabotage::end_node() {

@@ -31,8 +31,8 @@ class Sabotage {
   std::function<void()> on_coordinators_lost;
   // A process ended by itself; true when it was asked to, and then another life of it follows.
   [[nodiscard]] bool ended_as_asked(HostId host);
-  // A node was away for so long that its place was given up, and has ended for that: another life follows.
-  void lost_its_place(HostId node);
+  // A node has ended, and another life of it follows.
+  void another_life(HostId node);
 
  private:
   struct Kind {

@@ -23,6 +23,10 @@ class Window:
     told: int = 0           # of its errors
 
 
+def examples_of(errors):
+    return "".join(f"\n           {text}" for text in sorted(set(errors))[:EXAMPLES_MOST])
+
+
 class Board:
     """Used by the threads that read the clients, and by the one that judges."""
 
@@ -96,9 +100,8 @@ class Board:
             errors = self.errors_by_window()[-1]
             waited = self.longest_waits_ms()[-1]
             window.told = len(errors)
-        examples = "".join(f"\n           {text}" for text in sorted(set(errors))[:EXAMPLES_MOST])
         return (f"[{self.clock()}] {window.kind + ':':22s} {window.what}; whole after {window.whole_after:.1f} s, "
-                f"longest wait {waited:.0f} ms, {len(errors)} errors{examples}")
+                f"longest wait {waited:.0f} ms, {len(errors)} errors{examples_of(errors)}")
 
     # ---- sums
 
@@ -114,10 +117,9 @@ class Board:
             for window, errors in zip(self.windows[:-1], self.errors_by_window()):
                 if window.kind in faults.APART or len(errors) <= window.told:
                     continue
-                texts = "".join(f"\n           {text}" for text in sorted(set(errors))[:EXAMPLES_MOST])
                 more = len(errors) - window.told
                 lines.append(f"[{self.clock()}] {more} more errors in {window.kind} ({window.what}), "
-                             f"begun at {window.begun / 1e6:.1f} s{texts}")
+                             f"begun at {window.begun / 1e6:.1f} s{examples_of(errors)}")
                 window.told = len(errors)
         return "\n".join(lines)
 
