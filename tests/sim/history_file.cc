@@ -10,11 +10,14 @@ namespace chainring::sim {
 namespace {
 
 constexpr size_t kOperationWords = 11;
+constexpr size_t kEndingWords = kOperationWords + 2;  // of one after which the key ends
+constexpr size_t kOrderWords = 4;
 constexpr size_t kGrantWords = 8;
 constexpr std::string_view kComplaint = "complaint ";
 constexpr std::string_view kAbsent = "-";
 
-constexpr std::array<std::string_view, 7> kKinds = {"set", "get", "incr", "getdel", "set_nx", "set_ifeq", "del"};
+constexpr std::array<std::string_view, 9> kKinds = {"set",      "get", "incr",   "getdel", "set_nx",
+                                                    "set_ifeq", "del", "set_px", "pexpire"};
 constexpr std::array<std::string_view, 3> kOutcomes = {"returned", "unknown", "refused"};
 
 std::vector<std::string_view> split(std::string_view line) {
@@ -39,12 +42,14 @@ std::string text(std::string_view word) { return word == kAbsent ? std::string()
 std::optional<Micros> time(std::string_view word) { return word == kAbsent ? kNever : parse_int(word); }
 
 bool add_operation(const std::vector<std::string_view>& words, Histories& histories) {
-  if (words.size() != kOperationWords) return false;
+  if (words.size() < kOperationWords) return false;
   const auto client = parse_uint(words[1]), place = parse_uint(words[2]);
   const auto kind = named<Operation::Kind>(kKinds, words[3]);
   const auto called = time(words[7]), returned = time(words[8]);
   const auto outcome = named<Operation::Outcome>(kOutcomes, words[9]);
   if (!client || !place || !kind || !called || !returned || !outcome) return false;
+  const bool ends = *kind == Operation::Kind::set_px || *kind == Operation::Kind::pexpire;
+  if (words.size() != (ends ? kEndingWords : kOperationWords)) return false;
   Operation operation;
   operation.client = *client;
   operation.place = *place;
@@ -56,6 +61,12 @@ bool add_operation(const std::vector<std::string_view>& words, Histories& histor
   operation.returned = *returned;
   operation.outcome = *outcome;
   if (words[10] != kAbsent) operation.result = words[10];
+  if (ends) {
+    const auto least = parse_int(words[11]), most = parse_int(words[12]);
+    if (!least || !most) return false;
+    operation.ttl_least = *least;
+    operation.ttl_most = *most;
+  }
   histories.by_key[operation.key].push_back(std::move(operation));
   return true;
 }
@@ -75,6 +86,14 @@ bool add_grant(const std::vector<std::string_view>& words, Histories& histories)
   return true;
 }
 
+bool add_order(const std::vector<std::string_view>& words, Histories& histories) {
+  if (words.size() != kOrderWords) return false;
+  const auto first = parse_int(words[2]), second = parse_int(words[3]);
+  if (!first || !second) return false;
+  histories.ordered_reads[std::string(words[1])].push_back({*first, *second});
+  return true;
+}
+
 }  // namespace
 
 Status add_line(std::string_view line, Histories& histories) {
@@ -84,6 +103,7 @@ Status add_line(std::string_view line, Histories& histories) {
   }
   const std::vector<std::string_view> words = split(line);
   if (words[0] == "op" && add_operation(words, histories)) return {};
+  if (words[0] == "order" && add_order(words, histories)) return {};
   if (words[0] == "grant" && add_grant(words, histories)) return {};
   return Status(ErrorCode::invalid_argument, concat("no line of a history: ", line));
 }

@@ -9,6 +9,8 @@ TEST_CASE("add_line: operations, grants and complaints are read as they were wri
   Histories histories;
   REQUIRE(add_line("op 3 17 set_ifeq key:1 v3.17 v2.9 1000 2500 returned 1", histories).ok());
   REQUIRE(add_line("op 4 18 getdel key:1 - - 1100 - unknown -", histories).ok());
+  REQUIRE(add_line("op 4 19 set_px brief:1 v4.19 - 1200 1300 returned - 200000 1400000", histories).ok());
+  REQUIRE(add_line("order count:1 7 6", histories).ok());
   REQUIRE(add_line("grant lock:a c3.1 1099511627777 10 20 500000 -", histories).ok());
   REQUIRE(add_line("complaint half of a transaction: 1 2", histories).ok());
 
@@ -29,6 +31,15 @@ TEST_CASE("add_line: operations, grants and complaints are read as they were wri
   CHECK(operations[1].outcome == Operation::Outcome::unknown);
   CHECK_FALSE(operations[1].result);
 
+  const Operation& brief = histories.by_key.at("brief:1").at(0);
+  CHECK(brief.kind == Operation::Kind::set_px);
+  CHECK(brief.ttl_least == 200000);
+  CHECK(brief.ttl_most == 1400000);
+
+  REQUIRE(histories.ordered_reads.at("count:1").size() == 1);
+  CHECK(histories.ordered_reads.at("count:1")[0].first == 7);
+  CHECK(histories.ordered_reads.at("count:1")[0].second == 6);
+
   REQUIRE(histories.grants.size() == 1);
   CHECK(histories.grants[0].key == "lock:a");
   CHECK(histories.grants[0].owner == "c3.1");
@@ -40,13 +51,16 @@ TEST_CASE("add_line: operations, grants and complaints are read as they were wri
 
 TEST_CASE("add_line: what is no line of a history is refused, and named") {
   Histories histories;
-  for (const char* line : {"", "op", "op 1 2 get k - - 1 2 returned", "op 1 2 swap k - - 1 2 returned x",
-                           "op 1 2 get k - - one 2 returned x", "op 1 2 get k - - 1 2 perhaps x",
-                           "grant lock:a x token 1 2 3 4", "OP 1 2 get k - - 1 2 returned x"}) {
+  for (const char* line :
+       {"", "op", "op 1 2 get k - - 1 2 returned", "op 1 2 swap k - - 1 2 returned x",
+        "op 1 2 get k - - one 2 returned x", "op 1 2 get k - - 1 2 perhaps x", "op 1 2 set_px k v - 1 2 returned -",
+        "op 1 2 set k v - 1 2 returned - 3 4", "order count:1 7", "order count:1 7 x", "grant lock:a x token 1 2 3 4",
+        "OP 1 2 get k - - 1 2 returned x"}) {
     const Status status = add_line(line, histories);
     CHECK_FALSE(status.ok());
     CHECK(status.message() == std::string("no line of a history: ") + line);
   }
   CHECK(histories.by_key.empty());
+  CHECK(histories.ordered_reads.empty());
   CHECK(histories.grants.empty());
 }

@@ -52,6 +52,10 @@ int main(int argc, char** argv) {
   Sum sum;
   for (const std::string& complaint : histories.complaints) tell(sum, complaint);
   if (const auto wrong = sim::judge_grants(histories.grants)) tell(sum, *wrong);
+  for (const auto& [key, reads] : histories.ordered_reads) {
+    if (const auto wrong = sim::judge_order(reads, histories.by_key[key]))
+      tell(sum, chainring::concat(key, ": ", *wrong));
+  }
   const size_t keys = histories.by_key.size();
   for (auto& [key, operations] : histories.by_key) {
     sum.operations += operations.size();

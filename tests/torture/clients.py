@@ -22,21 +22,32 @@ from harness import Client, RedisError
 from processes import PASSWORD
 
 GENERATION_SECONDS = 2.0
-VALUES, COUNTERS, PAIRS, LOCKS = 40, 20, 4, 3  # keys of one generation
+VALUES, COUNTERS, PAIRS, ORDERS, BRIEFS, LOCKS = 40, 20, 4, 2, 6, 3  # keys of one generation
 PIPELINE_MOST = 5
 THINK_SECONDS_MOST = 0.02
 ANSWER_SECONDS = 15.0  # a router answers within its request timeout, whatever happens
 NODE_ANSWER_SECONDS = 1.0
 LOCK_TTL_MS = 1500
+BRIEF_TTL_MS = (800, 2500)
+EXPIRY_SKEW_MS = 600  # a node hears of the leader's clock now and then only
 SLOW_MICROS = 50_000
 TELL_SECONDS = 0.25
 UNKNOWN = ("TIMEOUT",)
 
 
+NOT_RUN = object()  # what a reply may say
+
+
 def keys_of(generation):
-    """All keys of a generation but the locks, and both halves of the pairs."""
+    """All keys of a generation that stay, both halves of the pairs among them."""
     names = [f"g{generation}:value:{i}" for i in range(VALUES)] + [f"g{generation}:count:{i}" for i in range(COUNTERS)]
-    return names + [half for i in range(PAIRS) for half in halves(pair_key(generation, i))]
+    names += [half for i in range(PAIRS) for half in halves(pair_key(generation, i))]
+    return names + [key for i in range(ORDERS) for key in ordered_keys(generation, i)]
+
+
+def brief_keys(generation):
+    """Those whose time runs out."""
+    return [f"g{generation}:brief:{i}" for i in range(BRIEFS)]
 
 
 def pair_key(generation, number):
@@ -45,6 +56,11 @@ def pair_key(generation, number):
 
 def halves(pair):
     return ["{%s}left" % pair, "{%s}right" % pair]
+
+
+def ordered_keys(generation, number):
+    """Two of one slot, of which everybody counts up the first before the second."""
+    return ["order:{g%d.%d}:%s" % (generation, number, place) for place in ("first", "second")]
 
 
 def ledger_key(client, number):
@@ -71,9 +87,12 @@ def micros(origin):
 
 
 def operation_line(client, place, kind, key, called, returned=None, outcome="unknown", argument="-", compare="-",
-                   result=None):
-    return (f"op {client} {place} {kind} {key} {argument} {compare} {called} {'-' if returned is None else returned} "
+                   result=None, ttl_ms=None):
+    line = (f"op {client} {place} {kind} {key} {argument} {compare} {called} {'-' if returned is None else returned} "
             f"{outcome} {'-' if result is None else result}")
+    if ttl_ms is None:
+        return line
+    return f"{line} {(ttl_ms - EXPIRY_SKEW_MS) * 1000} {(ttl_ms + EXPIRY_SKEW_MS) * 1000}"
 
 
 def text_of(reply):
@@ -203,31 +222,42 @@ class Caller(threading.Thread):
         """Low numbers more often: keys with much traffic, and keys with little."""
         return int(count * self.random.random() * self.random.random())
 
-    def operation(self, kind, key):
-        place, generation = self.next_place(), self.generation
-        fresh = f"v{self.id}.{place}"
-        compare = self.seen.get(key, "nothing")
-        words = {"set": ("SET", key, fresh), "get": ("GET", key), "incr": ("INCR", key), "getdel": ("GETDEL", key),
-                 "del": ("DEL", key), "set_nx": ("SET", key, fresh, "NX"),
-                 "set_ifeq": ("SET", key, fresh, "IFEQ", compare)}[kind]
-        about = {"argument": fresh if fresh in words else "-", "compare": compare if kind == "set_ifeq" else "-"}
+    def recorded(self, kind, key, commands, understand, place=None, **about):
+        """A call that is written down. Its last reply counts; when that is no error, `understand` makes its result."""
+        place, generation = place or self.next_place(), self.generation
 
         def answered(called, returned, replies):
-            reply, outcome, result = replies[0], self.outcome(replies[0]), None
-            if kind in ("set_nx", "set_ifeq"):
-                result = "0" if reply is None else "1"
-            elif kind != "set" and reply is not None:
-                result = text_of(reply)
-            if outcome != "returned":
-                returned, result = None, None
-            elif kind in ("set", "get") and result != "-":
-                self.remember(key, fresh if kind == "set" else result)
-            self.recorder.write(generation, operation_line(self.id, place, kind, key, called, returned, outcome,
-                                                           result=result, **about))
+            outcome, result = self.outcome(replies[-1]), None
+            if outcome == "returned":
+                result = understand(replies[-1])
+            if result is NOT_RUN:
+                outcome, result = "refused", None
+            self.recorder.write(generation, operation_line(
+                self.id, place, kind, key, called, returned if outcome == "returned" else None, outcome, result=result,
+                **about))
 
         def lost(called):
             self.recorder.write(generation, operation_line(self.id, place, kind, key, called, **about))
-        return Call([words], answered, lost)
+        return Call(commands, answered, lost)
+
+    def operation(self, kind, key):
+        place = self.next_place()
+        fresh, compare = f"v{self.id}.{place}", self.seen.get(key, "nothing")
+        ttl_ms = self.random.randint(*BRIEF_TTL_MS) if kind in ("set_px", "pexpire") else None
+        words = {"set": ("SET", key, fresh), "get": ("GET", key), "incr": ("INCR", key), "getdel": ("GETDEL", key),
+                 "del": ("DEL", key), "set_nx": ("SET", key, fresh, "NX"),
+                 "set_ifeq": ("SET", key, fresh, "IFEQ", compare), "set_px": ("SET", key, fresh, "PX", ttl_ms),
+                 "pexpire": ("PEXPIRE", key, ttl_ms)}[kind]
+
+        def understand(reply):
+            if kind in ("set_nx", "set_ifeq"):
+                return "0" if reply is None else "1"
+            result = None if kind in ("set", "set_px") or reply is None else text_of(reply)
+            if kind in ("set", "get"):
+                self.remember(key, fresh if kind == "set" else result)
+            return result
+        return self.recorded(kind, key, [words], understand, place, argument=fresh if fresh in words else "-",
+                             compare=compare if kind == "set_ifeq" else "-", ttl_ms=ttl_ms)
 
     def remember(self, key, value):
         if value is None:
@@ -280,47 +310,90 @@ class Worker(RouterCaller):
         if not self.connected(self.address, ANSWER_SECONDS):
             self.stopping.wait(THINK_SECONDS_MOST)
             return
-        count = 1 if self.random.random() < 0.5 else self.random.randint(2, PIPELINE_MOST)
-        self.exchange([self.draw() for _ in range(count)])
+        if self.random.random() < 0.1:
+            self.swap()
+        else:
+            count = 1 if self.random.random() < 0.5 else self.random.randint(2, PIPELINE_MOST)
+            self.exchange([call for _ in range(count) for call in self.draw()])
         self.stopping.wait(self.random.uniform(0, THINK_SECONDS_MOST))
 
     def draw(self):
+        """Calls that go out one behind the other."""
         choice = self.random.random()
         if choice < 0.12:
-            return self.write_ledger()
+            return [self.write_ledger()]
         if choice < 0.24:
-            return self.count_ledger()
+            return [self.count_ledger()]
         if choice < 0.36:
-            return self.transaction()
-        if choice < 0.60:
+            return [self.transaction()]
+        if choice < 0.42:
+            return self.in_order()
+        if choice < 0.50:
+            kinds = ("set_px", "get", "pexpire", "getdel")
+            key = self.random.choice(brief_keys(self.generation))
+            return [self.operation(self.random.choices(kinds, (35, 45, 10, 10))[0], key)]
+        if choice < 0.68:
             key = f"g{self.generation}:count:{self.skewed(COUNTERS)}"
-            return self.operation(self.random.choices(("incr", "get", "getdel"), (6, 3, 1))[0], key)
+            return [self.operation(self.random.choices(("incr", "get", "getdel"), (6, 3, 1))[0], key)]
         kinds = ("set", "get", "set_nx", "set_ifeq", "getdel", "del")
-        return self.operation(self.random.choices(kinds, (30, 35, 10, 12, 8, 5))[0], self.some_value())
+        return [self.operation(self.random.choices(kinds, (30, 35, 10, 12, 8, 5))[0], self.some_value())]
 
     def transaction(self):
         """Both halves of a pair, counted or read in one EXEC: to the judge one counter, and halves may never differ."""
-        place, generation = self.next_place(), self.generation
-        pair = pair_key(generation, self.random.randrange(PAIRS))
+        pair = pair_key(self.generation, self.random.randrange(PAIRS))
         kind = self.random.choice(("incr", "get"))
-        commands = [("MULTI",), *((kind.upper(), half) for half in halves(pair)), ("EXEC",)]
+
+        def understand(reply):
+            if not isinstance(reply, list) or len(reply) != 2 or reply[0] != reply[1]:
+                self.complain(f"a transaction on {pair} answered {reply}")
+                return None
+            return None if reply[0] is None else text_of(reply[0])
+        return self.recorded(kind, pair, [("MULTI",), *((kind.upper(), half) for half in halves(pair)), ("EXEC",)],
+                             understand)
+
+    def in_order(self):
+        """Two keys are counted up, one behind the other, or both looked at: the second may never be ahead."""
+        first, second = ordered_keys(self.generation, self.random.randrange(ORDERS))
+        if self.random.random() < 0.5:
+            return [self.operation("incr", first), self.operation("incr", second)]
+        generation, reads = self.generation, [self.operation("get", key) for key in (second, first)]
+        at_once = self.random.random() < 0.5
+        commands = [("MGET", second, first)] if at_once else [("GET", second), ("GET", first)]
 
         def answered(called, returned, replies):
-            reply = replies[-1]
-            outcome, result = self.outcome(reply), None
-            if outcome == "returned":
-                if not isinstance(reply, list) or len(reply) != 2 or reply[0] != reply[1]:
-                    self.complain(f"a transaction on {pair} answered {reply}")
-                    return
-                result = None if reply[0] is None else text_of(reply[0])
-            else:
-                returned = None
-            self.recorder.write(generation, operation_line(self.id, place, kind, pair, called, returned, outcome,
-                                                           result=result))
+            if at_once:
+                replies = replies[0] if isinstance(replies[0], list) else 2 * replies
+            for read, reply in zip(reads, replies):
+                read.answered(called, returned, [reply])
+            if not any(isinstance(reply, RedisError) for reply in replies):
+                behind, ahead = (int(reply or 0) for reply in replies)
+                self.recorder.write(generation, f"order {first} {ahead} {behind}")
 
         def lost(called):
-            self.recorder.write(generation, operation_line(self.id, place, kind, pair, called))
-        return Call(commands, answered, lost)
+            for read in reads:
+                read.lost(called)
+        return [Call(commands, answered, lost)]
+
+    def swap(self):
+        """WATCH and GET, and a change that happens only if the key stayed as it was: to the judge a compare-and-set."""
+        key = self.some_value()
+        read, seen = self.operation("get", key), []
+
+        def answered(called, returned, replies):
+            read.answered(called, returned, replies[1:])
+            if not any(isinstance(reply, RedisError) for reply in replies):
+                seen.append(replies[1])
+        if not self.exchange([Call([("WATCH", key), *read.commands], answered, read.lost)]):
+            return
+        if not seen:
+            self.exchange([Call([("UNWATCH",)], lambda *_: None, lambda _: None)])
+            return
+        place, value = self.next_place(), seen[0]
+        fresh = f"v{self.id}.{place}"
+        about = {"argument": fresh} if value is None else {"argument": fresh, "compare": text_of(value)}
+        self.exchange([self.recorded(
+            "set_nx" if value is None else "set_ifeq", key, [("MULTI",), ("SET", key, fresh), ("EXEC",)],
+            lambda reply: NOT_RUN if reply is None else "1", place, **about)])
 
     def write_ledger(self):
         self.ledger["written"] += 1

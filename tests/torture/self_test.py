@@ -7,11 +7,13 @@ import struct
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 import delay
 from audit import Auditor, base_keys
 from board import Board
-from clients import counter_key, keys_of, ledger_key, operation_line
+from clients import (Plan, Recorder, Teller, Worker, brief_keys, counter_key, keys_of, ledger_key, operation_line,
+                     ordered_keys)
 from harness import RedisError
 
 SECOND = 1_000_000
@@ -54,7 +56,7 @@ class Cluster:
         return self.nodes if role == "node" else [Member("r1", self.data)]
 
     def status(self):
-        return {"locks": {"count": 0}, "copies": 3}
+        return {"copies": 3}
 
     def ask(self, *words):
         assert words == ("DBSIZE",)
@@ -112,6 +114,7 @@ class Ledger(Fixture):
     def test_an_increment_that_ran_twice_is_found(self):
         self.assertIn("1 are unknown", self.audit(self.data(**{counter_key(7): b"4"})))
 
+    @mock.patch("audit.ENDS_SECONDS", 0)
     def test_a_key_too_many_is_found(self):
         self.assertIn("DBSIZE", self.audit(self.data(), lambda cluster: setattr(cluster, "size", cluster.size + 1)))
 
@@ -126,10 +129,13 @@ class Ledger(Fixture):
 
 
 class Generations(Fixture):
-    def judge(self, lines, values):
-        """A generation of one client, whose keys are now `values`."""
+    def write(self, lines):
         with open(os.path.join(self.directory, "0.0"), "w", encoding="ascii") as file:
             file.write("".join(line + "\n" for line in lines))
+
+    def judge(self, lines, values):
+        """A generation of one client, whose keys are now `values`."""
+        self.write(lines)
         auditor = Auditor(Cluster(values), self.board, self.directory, lambda: 1)
         with contextlib.redirect_stdout(self.said):
             self.assertTrue(auditor.judge_next())
@@ -155,9 +161,88 @@ class Generations(Fixture):
         self.assertIn(key, auditor.unsettled)
         self.assertNotIn(key, auditor.settled)
 
+    def test_a_key_that_ends_is_judged_by_its_time(self):
+        key = brief_keys(0)[0]
+        told = {"argument": "a", "ttl_ms": 1000}
+        for read_after, result, fine in ((0.3, "a", True), (0.3, None, False), (3, None, True), (3, "a", False)):
+            self.board.violations.clear()
+            self.write([operation_line(1, 1, "set_px", key, 10, 20, "returned", **told),
+                        operation_line(1, 2, "get", key, int(read_after * SECOND), int(read_after * SECOND) + 10,
+                                       "returned", result=result)])
+            auditor = Auditor(Cluster({}), self.board, self.directory, lambda: 1)
+            with contextlib.redirect_stdout(self.said):
+                auditor.judge(0, auditor.files(0))
+            self.assertEqual(len(self.board.violations), 0 if fine else 1, (read_after, result))
+
+    def test_what_was_sent_behind_may_not_be_seen_first(self):
+        first, _ = ordered_keys(0, 0)
+        counted = operation_line(1, 1, "incr", first, 10, 20, "returned", result="1")
+        self.judge([counted, f"order {first} 1 1"], {first: b"1"})
+        self.assertEqual(self.board.violations, [])
+        self.judge([counted, f"order {first} 1 2"], {first: b"1"})
+        self.assertIn("what was sent first had happened 1 times", self.board.violations[0])
+
     def test_a_complaint_of_a_client_is_a_violation(self):
         self.judge(["complaint client 1: no answer"], {})
         self.assertIn("no answer", self.board.violations[0])
+
+
+class Workers(Fixture):
+    """One whose calls are answered by the test."""
+
+    def setUp(self):
+        super().setUp()
+        plan = Plan(number=0, seed=1, origin=time.monotonic(), directory=self.directory, routers=[["nowhere", 1]],
+                    nodes=[])
+        self.worker = Worker(plan, 0, Recorder(plan), Teller())
+        self.sent = []
+        self.worker.exchange = self.exchange
+
+    def exchange(self, calls):
+        for call in calls:
+            self.sent.append([words[0] for words in call.commands])
+            call.answered(10, 20, self.replies.pop(0))
+        return True
+
+    def written(self):
+        self.worker.recorder.close_before(1)
+        with open(os.path.join(self.directory, "0.0"), encoding="ascii") as file:
+            return [line.split() for line in file]
+
+    def swap(self, *replies):
+        self.replies = list(replies)
+        self.worker.swap()
+        return [(line[3], line[6], line[9], line[10]) for line in self.written()]
+
+    def test_a_change_of_a_watched_key_is_a_compare_and_set(self):
+        self.assertEqual(self.swap(["OK", b"x"], ["OK", "QUEUED", ["OK"]]),
+                         [("get", "-", "returned", "x"), ("set_ifeq", "x", "returned", "1")])
+        self.assertEqual(self.sent, [["WATCH", "GET"], ["MULTI", "SET", "EXEC"]])
+
+    def test_a_watched_key_that_was_not_there_may_not_be_there_yet(self):
+        self.assertEqual(self.swap(["OK", None], ["OK", "QUEUED", ["OK"]])[1], ("set_nx", "-", "returned", "1"))
+
+    def test_a_change_that_was_given_up_has_not_run(self):
+        self.assertEqual(self.swap(["OK", b"x"], ["OK", "QUEUED", None])[1], ("set_ifeq", "x", "refused", "-"))
+
+    def test_nothing_is_changed_when_the_watch_failed(self):
+        self.assertEqual(self.swap([RedisError("TIMEOUT"), b"x"], ["OK"]), [("get", "-", "returned", "x")])
+        self.assertEqual(self.sent[1], ["UNWATCH"])
+
+    def look_in_order(self, at_once, replies):
+        draws = iter((0.9, 0.1 if at_once else 0.9))
+        with mock.patch.object(self.worker.random, "random", lambda: next(draws)):
+            call, = self.worker.in_order()
+        call.answered(10, 20, replies)
+        return [line for line in self.written() if line[0] == "order"]
+
+    def test_what_two_reads_saw_is_told_in_the_order_of_the_writes(self):
+        for at_once, replies in ((True, [[b"4", b"5"]]), (False, [b"4", b"5"])):
+            self.assertEqual(self.look_in_order(at_once, replies)[-1][2:], ["5", "4"])
+
+    def test_reads_that_failed_tell_no_order(self):
+        for at_once, replies in ((True, [RedisError("TIMEOUT")]), (False, [b"4", RedisError("TIMEOUT")])):
+            self.assertEqual(self.look_in_order(at_once, replies), [])
 
 
 class Windows(Fixture):
