@@ -38,6 +38,7 @@ enum class Fault : uint8_t {
   router_killed,
   router_paused,
   client_killed,
+  client_paused,
   count_,
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::count_);
@@ -68,7 +69,8 @@ inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames = {"strea
                                                                           "replies cut",
                                                                           "router killed",
                                                                           "router paused",
-                                                                          "client killed"};
+                                                                          "client killed",
+                                                                          "client paused"};
 
 class FaultCounts {
  public:

@@ -69,6 +69,7 @@ const std::vector<Sabotage::Kind>& Sabotage::kinds() {
       {Fault::router_killed, 5, &Sabotage::kill_router},
       {Fault::router_paused, 4, &Sabotage::pause_router},
       {Fault::client_killed, 5, &Sabotage::kill_client},
+      {Fault::client_paused, 4, &Sabotage::pause_client},
   };
   return kKinds;
 }
@@ -483,6 +484,13 @@ bool Sabotage::kill_client() {
   world_.kill(victim);
   restart_later(victim);
   return true;
+}
+
+// Its locks run out meanwhile, and its answers wait for it at the router.
+bool Sabotage::pause_client() {
+  const HostId client = any(hosts_.clients());
+  world_.pause(client, up_to(kFaultMost));
+  return world_.running(client);
 }
 
 }  // namespace chainring::sim

@@ -75,6 +75,7 @@ class Sabotage {
   [[nodiscard]] bool kill_router();
   [[nodiscard]] bool pause_router();
   [[nodiscard]] bool kill_client();
+  [[nodiscard]] bool pause_client();
 
   [[nodiscard]] bool cut(bool both);
   void cut_for(HostId from, HostId to, bool both, Micros length);
