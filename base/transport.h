@@ -61,6 +61,9 @@ class Transport {
   [[nodiscard]] virtual std::string* output(ConnId conn) = 0;
   // Bytes appended and not yet handed to the system.
   [[nodiscard]] virtual size_t unsent(ConnId conn) const = 0;
+  // Bytes handed to the system, since the connection was made, after it had had no room for them: while this grows, the
+  // other end takes what it is sent, though it may say nothing. 0 for a dead id.
+  [[nodiscard]] virtual uint64_t sent_late(ConnId conn) const = 0;
 
   // Back-pressure: with false, nothing more is read from the peer (the kernel's buffers then fill).
   virtual void set_reading(ConnId conn, bool reading) = 0;

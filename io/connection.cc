@@ -53,9 +53,15 @@ Connection::Sent Connection::send() {
   do {
     taken = ::send(fd.number(), output.data() + sent, unsent(), MSG_NOSIGNAL);
   } while (taken < 0 && errno == EINTR);
-  if (taken < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? Sent::part : Sent::failed;
+  if (taken < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK) return Sent::failed;
+    system_is_full_ = true;
+    return Sent::part;
+  }
   sent += static_cast<size_t>(taken);
-  if (unsent() == 0) return Sent::all;
+  if (system_is_full_) sent_late_ += static_cast<uint64_t>(taken);
+  system_is_full_ = unsent() > 0;
+  if (!system_is_full_) return Sent::all;
   if (sent >= output.size() / 2) {  // moves at most as many bytes as have left
     output.erase(0, sent);
     sent = 0;

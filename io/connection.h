@@ -50,6 +50,8 @@ class Connection {
   Received discard();
   // One send() of all that waits.
   Sent send();
+  // See Transport::sent_late().
+  [[nodiscard]] uint64_t sent_late() const { return sent_late_; }
 
   Network& owner;
   const ConnId id;
@@ -74,6 +76,8 @@ class Connection {
   [[nodiscard]] size_t wanted_space() const { return input.size() == 0 ? read_bytes_ : read_bytes_ / 4; }
 
   size_t read_bytes_ = kBlockBytesMin;
+  uint64_t sent_late_ = 0;
+  bool system_is_full_ = false;  // as of the last send()
 };
 
 }  // namespace chainring::io

@@ -232,6 +232,11 @@ size_t Network::unsent(ConnId conn) const {
   return connection == nullptr ? 0 : connection->unsent();
 }
 
+uint64_t Network::sent_late(ConnId conn) const {
+  const Connection* connection = find(conn);
+  return connection == nullptr ? 0 : connection->sent_late();
+}
+
 void Network::on_writable(int, short, void* connection) {
   auto& ready = *static_cast<Connection*>(connection);
   if (ready.state == Connection::State::connecting) return ready.owner.finish_connect(ready);

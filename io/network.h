@@ -52,6 +52,7 @@ class Network final : public Transport {
   void consume(ConnId conn, size_t bytes) override;
   [[nodiscard]] std::string* output(ConnId conn) override;
   [[nodiscard]] size_t unsent(ConnId conn) const override;
+  [[nodiscard]] uint64_t sent_late(ConnId conn) const override;
   void set_reading(ConnId conn, bool reading) override;
   void close(ConnId conn) override;
   void close_after_flush(ConnId conn) override;

@@ -260,6 +260,7 @@ void PeerLink::dial_anew(Micros now) {
 void PeerLink::redial(Address address, Micros dial_at, Address via) {
   if (conn_ != kNoConn) transport_.close(conn_);
   conn_ = kNoConn;
+  sent_late_ = 0;
   up_ = false;
   address_ = std::move(address);
   via_ = std::move(via);
@@ -292,6 +293,10 @@ void PeerLink::listen_for_signs(Micros now) {
     pinged_at_ = -1;
   }
   if (!up_) return;
+  if (const uint64_t sent_late = transport_.sent_late(conn_); sent_late != sent_late_) {
+    sent_late_ = sent_late;
+    heard_at_ = now;
+  }
   if (pinged_at_ <= heard_at_) {
     if (now - heard_at_ < third) return;
     send(protocol::FrameType::ping, protocol::Ping{});

@@ -128,7 +128,8 @@ class PeerLink {
   // Watches over the link from now on: when nothing came from the other end for a third of `patience` it is asked
   // (`ping`), and without an answer after all of `patience` the link is closed and dialled anew. TCP alone would wait
   // for minutes on what a cut cable or a frozen process holds. Time in which this process itself stood still does not
-  // count.
+  // count. While more waits to leave than the system takes, whatever it takes is a sign, too: the other end may be
+  // long in reading what stands before the question.
   void expect_signs(Micros patience) { patience_ = patience; }
   // Whether the other end has been silent for so long, or not been there; false before the first tick().
   [[nodiscard]] bool silent(Micros now, Micros how_long) const {
@@ -195,6 +196,7 @@ class PeerLink {
   Micros heard_at_ = -1;        // bytes came from the other end, or it was first dialled
   Micros pinged_at_ = -1;       // the last ping; unanswered while it is later than heard_at_
   Micros ticked_at_ = -1;
+  uint64_t sent_late_ = 0;  // as of the last tick
 };
 
 }  // namespace chainring::session

@@ -91,13 +91,19 @@ TEST_CASE("Network: output that the other end is slow to take leaves in order, t
   CHECK(world.net().unsent(conn) == text.size());
   world.net().set_reading(conn, true);
   world.loop.turn(world.process, 0);
-  CHECK(world.net().unsent(conn) > kOutputLowWater);
+  const size_t left = world.net().unsent(conn);
+  CHECK(left > kOutputLowWater);
+  CHECK(world.net().sent_late(conn) == 0);
   CHECK(world.process.counts[NetEvent::Kind::drained] == 0);
   world.net().output(conn)->append("the end");  // behind what waits
   REQUIRE(world.until([&, &c = client] { return c.receive(), c.received.size() == text.size() + 7; }));
   CHECK((client.received == text + "the end"));
   REQUIRE(world.until([&] { return world.process.counts[NetEvent::Kind::drained] == 1; }));
   CHECK(world.net().unsent(conn) == 0);
+  CHECK(world.net().sent_late(conn) == left + 7);
+  world.net().output(conn)->append("more");  // there is room again
+  REQUIRE(world.until([&, &c = client] { return c.receive(), c.received.ends_with("more"); }));
+  CHECK(world.net().sent_late(conn) == left + 7);
 }
 
 TEST_CASE("Network: `drained` comes also when much output left at once, and not for little") {

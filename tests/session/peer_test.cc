@@ -275,6 +275,27 @@ TEST_CASE("PeerLink.expect_signs: one that says nothing is asked, and dialled an
   CHECK(rig.link.trouble().starts_with("it has been silent for"));
 }
 
+TEST_CASE("PeerLink.expect_signs: while what waits to leave leaves bit by bit, the other end is there") {
+  constexpr Micros kPatience = 90 * kMicrosPerMilli;
+  LinkRig rig;
+  rig.link.expect_signs(kPatience);
+  const ConnId conn = rig.dialled();
+  rig.welcome(conn);
+  rig.transport.take_output(conn);
+  rig.transport.output(conn)->append(1000, 'x');
+  const auto pass = [&](size_t taken) {
+    for (const Micros end = rig.now + 3 * kPatience; rig.now < end; rig.now += 10 * kMicrosPerMilli) {
+      static_cast<void>(rig.transport.take_output(conn, taken));
+      rig.turn();
+    }
+  };
+  pass(1);
+  CHECK(rig.link.up());
+  CHECK_FALSE(rig.link.silent(rig.now, kPatience));
+  pass(0);
+  CHECK_FALSE(rig.link.up());
+}
+
 TEST_CASE("PeerLink.expect_signs: time in which this process stood still is nobody else's silence") {
   constexpr Micros kPatience = 90 * kMicrosPerMilli;
   LinkRig rig;

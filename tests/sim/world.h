@@ -49,6 +49,7 @@ class SimTransport final : public Transport {
   void consume(ConnId conn, size_t bytes) override;
   std::string* output(ConnId conn) override;
   size_t unsent(ConnId conn) const override;
+  uint64_t sent_late(ConnId) const override { return 0; }  // there is room for everything
   void set_reading(ConnId conn, bool reading) override;
   void close(ConnId conn) override;
   void close_after_flush(ConnId conn) override;

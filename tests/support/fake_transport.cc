@@ -44,6 +44,8 @@ std::string FakeTransport::take_output(ConnId conn, size_t bytes_max) {
   const size_t size = std::min(bytes_max, connection.output.size());
   std::string taken = connection.output.substr(0, size);
   connection.output.erase(0, size);
+  if (connection.system_is_full) connection.sent_late += size;
+  connection.system_is_full = !connection.output.empty();
   if (!connection.output.empty()) return taken;
   if (std::exchange(connection.awaits_drained, false) && connection.state == State::open) {
     events_.push_back({NetEvent::Kind::drained, conn});
@@ -100,6 +102,11 @@ std::string* FakeTransport::output(ConnId conn) {
 size_t FakeTransport::unsent(ConnId conn) const {
   const Connection* connection = alive(conn);
   return connection == nullptr ? 0 : connection->output.size();
+}
+
+uint64_t FakeTransport::sent_late(ConnId conn) const {
+  const Connection* connection = alive(conn);
+  return connection == nullptr ? 0 : connection->sent_late;
 }
 
 void FakeTransport::set_reading(ConnId conn, bool reading) {

@@ -60,6 +60,7 @@ class FakeTransport final : public Transport {
   void consume(ConnId conn, size_t bytes) override;
   [[nodiscard]] std::string* output(ConnId conn) override;
   [[nodiscard]] size_t unsent(ConnId conn) const override;
+  [[nodiscard]] uint64_t sent_late(ConnId conn) const override;
   void set_reading(ConnId conn, bool reading) override;
   void close(ConnId conn) override;
   void close_after_flush(ConnId conn) override;
@@ -74,6 +75,8 @@ class FakeTransport final : public Transport {
     std::string output;
     bool reading = true;
     bool awaits_drained = false;
+    bool system_is_full = false;  // it has taken a part of the output and left the rest
+    uint64_t sent_late = 0;
   };
   [[nodiscard]] const Connection* alive(ConnId conn) const;
   [[nodiscard]] Connection* alive(ConnId conn);
