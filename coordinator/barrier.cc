@@ -7,7 +7,6 @@
 namespace chainring::coordinator {
 namespace {
 
-constexpr Sequence kUnstated = UINT64_MAX;
 constexpr size_t kLevelItemsMax = 4 * kSlotCount;  // asked of one donor at once; the rest when these have had effect
 
 }  // namespace
@@ -19,7 +18,7 @@ Barrier::OpenRange Barrier::opened(const protocol::TableRange& range) {
   for (const MemberId member : range.next_chain) {
     if (!ring::contains(range.chain, member)) open.participants.push_back(member);
   }
-  open.numbers.assign(open.participants.size() * slot_count(range), kUnstated);
+  open.standings.resize(open.participants.size() * slot_count(range));
   return open;
 }
 
@@ -29,7 +28,7 @@ void Barrier::keep_numbers(const OpenRange& from, OpenRange& to) const {
   for (size_t p = 0; p < to.participants.size(); ++p) {
     const auto known = std::find(from.participants.begin(), from.participants.end(), to.participants[p]);
     if (known == from.participants.end()) continue;
-    const Sequence* source = from.of(static_cast<size_t>(known - from.participants.begin()));
+    const Standing* source = from.of(static_cast<size_t>(known - from.participants.begin()));
     std::copy(source + (first - from.range.first), source + (last - from.range.first) + 1,
               to.of(p) + (first - to.range.first));
   }
@@ -85,9 +84,8 @@ void Barrier::stated(const protocol::Stopped& statement) {
       if (at == open->participants.end()) continue;
       const Slot first = std::max(run.first, open->range.first);
       const Slot last = std::min(run_last, open->range.last);
-      Sequence* numbers = open->of(static_cast<size_t>(at - open->participants.begin()));
-      std::copy(run.applied.begin() + (first - run.first), run.applied.begin() + (last - run.first) + 1,
-                numbers + (first - open->range.first));
+      Standing* standing = open->of(static_cast<size_t>(at - open->participants.begin())) + (first - open->range.first);
+      for (uint32_t slot = first; slot <= last; ++slot) (standing++)->number = run.applied[slot - run.first];
     }
   }
 }
@@ -99,7 +97,7 @@ bool Barrier::everybody_stopped(const OpenRange& open, const std::vector<bool>& 
   const size_t old_members = open.range.chain.size();
   bool somebody = old_members == 0;
   for (size_t p = 0; p < old_members; ++p) {
-    const bool stated = std::find(open.of(p), open.of(p) + slots, kUnstated) == open.of(p) + slots;
+    const bool stated = std::all_of(open.of(p), open.of(p) + slots, [](const Standing& one) { return one.stated(); });
     if (!stated && !gone_quiet[p]) return false;
     somebody = somebody || stated;
   }
@@ -109,7 +107,7 @@ bool Barrier::everybody_stopped(const OpenRange& open, const std::vector<bool>& 
 // The number to reach is the highest among those that can still give what they hold. That is enough: what is committed
 // was applied by every member of the old chain, so by each of them that stated. Only when none of these is left has the
 // number to be as high as the highest that was ever stated by them. Returns whether the new chain has reached it.
-bool Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress) {
+bool Barrier::weigh(OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress) {
   const size_t slots = slot_count(open.range);
   const size_t old_members = open.range.chain.size();
   std::vector<size_t> next(open.range.next_chain.size());
@@ -120,39 +118,64 @@ bool Barrier::weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, 
   bool ready = true;
   for (size_t s = 0; s < slots; ++s) {
     Sequence reach = 0, committed_at_most = 0;
-    size_t donor = open.participants.size();
+    size_t highest = open.participants.size();
     bool old_one_left = old_members == 0;
     for (size_t p = 0; p < open.participants.size(); ++p) {
-      const Sequence number = open.of(p)[s];
-      if (number == kUnstated) continue;
+      if (!open.of(p)[s].stated()) continue;
+      const Sequence number = open.of(p)[s].number;
       if (p < old_members) committed_at_most = std::max(committed_at_most, number);
       if (gone_quiet[p]) continue;
       old_one_left = old_one_left || p < old_members;
-      if (donor == open.participants.size() || number > reach) {
+      if (highest == open.participants.size() || number > reach) {
         reach = number;
-        donor = p;
+        highest = p;
       }
     }
-    if (donor == open.participants.size() || (!old_one_left && reach < committed_at_most)) {
+    if (highest == open.participants.size() || (!old_one_left && reach < committed_at_most)) {
       ready = false;
       continue;
     }
     for (const size_t p : next) {
-      const Sequence number = open.of(p)[s];
+      const Sequence number = open.of(p)[s].number;
       if (number == reach) continue;
       ready = false;
-      if (number == kUnstated || number > reach) continue;
-      protocol::Level& level = progress.levels[open.participants[donor]];
-      if (level.items.size() < kLevelItemsMax) {
-        level.items.push_back({static_cast<Slot>(open.range.first + s), open.participants[p], number, reach});
-      }
+      if (!open.of(p)[s].stated() || number > reach) continue;
+      const size_t donor = p < old_members ? highest : donor_to_new(open, gone_quiet, s, number, highest);
+      ask_for(open, s, p, donor, progress);
     }
   }
   return ready;
 }
 
+// Who gives records above `number` to a member that is new. Of an old one, whoever is ahead keeps all that it lacks: it
+// is not committed. What a new one lacks may be committed at the head already, and then only the tail keeps it.
+size_t Barrier::donor_to_new(const OpenRange& open, const std::vector<bool>& gone_quiet, size_t s, Sequence number,
+                             size_t highest) {
+  for (size_t p = open.range.chain.size(); p-- > 0;) {
+    const Standing& standing = open.of(p)[s];
+    if (standing.stated() && !gone_quiet[p] && standing.number > number) return p;
+  }
+  return highest;
+}
+
+// Once: what is sent on a link comes, or the link breaks and the donor sends it again. Only the asking may be lost.
+void Barrier::ask_for(OpenRange& open, size_t s, size_t target, size_t donor, Progress& progress) {
+  progress.waits = true;
+  Standing& standing = open.of(target)[s];
+  const Sequence through = open.of(donor)[s].number;
+  const MemberId member = open.participants[donor];
+  const bool asked = standing.donor == member && !progress.again;
+  if (asked && standing.through >= through) return;
+  protocol::Level& level = progress.levels[member];
+  if (level.items.size() == kLevelItemsMax) return;
+  const Sequence after = asked ? std::max(standing.number, standing.through) : standing.number;
+  level.items.push_back({static_cast<Slot>(open.range.first + s), open.participants[target], after, through});
+  standing.donor = member;
+  standing.through = through;
+}
+
 // How each open epoch stands that has not been settled.
-std::map<Epoch, Barrier::Progress> Barrier::look(const Lapsed& lapsed) {
+std::map<Epoch, Barrier::Progress> Barrier::look(Micros now, const Lapsed& lapsed) {
   std::map<Epoch, Progress> epochs;
   for (OpenRange& open : ranges_) {
     const Epoch epoch = open.range.next_epoch;
@@ -160,6 +183,7 @@ std::map<Epoch, Barrier::Progress> Barrier::look(const Lapsed& lapsed) {
     open.stands_still = false;
     if (settled_.contains(epoch)) continue;
     const auto asked = asked_.find(epoch);
+    progress.again = asked != asked_.end() && asked->second.at && now - *asked->second.at >= repeat_us_;
     std::vector<bool> gone_quiet;
     for (const MemberId member : open.participants) {
       gone_quiet.push_back(lapsed(member));
@@ -178,12 +202,10 @@ std::map<Epoch, Barrier::Progress> Barrier::look(const Lapsed& lapsed) {
 }
 
 void Barrier::ask(Micros now, Epoch epoch, Progress& progress, Advice& advice) {
-  if (progress.levels.empty()) return;
+  if (!progress.waits) return;
   Asked& asked = asked_[epoch];
-  const bool due = !asked.at || now - *asked.at >= repeat_us_;
-  if (due) asked.at = now;
+  if (!asked.at || progress.again) asked.at = now;
   repeat_at_ = std::min(repeat_at_, *asked.at + repeat_us_);
-  if (!due) return;
   for (auto& [donor, level] : progress.levels) {
     level.epoch = epoch;
     asked.donors.insert(donor);
@@ -192,7 +214,7 @@ void Barrier::ask(Micros now, Epoch epoch, Progress& progress, Advice& advice) {
 }
 
 Barrier::Advice Barrier::advance(Micros now, const Lapsed& lapsed) {
-  std::map<Epoch, Progress> epochs = look(lapsed);
+  std::map<Epoch, Progress> epochs = look(now, lapsed);
   Advice advice;
   repeat_at_ = kNever;
   for (auto& [epoch, progress] : epochs) {

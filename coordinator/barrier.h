@@ -54,23 +54,33 @@ class Barrier {
   [[nodiscard]] bool open() const { return !ranges_.empty(); }
 
  private:
+  // How one participant stands in one slot.
+  struct Standing {
+    Sequence number = kUnstated;
+    MemberId donor = kNoMember;  // who was asked to send it records, and up to which
+    Sequence through = 0;
+    static constexpr Sequence kUnstated = UINT64_MAX;
+    [[nodiscard]] bool stated() const { return number != kUnstated; }
+  };
   // A range of slots in transition. Participants are the old chain's members, then those that are new.
   struct OpenRange {
     protocol::TableRange range;
     std::vector<MemberId> participants;
-    std::vector<Sequence> numbers;  // of participant p and slot s at p * slots + (s - first)
-    bool stands_still = false;      // as of the last look: it cannot go on, and nobody is there who holds it
-    [[nodiscard]] Sequence* of(size_t participant) { return &numbers[participant * slot_count(range)]; }
-    [[nodiscard]] const Sequence* of(size_t participant) const { return &numbers[participant * slot_count(range)]; }
+    std::vector<Standing> standings;  // of participant p and slot s at p * slots + (s - first)
+    bool stands_still = false;        // as of the last look: it cannot go on, and nobody is there who holds it
+    [[nodiscard]] Standing* of(size_t participant) { return &standings[participant * slot_count(range)]; }
+    [[nodiscard]] const Standing* of(size_t participant) const { return &standings[participant * slot_count(range)]; }
   };
-  // Who was asked for records under an epoch, and when last.
+  // Who was asked for records under an epoch, and since when nothing was asked twice.
   struct Asked {
     std::optional<Micros> at;
     std::set<MemberId> donors;
   };
   // What is known of one epoch while its ranges are looked at.
   struct Progress {
+    bool again = false;  // what was asked for is asked for again
     bool ready = true;
+    bool waits = false;  // for records that somebody was or is asked to send
     bool lost_a_donor = false;
     bool some_stand = false;
     bool some_go_on = false;
@@ -83,8 +93,11 @@ class Barrier {
   static OpenRange opened(const protocol::TableRange& range);
   void keep_numbers(const OpenRange& from, OpenRange& to) const;
   static bool everybody_stopped(const OpenRange& open, const std::vector<bool>& gone_quiet);
-  [[nodiscard]] static bool weigh(const OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress);
-  [[nodiscard]] std::map<Epoch, Progress> look(const Lapsed& lapsed);
+  [[nodiscard]] static bool weigh(OpenRange& open, const std::vector<bool>& gone_quiet, Progress& progress);
+  [[nodiscard]] static size_t donor_to_new(const OpenRange& open, const std::vector<bool>& gone_quiet, size_t s,
+                                           Sequence number, size_t highest);
+  static void ask_for(OpenRange& open, size_t s, size_t target, size_t donor, Progress& progress);
+  [[nodiscard]] std::map<Epoch, Progress> look(Micros now, const Lapsed& lapsed);
   void ask(Micros now, Epoch epoch, Progress& progress, Advice& advice);
 
   Micros repeat_us_;

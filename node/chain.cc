@@ -230,26 +230,40 @@ Status Chains::on_gap(MemberId from, std::string_view payload) {
 }
 
 void Chains::on_level(const protocol::Level& level) {
+  bool new_target = false;
   for (const protocol::LevelItem& item : level.items) {
     if (item.slot >= kSlotCount) continue;
     const SlotState& state = slots_[item.slot];
     if (state.promised != level.epoch || state.promised == state.epoch) continue;  // an intention that was replaced
-    const std::pair<MemberId, Epoch> target(item.to, level.epoch);
-    if (std::find(level_targets_.begin(), level_targets_.end(), target) == level_targets_.end()) {
-      level_targets_.push_back(target);
-      refresh_wanted_links();
+    auto levelling = std::find_if(levellings_.begin(), levellings_.end(),
+                                  [&](const Levelling& one) { return one.to == item.to && one.epoch == level.epoch; });
+    if (levelling == levellings_.end()) {
+      levelling = levellings_.insert(levellings_.end(), {item.to, level.epoch, {}});
+      new_target = true;
     }
-    const auto send = [&](const Fifo<StoredRecord>& records) {
-      for (const StoredRecord& record : records) {
-        if (record.head.sequence > item.after && record.head.sequence <= item.through) {
-          send_record(item.to, state, record, protocol::RecordKind::levelling);
-        }
-      }
-    };
-    // What a learner has not acknowledged is older than what is uncommitted here.
-    if (const Fifo<StoredRecord>* kept = copies_.kept(item.slot, item.to)) send(*kept);
-    send(state.uncommitted);
+    const auto [at, first] = levelling->slots.try_emplace(item.slot);
+    Levelling::Span& span = at->second;
+    span.after = first ? item.after : std::min(span.after, item.after);
+    span.through = std::max(span.through, item.through);
+    // What has been sent comes, or the link breaks: to send it once more would only keep a slow link busy.
+    send_levels(*levelling, item.slot, std::max(span.sent, item.after), span.through);
+    span.sent = span.through;
   }
+  if (new_target) refresh_wanted_links();
+}
+
+void Chains::send_levels(const Levelling& levelling, Slot slot, Sequence after, Sequence through) {
+  const SlotState& state = slots_[slot];
+  const auto send = [&](const Fifo<StoredRecord>& records) {
+    for (const StoredRecord& record : records) {
+      if (record.head.sequence > after && record.head.sequence <= through) {
+        send_record(levelling.to, state, record, protocol::RecordKind::levelling);
+      }
+    }
+  };
+  // What a learner has not acknowledged is older than what is uncommitted here.
+  if (const Fifo<StoredRecord>* kept = copies_.kept(slot, levelling.to)) send(*kept);
+  send(state.uncommitted);
 }
 
 void Chains::link_up(MemberId member) {
@@ -258,6 +272,12 @@ void Chains::link_up(MemberId member) {
     if (!state.active() || state.successor != member) continue;
     for (const StoredRecord& record : state.uncommitted) {
       send_record(member, state, record, protocol::RecordKind::effects);
+    }
+  }
+  for (const Levelling& levelling : levellings_) {
+    if (levelling.to != member) continue;
+    for (const auto& [slot, span] : levelling.slots) {
+      if (slots_[slot].promised == levelling.epoch) send_levels(levelling, slot, span.after, span.through);
     }
   }
 }

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -206,6 +207,16 @@ class Chains {
     // Whether, as a learner, we take what the source sends.
     [[nodiscard]] bool follows() const { return learning && promised <= learning->epoch; }
   };
+  // What we were asked to send a member under an intended epoch (R15).
+  struct Levelling {
+    MemberId to = kNoMember;
+    Epoch epoch = 0;
+    struct Span {
+      Sequence after = 0, through = 0;  // all that was asked for
+      Sequence sent = 0;                // on the link that is there
+    };
+    std::map<Slot, Span> slots;
+  };
   struct Batch {
     MemberId to = kNoMember;
     uint64_t count = 0;
@@ -238,6 +249,7 @@ class Chains {
   void pass_on(Slot slot, SlotState& state, std::string_view effects);
   void commit_to(Slot slot, SlotState& state, Sequence sequence);
   void send_record(MemberId to, const SlotState& state, const StoredRecord& record, protocol::RecordKind kind);
+  void send_levels(const Levelling& levelling, Slot slot, Sequence after, Sequence through);
   void seal(Batch& batch);
   void mark_ack_due(Slot slot, SlotState& state);
   void ask_gap(Slot slot, SlotState& state);
@@ -253,7 +265,7 @@ class Chains {
   std::vector<ChainMessage> messages_;
   std::vector<Slot> acks_due_;
   std::vector<MemberId> wanted_links_;
-  std::vector<std::pair<MemberId, Epoch>> level_targets_;
+  std::vector<Levelling> levellings_;
   CopySource copies_;
   size_t uncommitted_bytes_ = 0;
   Counts counts_;

@@ -142,8 +142,8 @@ void Chains::state_number(Slot slot, std::vector<protocol::Stopped>& statements)
 bool Chains::waits_for(MemberId member) const {
   const std::vector<MemberId> learners = copies_.learners();
   return std::binary_search(learners.begin(), learners.end(), member) ||
-         std::any_of(level_targets_.begin(), level_targets_.end(),
-                     [member](const auto& target) { return target.first == member; }) ||
+         std::any_of(levellings_.begin(), levellings_.end(),
+                     [member](const Levelling& levelling) { return levelling.to == member; }) ||
          std::any_of(slots_.begin(), slots_.end(), [member](const SlotState& state) {
            return state.active() && state.successor == member && state.applied > state.committed;
          });
@@ -155,11 +155,11 @@ void Chains::refresh_wanted_links() {
     const auto place = std::find(range.chain.begin(), range.chain.end(), self_);
     if (place != range.chain.end() && place + 1 != range.chain.end()) wanted_links_.push_back(*(place + 1));
   }
-  std::erase_if(level_targets_, [&](const std::pair<MemberId, Epoch>& target) {
+  std::erase_if(levellings_, [&](const Levelling& levelling) {
     return std::none_of(ranges_.begin(), ranges_.end(),
-                        [&](const protocol::TableRange& range) { return range.next_epoch == target.second; });
+                        [&](const protocol::TableRange& range) { return range.next_epoch == levelling.epoch; });
   });
-  for (const auto& [member, epoch] : level_targets_) wanted_links_.push_back(member);
+  for (const Levelling& levelling : levellings_) wanted_links_.push_back(levelling.to);
   for (const MemberId learner : copies_.learners()) wanted_links_.push_back(learner);
   std::sort(wanted_links_.begin(), wanted_links_.end());
   wanted_links_.erase(std::unique(wanted_links_.begin(), wanted_links_.end()), wanted_links_.end());

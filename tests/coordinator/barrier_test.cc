@@ -100,6 +100,60 @@ TEST_CASE("Barrier.advance: the tail dies") {
   REQUIRE(f.activations() == std::vector<Epoch>{epoch});
 }
 
+// Chain {1, 2}; slot 0 goes to {1, 2, 3}, of which 3 is new and lacks the newest record.
+struct MoveFixture : BarrierFixture {
+  MoveFixture() : BarrierFixture(3) { place({1, 2}); }
+  Epoch move(Sequence head, Sequence tail, Sequence learner) {
+    const Epoch epoch = change({{0, 0, {1, 2, 3}}});
+    state(1, epoch, 0, {head});
+    state(2, epoch, 0, {tail});
+    state(3, epoch, 0, {learner});
+    return epoch;
+  }
+  void expect(const Barrier::Advice& advice, MemberId donor, const protocol::LevelItem& wanted) {
+    for (const auto& [member, level] : advice.levels) {
+      if (member != donor) continue;
+      REQUIRE(level.items.size() == 1);
+      const protocol::LevelItem& item = level.items[0];
+      CHECK((item.to == wanted.to && item.after == wanted.after && item.through == wanted.through));
+      return;
+    }
+    FAIL("member " << donor << " is asked for nothing");
+  }
+};
+
+TEST_CASE("Barrier.advance: a new member gets from the tail what may be committed at the head already") {
+  MoveFixture f;
+  const Epoch epoch = f.move(5, 5, 4);
+  const Barrier::Advice advice = f.advance();
+  CHECK(advice.levels.size() == 1);
+  f.expect(advice, 2, {0, 3, 4, 5});
+  f.state(3, epoch, 0, {5});
+  CHECK(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.advance: what the tail lacks as well is asked for as soon as the tail has it") {
+  MoveFixture f;
+  const Epoch epoch = f.move(7, 5, 4);
+  const Barrier::Advice advice = f.advance();
+  CHECK(advice.levels.size() == 2);
+  f.expect(advice, 1, {0, 2, 5, 7});
+  f.expect(advice, 2, {0, 3, 4, 5});
+  f.state(2, epoch, 0, {7});
+  const Barrier::Advice next = f.advance();
+  CHECK(next.levels.size() == 1);
+  f.expect(next, 2, {0, 3, 5, 7});  // not again what is on its way
+  f.state(3, epoch, 0, {7});
+  CHECK(f.activations() == std::vector<Epoch>{epoch});
+}
+
+TEST_CASE("Barrier.advance: without the tail a new member gets it from whoever has it") {
+  MoveFixture f;
+  f.move(5, 5, 4);
+  f.lapsed = {2};
+  f.expect(f.advance(), 1, {0, 3, 4, 5});
+}
+
 TEST_CASE("Barrier.advance: an old member that has neither stated nor lapsed holds everything up") {
   LossFixture f;
   f.lapsed.clear();

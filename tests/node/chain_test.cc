@@ -119,6 +119,34 @@ TEST_CASE("Chains: levelling brings the new chain to the highest number, and act
   CHECK(log_of(world, 3) == std::vector<std::string>{"x", "y", "z"});
 }
 
+TEST_CASE("Chains.on_level: what was asked for is sent once on each link") {
+  ChainWorld world(3);
+  world.found({1, 2, 3});
+  for (const char* effects : {"x", "y"}) world.execute(1, kSlot, effects);
+  world.deliver_one({1, 2});
+  world.deliver_one({1, 2});
+  world.member(1).alive = false;
+  world.clear_links();
+  world.publish(1, {1, 2, 3}, 2, {2, 3});
+  world.show_all();
+  Chains& donor = world.member(2).chains;
+  donor.on_level({2, {{kSlot, 3, 0, 1}}});
+  world.pump(2);
+  CHECK(world.pending());
+  world.clear_links();  // it had not come
+  donor.link_up(3);
+  world.pump(2);
+  world.deliver_all();
+  CHECK(log_of(world, 3) == std::vector<std::string>{"x"});
+  donor.on_level({2, {{kSlot, 3, 0, 1}}});  // the asking came twice
+  world.pump(2);
+  CHECK_FALSE(world.pending());
+  donor.on_level({2, {{kSlot, 3, 1, 2}}});
+  world.pump(2);
+  world.deliver_all();
+  CHECK(log_of(world, 3) == std::vector<std::string>{"x", "y"});
+}
+
 TEST_CASE("Chains: a record of an epoch not taken up yet is asked for again after the activation") {
   ChainWorld world(2);
   world.publish(0, {}, 1, {1, 2});
