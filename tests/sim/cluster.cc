@@ -10,10 +10,14 @@ namespace {
 
 constexpr Micros kTableLateMost = 2 * kMicrosPerSecond;  // at a router that is cut off
 constexpr Micros kFoundedWithin = 10 * kMicrosPerSecond;
+constexpr Micros kKnownWithin = 200 * kMicrosPerMilli;
 constexpr Micros kServedAgainWithin = 8 * kMicrosPerSecond;
 constexpr Micros kInPlaceWithin = 30 * kMicrosPerSecond;
 constexpr Micros kGroupWholeWithin = 20 * kMicrosPerSecond;
 constexpr Micros kAnsweredWithin = 10 * kMicrosPerSecond;
+// While the ring changes, a slot that moves waits for its barrier; a failure is noticed when a lease has run out.
+constexpr Micros kCalmWaitMost = 80 * kMicrosPerMilli;
+constexpr Micros kFailureWaitMost = 600 * kMicrosPerMilli;
 constexpr Micros kLookEvery = 10 * kMicrosPerMilli;
 constexpr Millis kRepairLate = 10'000;  // nobody is away for so long
 constexpr size_t kJudgeStatesMax = 200'000;
@@ -97,6 +101,7 @@ void Cluster::wait(Micros most, std::string_view violation, const std::function<
 }
 
 RunReport Cluster::run() {
+  if (plan_.course != Course::torment) world_.faults().breaks_per_100k = world_.faults().late_per_100k = 0;
   for (const HostId host : hosts_.coordinators()) world_.start(host);
   for (const HostId host : hosts_.nodes()) world_.start(host);
   for (const HostId host : hosts_.routers()) world_.start(host);
@@ -105,11 +110,9 @@ RunReport Cluster::run() {
   for (const HostId host : hosts_.node_clients()) world_.start(host);
   world_.start(hosts_.operator_host());
   hosts_.the_operator()->follow(caretaker_);
-  sabotage_.begin();
-  run_for(plan_.faults_for / 3 * 2);
-  caretaker_.leave_lost_slots(true);
-  run_for(plan_.faults_for / 3);
-  sabotage_.end();
+  if (plan_.course != Course::torment) hosts_.the_operator()->leave_the_rules();
+  everybody_knows_at_ = world_.now() + kKnownWithin;
+  go_through(plan_.course);
 
   RunReport report;
   const Micros healed = world_.now();
@@ -137,6 +140,7 @@ RunReport Cluster::run() {
   if (violation_.empty()) invariants_.check_all_slots();
   if (violation_.empty()) violation_ = invariants_.violation();
   caretaker_.look();
+  if (violation_.empty()) judge_waits(report);
   if (violation_.empty()) judge_histories(report);
   if (violation_.empty()) judge_locks();
   if (violation_.empty()) judge_what_was_given_up();
@@ -149,6 +153,39 @@ RunReport Cluster::run() {
   report.ring_changes = hosts_.the_operator()->granted();
   report.faults = world_.counts();
   return report;
+}
+
+void Cluster::go_through(Course course) {
+  if (course == Course::torment) {
+    sabotage_.begin();
+    run_for(plan_.faults_for / 3 * 2);
+    caretaker_.leave_lost_slots(true);
+    run_for(plan_.faults_for / 3);
+  } else {
+    run_for(plan_.faults_for / 2);
+    if (course == Course::failure) {
+      wait(plan_.faults_for, "no node could be made to fail", [this] { return sabotage_.fail_a_node(); });
+    }
+    run_for(plan_.faults_for / 2);
+  }
+  sabotage_.end();
+}
+
+void Cluster::judge_waits(RunReport& report) {
+  const Operation* longest = nullptr;
+  for (const Operation& operation : notebook_.operations) {
+    const bool at_a_router = operation.client <= hosts_.clients().size();
+    if (!at_a_router || operation.returned == kNever || operation.called < everybody_knows_at_) continue;
+    if (report.longest_wait < operation.returned - operation.called) longest = &operation;
+    report.longest_wait = std::max(report.longest_wait, operation.returned - operation.called);
+  }
+  if (plan_.course == Course::torment) return;
+  if (notebook_.errors > 0) return violate(concat("clients of routers were told ", notebook_.errors, " errors"));
+  const Micros most = plan_.course == Course::calm ? kCalmWaitMost : kFailureWaitMost;
+  if (report.longest_wait > most) {
+    violate(concat("a client of a router waited for ", report.longest_wait, " microseconds; ", most,
+                   " are allowed: ", longest->key, " from ", longest->called));
+  }
 }
 
 // A request is given up before its time is over only when two members lapsed while it was out at them (R13), by what

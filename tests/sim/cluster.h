@@ -16,8 +16,16 @@
 
 namespace chainring::sim {
 
+// What befalls a cluster.
+enum class Course {
+  torment,  // anything, over and over
+  calm,     // nothing but what its operator asks for
+  failure,  // the same, and once one node dies, stands still or is cut off
+};
+
 struct ClusterPlan {
   uint64_t seed = 1;
+  Course course = Course::torment;
   Micros faults_for = 6 * kMicrosPerSecond;
   bool verbose = false;
 };
@@ -33,6 +41,7 @@ struct RunReport {
   uint64_t unjudged_keys = 0;  // the search for a linearization was cut off
   FaultCounts faults;
   Micros served_after = 0;  // from the end of the faults until every slot was served again
+  Micros longest_wait = 0;  // of a client of a router for the answer to one request
 };
 
 class Cluster {
@@ -44,6 +53,7 @@ class Cluster {
   // Runs until `done` or until so much time has passed, which is a violation.
   void wait(Micros most, std::string_view violation, const std::function<bool()>& done);
   void run_for(Micros length);
+  void go_through(Course course);
 
   [[nodiscard]] bool all_served_but(const Caretaker::Slots& lost) const;
   [[nodiscard]] bool all_served() const { return all_served_but({}); }
@@ -56,12 +66,14 @@ class Cluster {
   void judge_histories(RunReport& report);
   void judge_locks();
   void judge_what_was_given_up();
+  void judge_waits(RunReport& report);
   void violate(std::string what);
 
   ClusterPlan plan_;
   World world_;
   Notebook notebook_;
   Micros world_time_ = 0;
+  Micros everybody_knows_at_ = 0;  // the first table
   Hosts hosts_;
   Invariants invariants_;
   Caretaker caretaker_;

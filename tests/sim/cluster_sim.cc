@@ -1,6 +1,7 @@
 // cluster_sim: runs simulated clusters, one for each seed.
 //   cluster_sim --seeds N [--first S]   seeds S .. S + N - 1
 //   cluster_sim --seed S [--verbose]    one seed, with what its processes say
+// With --calm nothing fails, with --failure one node does, once: then it is judged, too, how long clients wait.
 // Exit status: 0 all held, 1 a violation (its seed is printed), 2 used wrongly.
 
 #include <algorithm>
@@ -28,6 +29,8 @@ struct Options {
   uint64_t first = 1;
   uint64_t seeds = 1;
   bool verbose = false;
+  sim::Course course = sim::Course::torment;
+  std::string_view course_name = "";  // as it is asked for
 };
 
 std::optional<Options> parse(int argc, char** argv) {
@@ -36,6 +39,11 @@ std::optional<Options> parse(int argc, char** argv) {
     const std::string_view name = argv[i];
     if (name == "--verbose") {
       options.verbose = true;
+      continue;
+    }
+    if (name == "--calm" || name == "--failure") {
+      options.course = name == "--calm" ? sim::Course::calm : sim::Course::failure;
+      options.course_name = name;
       continue;
     }
     const auto value = i + 1 < argc ? parse_uint(argv[++i]) : std::nullopt;
@@ -58,6 +66,7 @@ struct Total {
   sim::RunReport runs;
   std::vector<double> cpu;                      // milliseconds of each seed
   std::vector<chainring::Micros> served_after;  // of each seed
+  std::vector<chainring::Micros> longest_waits;
 
   void add(const sim::RunReport& run, double millis) {
     runs.operations += run.operations;
@@ -71,8 +80,10 @@ struct Total {
     runs.faults.add(run.faults);
     cpu.push_back(millis);
     served_after.push_back(run.served_after);
+    longest_waits.push_back(run.longest_wait);
     std::sort(cpu.begin(), cpu.end());
     std::sort(served_after.begin(), served_after.end());
+    std::sort(longest_waits.begin(), longest_waits.end());
   }
 };
 
@@ -86,7 +97,9 @@ std::string summary(const Total& total) {
              " after losses, ", runs.unjudged_keys, " keys unjudged; milliseconds of CPU: median ",
              std::llround(total.cpu[middle]), ", most ", std::llround(total.cpu.back()),
              "; served again after: median ", total.served_after[middle] / chainring::kMicrosPerMilli, " ms, most ",
-             total.served_after.back() / chainring::kMicrosPerMilli, " ms; faults:");
+             total.served_after.back() / chainring::kMicrosPerMilli, " ms; longest wait of a client: median ",
+             total.longest_waits[middle] / chainring::kMicrosPerMilli, " ms, most ",
+             total.longest_waits.back() / chainring::kMicrosPerMilli, " ms; faults:");
   for (size_t kind = 0; kind < sim::kFaultKinds; ++kind) {
     append_text(text, kind == 0 ? " " : ", ", runs.faults.of(kind), " ", sim::kFaultNames[kind]);
   }
@@ -98,7 +111,7 @@ std::string summary(const Total& total) {
 int main(int argc, char** argv) {
   const auto options = parse(argc, argv);
   if (!options) {
-    std::fprintf(stderr, "usage: cluster_sim --seeds N [--first S] | --seed S [--verbose]\n");
+    std::fprintf(stderr, "usage: cluster_sim --seeds N [--first S] | --seed S [--verbose] [--calm | --failure]\n");
     return 2;
   }
   Total total;
@@ -106,8 +119,9 @@ int main(int argc, char** argv) {
     sim::ClusterPlan plan;
     plan.seed = options->first + i;
     plan.verbose = options->verbose;
-    chainring::testing::set_abort_line(
-        concat("SEED=", plan.seed, "  run again: ./dev sim cluster --seed ", plan.seed, " --verbose\n"));
+    plan.course = options->course;
+    chainring::testing::set_abort_line(concat("SEED=", plan.seed, "  run again: ./dev sim cluster --seed ", plan.seed,
+                                              " --verbose ", options->course_name, "\n"));
     const double begun = cpu_millis();
     const sim::RunReport report = sim::Cluster(plan).run();
     if (!report.violation.empty()) {

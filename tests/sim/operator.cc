@@ -65,7 +65,7 @@ void Operator::take(const protocol::ReplyValue& reply) {
 std::vector<std::string> Operator::draw_wish() {
   if (retired_) return {"RING", "RESUME"};
   const std::string& node = plan_.nodes[random_.below(plan_.nodes.size())];
-  const uint64_t choice = random_.below(120);
+  const uint64_t choice = random_.below(leaves_the_rules_ ? 100 : 120);
   if (choice >= 100) return {"RING", "RULES", random_.percent(50) ? "ADD" : "REMOVE", std::string(kPlacementRule)};
   if (choice < 35) return {"RING", "ADD", node};
   if (choice < 55) return {"RING", "REMOVE", node};

@@ -51,6 +51,8 @@ class Operator final : public Process {
   void follow(Duties& duties) { duties_ = &duties; }
   // From now on it asks for nothing but its duties, and that paused moves go on.
   void retire() { retired_ = true; }
+  // It changes no placement rules: keys that one moves wait for all routers and nodes to know of it.
+  void leave_the_rules() { leaves_the_rules_ = true; }
 
  private:
   void dial(Now now);
@@ -65,6 +67,7 @@ class Operator final : public Process {
   bool up_ = false;
   bool waits_ = false;
   bool retired_ = false;
+  bool leaves_the_rules_ = false;
   Duties* duties_ = nullptr;
   bool on_duty_ = false;                 // what it asks for now
   uint64_t Granted::* asked_ = nullptr;  // where that counts

@@ -91,6 +91,25 @@ void Sabotage::begin() {
   schedule();
 }
 
+bool Sabotage::fail_a_node() {
+  const HostId node = any(hosts_.nodes());
+  if (!world_.running(node) || !may_lose(node)) return false;
+  switch (world_.random().below(3)) {
+    case 0:
+      kill(node);
+      world_.counts().add(Fault::node_killed);
+      return true;
+    case 1:
+      disturb(node, kFaultMost);
+      world_.pause(node, kFaultMost);
+      world_.counts().add(Fault::node_paused);
+      return true;
+    default:
+      world_.counts().add(Fault::host_isolated);
+      return isolate(node, kFaultMost);
+  }
+}
+
 void Sabotage::end() {
   on_ = false;
   world_.faults().breaks_per_100k = world_.faults().late_per_100k = 0;
@@ -391,9 +410,11 @@ bool Sabotage::cut_replies() {
 bool Sabotage::isolate_host() {
   std::vector<HostId> hosts = hosts_.coordinators();
   hosts.insert(hosts.end(), hosts_.nodes().begin(), hosts_.nodes().end());
-  const HostId alone = any(hosts);
+  return isolate(any(hosts), up_to(kFaultMost));
+}
+
+bool Sabotage::isolate(HostId alone, Micros length) {
   if (!may_disturb_all({alone})) return false;
-  const Micros length = up_to(kFaultMost);
   for (HostId other = 0; other < hosts_.end(); ++other) {
     if (other != alone) cut_for(alone, other, true, length);
   }

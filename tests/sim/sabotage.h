@@ -22,6 +22,9 @@ class Sabotage {
   Sabotage(World& world, const Hosts& hosts);
 
   void begin();
+  // Once, instead of begin(): kills a node, lets it stand still for longer than its lease, or cuts it off. False when
+  // none can be spared now.
+  [[nodiscard]] bool fail_a_node();
   // Everything is mended and runs again; what stalls or is slow ends by itself within a few seconds.
   void end();
 
@@ -65,6 +68,7 @@ class Sabotage {
   [[nodiscard]] bool cut_router_from_leader();
   [[nodiscard]] bool cut_router_from_node();
   [[nodiscard]] bool isolate_host();
+  [[nodiscard]] bool isolate(HostId host, Micros length);
   [[nodiscard]] bool part_network();
   [[nodiscard]] bool cut_off_coordinators();
   [[nodiscard]] bool lose_chain();
