@@ -53,6 +53,7 @@ std::vector<ring::Chain> chains_in_force(const RingState& ring) {
 
 void Mover::begin() {
   pupils_.clear();
+  heard_from_ = 0;
   open_since_.clear();
   patience_ = kPatience;
   retry_at_ = 0;
@@ -63,6 +64,7 @@ void Mover::begin() {
 }
 
 void Mover::learned(const protocol::Learned& statement) {
+  if (statement.obeyed < heard_from_) return;
   Pupil& pupil = pupils_[statement.member];
   pupil.runs = statement.runs;
   pupil.keys = statement.keys;
@@ -99,6 +101,8 @@ Mover::Plan Mover::plan(const RingState& ring, const LeaseBook& leases, Micros n
 
   if (!todo.to_forget.empty()) {
     plan.goals = GoalsEntry{todo.to_forget, ring.ranges_version()};
+    for (auto& [id, pupil] : pupils_) pupil.runs.clear();
+    heard_from_ = ring.version() + 1;
     return plan;
   }
   if (todo.ready_slots == 0) {

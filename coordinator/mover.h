@@ -51,7 +51,8 @@ class Mover {
 
   // Leadership began.
   void begin();
-  // A learner's statement.
+  // A learner's statement. It is ignored when it was made before the learner knew of goals that have been taken back
+  // since: what it had learned for them it forgets, though the same goals may be set again.
   void learned(const protocol::Learned& statement);
   // What to propose now: at most one of the three. REQUIRES: everything proposed from earlier plans has been applied or
   // lost.
@@ -89,6 +90,7 @@ class Mover {
   void check_at(Micros when) { next_check_ = std::min(next_check_, when); }
 
   std::map<MemberId, Pupil> pupils_;
+  TableVersion heard_from_ = 0;  // tables below which a learner's statement says nothing
   std::map<Epoch, Micros> open_since_;  // of planned changes
   Micros patience_ = kPatience;
   Micros retry_at_ = 0;  // after a withdrawal

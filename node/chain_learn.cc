@@ -139,6 +139,7 @@ void Chains::accept_as_learner(MemberId from, SlotState& state, const protocol::
 
 protocol::Learned Chains::learned() const {
   protocol::Learned learned;
+  learned.obeyed = obeyed_;
   learned.keys = learned_keys_;
   learned.bytes = learned_bytes_;
   for_each_learned_slot([&](Slot slot, const SlotState& state) {

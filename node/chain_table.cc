@@ -49,6 +49,7 @@ Status Chains::obey(const ring::Table& table, MemberId self, uint64_t lease_numb
   }
   ranges_ = table.message().ranges;
   obeyed_ = table.version();
+  if (is_learner()) learned_due_ = true;  // it says by which table
   refresh_wanted_links();
   return Status();
 }

@@ -35,8 +35,8 @@ struct MoverFixture : RingFixture {
     return plan;
   }
   static bool idle(const Mover::Plan& plan) { return !plan.target && !plan.goals && !plan.intention; }
-  // Everybody learns what it is to learn.
-  void learn() {
+  // Everybody learns what it is to learn, or says so by an earlier table.
+  void learn(TableVersion obeyed = 0) {
     std::map<MemberId, protocol::Learned> learned;
     for (const protocol::TableRange& range : ring.ranges()) {
       for (const MemberId id : range.goal) {
@@ -45,7 +45,10 @@ struct MoverFixture : RingFixture {
         learned[id].runs.push_back({range.first, range.last, range.epoch});
       }
     }
-    for (const auto& [id, statement] : learned) mover.learned(statement);
+    for (auto& [id, statement] : learned) {
+      statement.obeyed = obeyed == 0 ? ring.version() : obeyed;
+      mover.learned(statement);
+    }
   }
   void pass_barriers() {
     Epoch open = 0;
@@ -120,6 +123,27 @@ TEST_CASE("Mover.plan: a node that is added learns its slots before it is in the
   REQUIRE(f.slots_of(added) >= 3 * kSlotCount / 4 * 97 / 100);
   REQUIRE(f.ring.change().text.empty());
   REQUIRE(f.ring.member(added)->listed.state == protocol::MemberState::up);
+}
+
+TEST_CASE("Mover.plan: what was learned for goals that were taken back counts no more when they are set again (R17)") {
+  MoverFixture f;
+  f.add("n4");
+  f.grant_all();
+  REQUIRE(f.wish(ReshardVerb::add, "n4"));
+  REQUIRE(f.step().target);
+  REQUIRE(f.step().goals);
+  f.learn();
+  const TableVersion before = f.ring.version();
+  REQUIRE(f.wish(ReshardVerb::cancel));
+  while (!MoverFixture::idle(f.step())) continue;
+  REQUIRE(f.wish(ReshardVerb::add, "n4"));
+  REQUIRE(f.step().target);
+  REQUIRE(f.step().goals);
+  CHECK_FALSE(f.step().intention);
+  f.learn(before);  // it was on its way
+  CHECK_FALSE(f.step().intention);
+  f.learn();
+  CHECK(f.step().intention);
 }
 
 TEST_CASE("Mover.plan: a removed node gives all its slots away and is idle then") {
