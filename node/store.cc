@@ -207,22 +207,27 @@ void Store::execute_over(std::span<const protocol::SlotRange> slots, const Execu
   context.scan_ends = execution.scan_ends;
   database_->execute(*execution.command, execution.args, context, writer, effects_);
 
-  std::vector<std::pair<Slot, Sequence>> needs;
-  std::vector<bool> waits(kSlotCount);
+  // A write rests on all that is uncommitted in a slot, also where it has found nothing left to remove (R7).
+  const bool writes = (execution.command->flags & protocol::kWrite) != 0;
+  std::vector<bool> rests(kSlotCount, writes);
   for (const engine::Effects::OfSlot& effect : effects_.slots()) {
     LocalRecord record;
     record.slot = effect.slot;
     record.time = chains_.execution_time(effect.slot, execution.now);
     record.effects = effect.bytes;
-    const Sequence sequence = append(record);
-    if (sequence <= chains_.committed(effect.slot)) continue;
-    needs.emplace_back(effect.slot, sequence);
-    waits[effect.slot] = true;
+    append(record);
+    rests[effect.slot] = true;
   }
+  std::vector<std::pair<Slot, Sequence>> needs;
   std::vector<Slot> at_once;
   for (const protocol::SlotRange& range : slots) {
-    for (uint32_t slot = range.first; slot <= range.last; ++slot) {
-      if (!waits[slot]) at_once.push_back(static_cast<Slot>(slot));
+    for (uint32_t number = range.first; number <= range.last; ++number) {
+      const auto slot = static_cast<Slot>(number);
+      if (const Sequence last = rests[slot] ? chains_.rests_on(slot, {}) : 0; last != 0) {
+        needs.emplace_back(slot, last);
+      } else {
+        at_once.push_back(slot);
+      }
     }
   }
   if (needs.empty()) {

@@ -90,6 +90,10 @@ class Store final : private ChainObserver {
     if (database_) database_->note_time(now);
   }
 
+  // See HeldReplies.
+  void give_up_clients(Micros came_by) { held_.give_up_clients(came_by, sink_); }
+  [[nodiscard]] Micros oldest_held_client() const { return held_.oldest_of_clients(); }
+
   // Removes keys whose time is over from the slots that it heads, as records (R12). Returns how many.
   size_t expire(std::span<const protocol::SlotRange> headed, Millis now, size_t keys_max);
 

@@ -19,6 +19,8 @@ struct Sink final : HeldReplies::Sink {
 };
 
 Destination to(uint64_t request) { return {1, request, {}}; }
+// `name` is what the sink calls it.
+Destination to_client(uint64_t name, Micros came_at = 0) { return {kNoConn, name, {name, 0}, came_at}; }
 using Said = std::vector<std::string>;
 
 }  // namespace
@@ -54,4 +56,60 @@ TEST_CASE("HeldReplies: a reply over several slots waits for the last and names 
   CHECK(sink.said.empty());
   held.dropped(4, false, sink);
   CHECK(sink.said == Said{"1:ok:2"});  // slots 3 and 9; slot 4 was lost on the way
+}
+
+TEST_CASE("HeldReplies: a client is told nothing of several slots when one of them was lost (R7)") {
+  HeldReplies held;
+  Sink sink;
+  const std::pair<Slot, Sequence> needs[] = {{3, 1}, {4, 1}, {5, 1}};
+  held.hold_all(needs, {9}, to_client(1), "ok");
+  held.committed(3, 1, sink);
+  SECTION("whatever becomes of the others") {
+    held.dropped(4, false, sink);
+    CHECK(sink.said.empty());
+    held.committed(5, 1, sink);
+    CHECK(sink.said == Said{"1:unsettled"});
+  }
+  SECTION("and is told of it when what left has gone over to the new chain") {
+    held.dropped(4, true, sink);
+    held.dropped(5, true, sink);
+    CHECK(sink.said == Said{"1:ok:4"});
+  }
+  CHECK(held.count() == 0);
+  CHECK(held.oldest_of_clients() == kNever);
+}
+
+TEST_CASE("HeldReplies: clients are given up by when they asked, and hear nothing of it later") {
+  HeldReplies held;
+  Sink sink;
+  held.hold(3, 1, to_client(1, 20), "a");
+  held.hold(3, 1, to_client(2, 10), "b");  // it has waited to be executed
+  held.hold(3, 1, to(3), "c");
+  const std::pair<Slot, Sequence> needs[] = {{3, 1}, {4, 1}};
+  held.hold_all(needs, {}, to_client(4, 15), "d");
+  CHECK(held.oldest_of_clients() == 10);
+  held.give_up_clients(9, sink);
+  CHECK(sink.said.empty());
+  held.give_up_clients(15, sink);
+  CHECK(sink.said == Said{"2:unsettled", "4:unsettled"});
+  CHECK(held.oldest_of_clients() == 20);
+  CHECK(held.count() == 2);
+  sink.said.clear();
+  held.committed(4, 1, sink);
+  held.committed(3, 1, sink);
+  CHECK(sink.said == Said{"1:a", "3:c"});
+  CHECK(held.oldest_of_clients() == kNever);
+}
+
+TEST_CASE("HeldReplies: what rests on an old record is put before any number that rest on newer ones") {
+  constexpr uint64_t kMany = 100'000;  // a walk past all of them for each would take minutes
+  HeldReplies held;
+  Sink sink;
+  for (uint64_t i = 0; i < kMany; ++i) held.hold(3, 2, to(2), "new");
+  for (uint64_t i = 0; i < kMany; ++i) held.hold(3, 1, to(1), "old");
+  held.committed(3, 1, sink);
+  CHECK(sink.said == Said(kMany, "1:old"));
+  held.committed(3, 2, sink);
+  CHECK(sink.said.size() == 2 * kMany);
+  CHECK(sink.said.back() == "2:new");
 }

@@ -9,6 +9,7 @@ using namespace chainring::node::test;
 namespace {
 
 constexpr std::string_view kMovedA = "-MOVED 15495 127.0.0.1:7402\r\n";
+const std::string kUnknown = protocol::error_reply(protocol::errors::kOutcomeUnknown);
 
 bool is_try_again(std::string_view reply) { return reply.starts_with("-TRYAGAIN "); }
 
@@ -240,7 +241,7 @@ TEST_CASE("Node clients: SCAN walks what this node heads, and ends there (R22)")
 }
 
 TEST_CASE("Node clients: a read whose slot leaves is answered when all that was executed here has gone over") {
-  Middle middle;
+  Middle middle(50 * kMicrosPerMilli);
   Scene& scene = middle.scene;
   middle.replicate(1, "a", {"set", "a", "1"});
   CHECK(scene.say(middle.client, "GET a").empty());
@@ -250,12 +251,48 @@ TEST_CASE("Node clients: a read whose slot leaves is answered when all that was 
     CHECK(scene.net.take_output(middle.client) == "$1\r\n1\r\n");
   }
   SECTION("its lease ran out, so it was not: the read can be tried again") {
-    scene.advance(101 * kSecond);
-    scene.relink();
+    scene.advance(60 * kMicrosPerMilli);
     scene.lease();
+    CHECK(scene.net.take_output(middle.client).empty());
     scene.table(2, {kOther});
     CHECK(is_try_again(scene.net.take_output(middle.client)));
   }
+}
+
+// ---- replies that are held ------------------------------------------------------------------------------------------
+
+TEST_CASE("Node clients: a FLUSHALL that may have been lost is not acknowledged (R7)") {
+  Scene scene;
+  scene.serve({kSelf, kOther}, 50 * kMicrosPerMilli);
+  const ConnId client = scene.client();
+  const ConnId successor = scene.successor();
+  scene.say(client, "SET a 1");
+  scene.acknowledge(successor, protocol::slot_of("a"), 1);
+  REQUIRE(scene.net.take_output(client) == "+OK\r\n");
+  CHECK(scene.say(client, "FLUSHALL").empty());
+  scene.table(1, {kSelf, kOther}, 2, {kOther});
+  scene.advance(60 * kMicrosPerMilli);  // nobody waits for it any longer
+  scene.lease();
+  CHECK(scene.net.take_output(client).empty());
+  scene.table(2, {kOther});
+  CHECK(scene.net.take_output(client) == kUnknown);
+}
+
+TEST_CASE("Node clients: a FLUSHALL of what has just been deleted waits for the deletion (R7)") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const ConnId successor = scene.successor();
+  const ConnId client = scene.client();
+  const ConnId other = scene.client();
+  scene.say(client, "SET a 1");
+  scene.acknowledge(successor, protocol::slot_of("a"), 1);
+  REQUIRE(scene.net.take_output(client) == "+OK\r\n");
+  CHECK(scene.say(client, "DEL a").empty());
+  CHECK(scene.say(other, "FLUSHALL").empty());
+  CHECK(scene.say(scene.client(), "DBSIZE") == ":0\r\n");  // a sum promises nothing
+  scene.acknowledge(successor, protocol::slot_of("a"), 2);
+  CHECK(scene.net.take_output(client) == ":1\r\n");
+  CHECK(scene.net.take_output(other) == "+OK\r\n");
 }
 
 // ---- locks ----------------------------------------------------------------------------------------------------------

@@ -323,21 +323,15 @@ TEST_CASE("Node: accuses a successor that is silent for a lease while it owes an
     }
     return found;
   };
-  const auto pass = [&](Micros time) {
-    for (Micros passed = 0; passed < time; passed += 50'000) {
-      scene.advance(50'000);
-      scene.lease();
-    }
-  };
-  pass(kSecond);
+  scene.pass(kSecond);
   CHECK(accused().empty());  // nothing is owed, and it is dialled anew
   CHECK(scene.net.state(successor) == FakeTransport::State::closed);
   scene.ask(router, 1, {"SET", "k", "v"}, 1);
-  pass(100'000);
+  scene.pass(100'000);
   CHECK(accused() == std::vector<MemberId>{kOther});
 
   const ConnId again = scene.successor();
-  pass(100'000);
+  scene.pass(100'000);
   CHECK(accused().empty());  // it has been heard
   CHECK(scene.net.state(again) == FakeTransport::State::open);
 }

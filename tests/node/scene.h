@@ -1,6 +1,7 @@
 // A node whose coordinator, router, successor and clients are played by the test.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,10 +84,19 @@ class Scene {
   void lease(Micros length = 100 * kSecond) {
     send(coordinator, protocol::FrameType::grant, protocol::Grant{kSelf, now.mono, length, now.wall, 1});
   }
-  void serve(std::vector<MemberId> chain) {
+  void serve(std::vector<MemberId> chain, Micros lease_length = 100 * kSecond) {
     table(0, {}, 1, chain);
     table(1, chain);
-    lease();
+    lease(lease_length);
+  }
+  // Time passes while coordinators renew the lease.
+  void pass(Micros time) {
+    while (time > 0) {
+      const Micros step = std::min<Micros>(time, 50'000);
+      advance(step);
+      lease();
+      time -= step;
+    }
   }
 
   ConnId router() {
@@ -252,8 +262,8 @@ inline std::string effects_of(Slot slot, std::initializer_list<std::string_view>
 
 // This node in the middle of all chains; the head is played, too.
 struct Middle {
-  Middle() {
-    scene.serve({kOther, kSelf, kThird});
+  explicit Middle(Micros lease_length = 100 * kSecond) {
+    scene.serve({kOther, kSelf, kThird}, lease_length);
     successor = scene.successor(kThird);
     head = scene.predecessor();
     client = scene.client();
