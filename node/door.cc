@@ -33,7 +33,8 @@ Door judge_door(const ring::Table& table, const Chains& chains, MemberId self, S
 bool ParkedRequests::park(ParkedRequest request) {
   if (bytes_ + cost(request) > kBytesMax) return false;
   bytes_ += cost(request);
-  requests_.push_back(std::move(request));
+  const Micros deadline = request.deadline;
+  requests_.emplace_hint(requests_.end(), deadline, std::move(request));
   return true;
 }
 
@@ -44,9 +45,9 @@ void ParkedRequests::forget(session::ClientId client) {
 std::vector<ParkedRequest> ParkedRequests::take(const std::function<bool(const ParkedRequest&)>& wanted) {
   std::vector<ParkedRequest> taken;
   for (auto at = requests_.begin(); at != requests_.end();) {
-    if (wanted(*at)) {
-      bytes_ -= cost(*at);
-      taken.push_back(std::move(*at));
+    if (wanted(at->second)) {
+      bytes_ -= cost(at->second);
+      taken.push_back(std::move(at->second));
       at = requests_.erase(at);
     } else {
       ++at;
@@ -55,6 +56,6 @@ std::vector<ParkedRequest> ParkedRequests::take(const std::function<bool(const P
   return taken;
 }
 
-Micros ParkedRequests::next_deadline() const { return requests_.empty() ? kNever : requests_.front().deadline; }
+Micros ParkedRequests::next_deadline() const { return requests_.empty() ? kNever : requests_.begin()->first; }
 
 }  // namespace chainring::node

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <list>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -39,13 +39,14 @@ struct ParkedRequest {
   uint8_t db = 0;
   protocol::RespVersion resp = protocol::RespVersion::resp2;
   bool reads_here = false;  // see judge_door()
+  Micros came_at = 0;
   Micros deadline = 0;
   bool transaction = false;
   bool writes = false;  // of a transaction
   std::string bytes;    // one RESP request, or what protocol/transaction.h says
 };
 
-// In the order in which they came. As many as there are clients, at most.
+// In the order in which they came, that is, of their deadlines. As many as there are clients, at most.
 class ParkedRequests {
  public:
   static constexpr size_t kBytesMax = size_t{64} << 20;
@@ -60,7 +61,7 @@ class ParkedRequests {
   [[nodiscard]] size_t count() const { return requests_.size(); }
 
  private:
-  std::list<ParkedRequest> requests_;
+  std::multimap<Micros, ParkedRequest> requests_;  // by deadline: one may be parked again behind later ones
   size_t bytes_ = 0;
 };
 

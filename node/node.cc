@@ -62,6 +62,7 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
     if (finished_) return;
   }
   tend_parked();
+  give_up_replies();
   clients_.flush(now);  // may execute requests that were held back, so what follows sees their effects
   expire_keys();
   tend_links();
@@ -82,6 +83,9 @@ Micros Node::next_wake() const {
   Micros next = std::min({heartbeat_at_, coordinator_.next_tick(), clients_.next_tick(), expire_at_, drained_by_,
                           parked_.next_deadline(), locks_.next_tick(), relays_.next_tick()});
   for (const auto& [member, link] : links_) next = std::min(next, link->next_tick());
+  if (const Micros oldest = store_.oldest_held_client(); oldest != kNever) {
+    next = std::min(next, oldest + request_timeout());
+  }
   if (copying_goes_on_) next = std::min(next, copy_rate_.next(now_.mono));
   if (!walks_.empty()) next = std::min(next, serving() ? now_.mono : walks_.front().deadline());
   return freeing_goes_on_ || rules_check_.has_work() ? now_.mono : next;

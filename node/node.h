@@ -144,7 +144,10 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void tend_parked();
   void run_parked(const ParkedRequest& parked);
   [[nodiscard]] Door door(Slot slot, bool reads_here) const;
-  [[nodiscard]] Micros request_deadline() const;
+  void give_up_replies();
+  [[nodiscard]] Micros request_timeout() const {
+    return settings_.number(Setting::request_timeout_ms) * kMicrosPerMilli;
+  }
   // Where all keys of the command are, or why they are not in one place.
   [[nodiscard]] session::Placement place_of(const protocol::CommandSpec& command,
                                             std::span<const std::string_view> args) const;

@@ -26,10 +26,6 @@ std::string Node::moved(Slot slot) const {
   return concat("MOVED ", slot, " ", head->host, ":", head->port);
 }
 
-Micros Node::request_deadline() const {
-  return now_.mono + settings_.number(Setting::request_timeout_ms) * kMicrosPerMilli;
-}
-
 Door Node::door(Slot slot, bool reads_here) const {
   if (door_closed_) return Door::waits;
   return judge_door(table_, store_.chains(), self_, slot, reads_here, serving());
@@ -71,6 +67,7 @@ Execution Node::execution_for(const session::ClientRequest& request) const {
   execution.now = lease_.wall(now_.mono);
   execution.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
   execution.to.ticket = request.ticket;
+  execution.to.came_at = request.came_at;
   execution.to.reads = only_reads(*request.command);
   return execution;
 }
@@ -90,7 +87,8 @@ void Node::client_gone(session::ClientId client) {
 }
 
 void Node::begin_walk(const session::ClientRequest& request) {
-  KeysWalk walk(request.ticket, request.args[1], request.db, store_.chains().headed(kAllSlots), request_deadline());
+  KeysWalk walk(request.ticket, request.args[1], request.db, store_.chains().headed(kAllSlots),
+                request.came_at + request_timeout());
   if (walk_slice(walk)) return clients_.complete(walk.ticket(), walk.reply());
   clients_.hold(walk.ticket().client);
   walks_.push_back(std::move(walk));
@@ -175,7 +173,8 @@ void Node::park(const session::ClientRequest& request, Slot slot) {
   parked.db = request.db;
   parked.resp = request.resp;
   parked.reads_here = only_reads(*request.command);
-  parked.deadline = request_deadline();
+  parked.came_at = request.came_at;
+  parked.deadline = request.came_at + request_timeout();
   parked.bytes = request.bytes;
   park(std::move(parked));
 }
@@ -213,7 +212,8 @@ void Node::tend_parked() {
 // It was checked when it came, so it is whole and known.
 void Node::run_parked(const ParkedRequest& parked) {
   if (parked.transaction) {
-    return transaction({parked.ticket, parked.slot, parked.writes, parked.bytes, parked.db, parked.resp});
+    return transaction(
+        {parked.ticket, parked.slot, parked.writes, parked.bytes, parked.db, parked.resp, parked.came_at});
   }
   parser_.next();
   const bool whole = parser_.parse(parked.bytes) == protocol::RequestParser::State::ready;
@@ -225,8 +225,12 @@ void Node::run_parked(const ParkedRequest& parked) {
   again.bytes = parked.bytes;
   again.db = parked.db;
   again.resp = parked.resp;
+  again.came_at = parked.came_at;
   request(again);
 }
+
+// What was executed and is not committed in time. An acknowledgement that has come in this turn has been heard before.
+void Node::give_up_replies() { store_.give_up_clients(now_.mono - request_timeout()); }
 
 std::string Node::info_lines(std::string_view section) {
   session::InfoWriter lines;

@@ -18,7 +18,8 @@ void Node::forward(const session::ClientRequest& request) {
 }
 
 void Node::submit_to_leader(const session::Ticket& to, uint8_t db, uint8_t flags, std::string_view bytes) {
-  if (!locks_.submit({to, db, flags, bytes, request_deadline()})) return clients_.complete(to, kTooMuchWaits);
+  const Micros deadline = now_.mono + request_timeout();
+  if (!locks_.submit({to, db, flags, bytes, deadline})) return clients_.complete(to, kTooMuchWaits);
   clients_.hold(to.client);  // what it sends behind this one must not overtake it (R10)
 }
 

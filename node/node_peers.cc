@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kReplyBacklogMax = size_t{4} << 20;
 constexpr size_t kCopyBacklogMax = size_t{4} << 20;  // of a copy that may wait to leave on a learner's link
 constexpr size_t kPeersMax = 4096;                   // links of routers and members that may be open
-constexpr std::string_view kSlotLeft = "TRYAGAIN the slot has left this node before its answer was certain; try again";
+constexpr std::string_view kUncertain = "TRYAGAIN the answer has not become certain at this node; try again";
 
 // A read that any member of the chain may answer. Writes and transactions are the head's, whatever the flags say.
 bool for_any_member(const protocol::Request& request) {
@@ -297,7 +297,7 @@ void Node::release(Slot slot, const Destination& to, std::string_view reply) {
 
 void Node::unsettled(Slot slot, const Destination& to) {
   if (to.link != kNoConn) return answer(to.link, to.request, slot, protocol::ReplyStatus::unsettled, {});
-  clients_.complete(to.ticket, protocol::error_reply(to.reads ? kSlotLeft : protocol::errors::kOutcomeUnknown));
+  clients_.complete(to.ticket, protocol::error_reply(to.reads ? kUncertain : protocol::errors::kOutcomeUnknown));
 }
 
 void Node::release_all(const Destination& to, const std::vector<Slot>& settled, std::string_view reply) {

@@ -41,6 +41,7 @@ void Node::transaction(const session::ClientTransaction& transaction) {
   requested.now = lease_.wall(now_.mono);
   requested.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
   requested.to.ticket = transaction.ticket;
+  requested.to.came_at = transaction.came_at;
   requested.to.reads = !transaction.writes;
   if (!store_.execute(*parsed, requested)) park(transaction);
 }
@@ -51,7 +52,8 @@ void Node::park(const session::ClientTransaction& transaction) {
   parked.slot = static_cast<Slot>(transaction.place);
   parked.db = transaction.db;
   parked.resp = transaction.resp;
-  parked.deadline = request_deadline();
+  parked.came_at = transaction.came_at;
+  parked.deadline = transaction.came_at + request_timeout();
   parked.transaction = true;
   parked.writes = transaction.writes;
   parked.bytes = transaction.payload;

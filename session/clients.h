@@ -39,6 +39,7 @@ struct ClientRequest {
   std::string_view bytes;  // the request as RESP, to forward (inline commands are rewritten)
   uint8_t db;
   protocol::RespVersion resp;
+  Micros came_at;      // the turn in which it was taken up
   bool alone = false;  // every earlier request of the client has been answered
 };
 
@@ -60,6 +61,7 @@ struct ClientTransaction {
   std::string_view payload;  // protocol/transaction.h
   uint8_t db;
   protocol::RespVersion resp;
+  Micros came_at;  // as of a request
 };
 
 // A section of INFO under construction.

@@ -300,7 +300,7 @@ void Session::run(Client& client, const CommandSpec& command, std::span<const st
   const Ticket ticket{client.id, open_place(client)};
   current_ = &client;
   const bool alone = client.replies.is_first(ticket.place);
-  backend_.request({ticket, &command, args, bytes, client.db, client.resp, alone});
+  backend_.request({ticket, &command, args, bytes, client.db, client.resp, now_.mono, alone});
   current_ = nullptr;
 }
 

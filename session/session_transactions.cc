@@ -115,8 +115,8 @@ void Session::exec(Client& client) {
   if (!transaction.asks_place()) return finish_exec(client, place, "*0\r\n");
 
   const std::string payload = transaction.payload(client.db, settings_.number(Setting::databases));
-  const ClientTransaction request{{client.id, place}, *transaction.place(), transaction.writes(), payload,
-                                  client.db,          client.resp};
+  const ClientTransaction request{
+      {client.id, place}, *transaction.place(), transaction.writes(), payload, client.db, client.resp, now_.mono};
   if (transaction.has_own()) {
     Awaited reply;
     reply.place = place;
@@ -164,7 +164,7 @@ void Session::watch(Client& client, const CommandSpec& command, std::span<const 
   const Ticket ticket{client.id, mark.place};
   await(client, std::move(mark));
   current_ = &client;
-  backend_.request({ticket, &command, args, bytes, client.db, client.resp});
+  backend_.request({ticket, &command, args, bytes, client.db, client.resp, now_.mono});
   current_ = nullptr;
 }
 

@@ -46,3 +46,11 @@ TEST_CASE("ParkedRequests: what is beyond the bound is not taken, until others h
   parked.forget(1);
   CHECK(parked.park(request_of(2, 10, ParkedRequests::kBytesMax / 2)));
 }
+
+TEST_CASE("ParkedRequests: one that is parked again goes before those that came later") {
+  ParkedRequests parked;
+  REQUIRE(parked.park(request_of(2, 20)));
+  REQUIRE(parked.park(request_of(1, 10)));
+  CHECK(parked.next_deadline() == 10);
+  CHECK(clients_of(parked.take([](const ParkedRequest&) { return true; })) == std::vector<session::ClientId>{1, 2});
+}

@@ -295,6 +295,49 @@ TEST_CASE("Node clients: a FLUSHALL of what has just been deleted waits for the 
   CHECK(scene.net.take_output(other) == "+OK\r\n");
 }
 
+TEST_CASE("Node clients: what was executed and is not committed in time is answered, in the client's order") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const ConnId client = scene.client();
+  const ConnId other = scene.client();
+  scene.net.receive(client, "SET a 1\r\nGET a\r\nGET b\r\n");
+  CHECK(scene.say(other, "MULTI\r\nSET c 1\r\nEXEC") == "+OK\r\n+QUEUED\r\n");
+  CHECK(scene.node.next_wake() <= scene.now.mono + 3 * kSecond);
+  scene.pass(3 * kSecond - 1);
+  CHECK(scene.net.take_output(client).empty());
+  CHECK(scene.node.next_wake() <= scene.now.mono + 1);
+  scene.pass(1);
+  const std::string said = scene.net.take_output(client);
+  CHECK(said.starts_with(concat(kUnknown, "-TRYAGAIN ")));
+  CHECK(said.ends_with("\r\n$-1\r\n"));
+  CHECK(scene.net.take_output(other) == kUnknown);
+  CHECK(scene.node.store().held() == 0);
+
+  scene.table(1, {kSelf, kOther}, 2, {kSelf});
+  scene.table(2, {kSelf});  // it is committed after all
+  CHECK(scene.net.take_output(client).empty());
+  CHECK(scene.say(client, "GET a") == "$1\r\n1\r\n");
+}
+
+TEST_CASE("Node clients: a reply is held no longer than its request had to wait at the door before") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const ConnId client = scene.client();
+  const ConnId later = scene.client();
+  scene.table(1, {kSelf, kOther}, 2, {kSelf, kOther});
+  CHECK(scene.say(client, "SET a 1").empty());
+  scene.pass(2 * kSecond);
+  scene.table(2, {kSelf, kOther});
+  CHECK(scene.say(later, "SET b 1").empty());
+  scene.pass(kSecond - 1);
+  CHECK(scene.net.take_output(client).empty());
+  scene.pass(1);
+  CHECK(scene.net.take_output(client) == kUnknown);
+  CHECK(scene.net.take_output(later).empty());
+  scene.pass(2 * kSecond);
+  CHECK(scene.net.take_output(later) == kUnknown);
+}
+
 // ---- locks ----------------------------------------------------------------------------------------------------------
 
 TEST_CASE("Node clients: lock keys, LOCK and RING go to the leader, whoever heads their slots") {
