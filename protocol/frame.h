@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "protocol/resp.h"
 
 namespace chainring::protocol {
 
@@ -45,7 +46,9 @@ enum class FrameType : uint16_t {
 
 // Header: payload length u32, type u16, zero u16; little-endian.
 inline constexpr size_t kFrameHeaderBytes = 8;
-inline constexpr size_t kFramePayloadMax = size_t{1} << 30;  // a request of 1 GiB at most, with its header, fits
+// The longest request fits with its header, and so does the record of what it did with all that settles retries.
+// Whoever fills frames by what clients say bounds that: replies by kReplyBytesMax, records in node/chain.h.
+inline constexpr size_t kFramePayloadMax = size_t{kRequestBytesMax} + (size_t{64} << 20);
 
 struct Frame {
   FrameType type{};

@@ -16,14 +16,19 @@ namespace chainring::protocol {
 
 enum class RespVersion : uint8_t { resp2 = 2, resp3 = 3 };
 
+// The most that settings can allow: longer values are nowhere kept, and longer requests fit no frame and no record.
+inline constexpr uint64_t kBulkBytesMax = uint64_t{512} << 20;
+inline constexpr uint64_t kRequestBytesMax = uint64_t{1} << 30;
+inline constexpr uint64_t kRequestArgsMax = 1024 * 1024;
+
 // Redis' own limits (networking.c); a client that passes one gets the same error text and is closed. args_max is that
 // of Redis up to 6; later ones let a client declare 2^31.
 struct RequestLimits {
-  uint64_t bulk_bytes_max = 512ULL * 1024 * 1024;  // proto-max-bulk-len
-  uint64_t args_max = 1024 * 1024;
-  uint64_t inline_bytes_max = 64 * 1024;  // of an inline command, and of a line that tells a count or a length
-  uint64_t request_bytes_max = 1024ULL * 1024 * 1024;  // client-query-buffer-limit
-  bool authenticated = true;                           // false: the errors say that it is for want of a password
+  uint64_t bulk_bytes_max = kBulkBytesMax;  // proto-max-bulk-len
+  uint64_t args_max = kRequestArgsMax;
+  uint64_t inline_bytes_max = 64 * 1024;          // of an inline command, and of a line that tells a count or a length
+  uint64_t request_bytes_max = kRequestBytesMax;  // client-query-buffer-limit
+  bool authenticated = true;                      // false: the errors say that it is for want of a password
 };
 // Until AUTH has succeeded, when a password is set.
 inline constexpr RequestLimits kUnauthenticatedLimits{

@@ -44,8 +44,9 @@ TEST_CASE("parse_frame: takes one frame and needs all of it") {
 
 TEST_CASE("parse_frame: a frame that is too long or has bits in its padding ends the stream") {
   Frame frame;
-  CHECK(parse_frame(std::string("\0\0\0\100\24\0\0\0", 8), frame) == FrameState::need_more);  // 1 GiB, the most
-  CHECK(parse_frame(std::string("\1\0\0\100\24\0\0\0", 8), frame) == FrameState::error);
+  // A request of 1 GiB and 64 MiB beside it, the most.
+  CHECK(parse_frame(std::string("\0\0\0\104\24\0\0\0", 8), frame) == FrameState::need_more);
+  CHECK(parse_frame(std::string("\1\0\0\104\24\0\0\0", 8), frame) == FrameState::error);
   CHECK(parse_frame(std::string("\377\377\377\377\24\0\0\0", 8), frame) == FrameState::error);
   CHECK(parse_frame(std::string("\1\0\0\0\24\0\1\0", 8), frame) == FrameState::error);
   CHECK(parse_frame(std::string("\1\0\0\0\24\0\0\200x", 9), frame) == FrameState::error);

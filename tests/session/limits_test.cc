@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "protocol/frame.h"
 #include "tests/session/rig.h"
 
 #include <catch2/catch.hpp>
@@ -115,6 +116,18 @@ TEST_CASE("Clients: a client above the soft limit is closed when it stays there,
   CHECK(rig.open(slow));
   CHECK(rig.ask(rig.connect(), "INFO stats").find("client_output_buffer_limit_disconnections:1\r\n") !=
         std::string::npos);
+}
+
+TEST_CASE("Clients: no setting admits a value that cannot be stored, or a request that fits no frame") {
+  Rig rig;
+  const auto most = [](Setting setting) { return setting_table()[static_cast<size_t>(setting)].greatest; };
+  CHECK(most(Setting::proto_max_bulk_len) == static_cast<int64_t>(protocol::kBulkBytesMax));
+  CHECK(most(Setting::client_query_buffer_limit) == static_cast<int64_t>(protocol::kRequestBytesMax));
+  CHECK(protocol::kRequestBytesMax + (1 << 20) < protocol::kFramePayloadMax);
+  const ConnId conn = rig.connect();
+  CHECK(rig.ask(conn, "CONFIG SET proto-max-bulk-len 513mb").starts_with("-ERR CONFIG SET failed"));
+  CHECK(rig.ask(conn, "CONFIG SET client-query-buffer-limit 1025mb").starts_with("-ERR CONFIG SET failed"));
+  CHECK(rig.ask(conn, "CONFIG SET proto-max-bulk-len 512mb client-query-buffer-limit 1gb") == "+OK\r\n");
 }
 
 TEST_CASE("Clients: a request beyond client-query-buffer-limit closes the client without a word") {
