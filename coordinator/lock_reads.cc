@@ -184,8 +184,14 @@ std::string LockSpace::list(const LockCommand& command, std::string_view pattern
        at != locks_.end() && at->first.first == command.db; ++at) {
     if (protocol::glob_match(pattern, at->first.second)) keys.push_back(at->first.second);
   }
+  protocol::ReplySize size;
+  for (const std::string_view key : keys) size.add_bulk(key.size());
   std::string out;
   ReplyWriter writer(out, command.resp);
+  if (!size.fits()) {
+    writer.error(protocol::errors::kReplyTooLong);
+    return out;
+  }
   writer.array(keys.size());
   for (const std::string_view key : keys) writer.bulk(key);
   return out;

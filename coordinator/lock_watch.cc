@@ -75,7 +75,15 @@ LockReply LockSpace::run(const protocol::Transaction& transaction, protocol::Res
   }
   writer.array(transaction.commands.size());
   for (const protocol::QueuedCommand& command : transaction.commands) {
-    writer.raw(run(LockCommand{command.spec, command.args, command.db, resp}, lock_count_max).render(resp, time_));
+    const LockCommand one{command.spec, command.args, command.db, resp};
+    const bool room = reply.resp.size() < kLockRepliesBytesMax;
+    LockReply answer;
+    if (room || one.writes()) answer = run(one, lock_count_max);
+    if (room) {
+      writer.raw(answer.render(resp, time_));
+    } else {
+      writer.error(protocol::errors::kRepliesTooLong);
+    }
   }
   return reply;
 }

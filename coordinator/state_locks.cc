@@ -33,6 +33,7 @@ std::string LockSpace::execute(const LockCommand& command, Millis now, engine::E
   engine::ExecContext context;
   context.now = now;
   context.db = command.db;
+  context.reply_bytes_max = kLockRepliesBytesMax;
   std::string out;
   ReplyWriter writer(out, command.resp);
   database_->execute(*command.spec, command.args, context, writer, effects);

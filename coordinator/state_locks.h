@@ -31,6 +31,9 @@ namespace chainring::coordinator {
 inline constexpr uint64_t kLockBytesMax = uint64_t{1} << 30;  // keys and values of all locks
 inline constexpr size_t kExpiredPerEntryMax = 2'000;          // about; those of one millisecond go together
 inline constexpr size_t kRemovalPlaces = 4096;
+// A command that reads more is refused. In a transaction, whose reply is remembered, no more is read beyond it, and
+// writes are answered by an error which says that they were executed.
+inline constexpr size_t kLockRepliesBytesMax = size_t{16} << 20;
 inline constexpr int kTokenGenerationShift = 40;  // tokens stay below 2^53 up to generation 8191 (R26)
 
 struct Lock {

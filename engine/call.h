@@ -17,6 +17,9 @@
 
 namespace chainring::engine {
 
+inline constexpr std::string_view kStringTooLong =
+    "ERR string exceeds maximum allowed size (proto-max-bulk-len)";  // as Redis words it
+
 struct Call {
   const protocol::CommandSpec& command;
   std::span<const std::string_view> args;

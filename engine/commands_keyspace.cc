@@ -44,6 +44,9 @@ void keys(Call& call) {
       }
     }
   });
+  protocol::ReplySize size(call.context.reply_bytes_max);
+  for (const std::string_view key : matching) size.add_bulk(key.size());
+  if (!size.fits()) return call.reply.error(protocol::errors::kReplyTooLong);
   call.reply.array(matching.size());
   for (const std::string_view key : matching) call.reply.bulk(key);
 }
@@ -119,6 +122,9 @@ void scan(Call& call) {
     if (looked_at.size() >= count) break;
   }
   std::erase_if(looked_at, [&](const Entry* entry) { return !wanted(call, options, *entry); });
+  protocol::ReplySize size(call.context.reply_bytes_max);
+  for (const Entry* entry : looked_at) size.add_bulk(entry->key().size());
+  if (!size.fits()) return call.reply.error(protocol::errors::kReplyTooLong);
   call.reply.array(2);
   const bool ends =
       call.context.scan_ends && (call.context.slots.empty() || cursor.slot > call.context.slots.back().last);

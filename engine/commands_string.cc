@@ -14,7 +14,6 @@ using protocol::CommandId;
 using Condition = SetOptions::Condition;
 using Lifetime = SetOptions::Lifetime;
 
-constexpr std::string_view kTooLong = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 constexpr int64_t kMillisPerSecond = 1000;
 
 // REQUIRES: a string or nullptr.
@@ -35,11 +34,18 @@ void get(Call& call) {
 }
 
 void mget(Call& call) {
-  call.reply.array(call.args.size() - 1);
+  std::vector<const Entry*> entries;
+  entries.reserve(call.args.size() - 1);
+  protocol::ReplySize size(call.context.reply_bytes_max);
   for (size_t i = 1; i < call.args.size(); ++i) {
     const Entry* entry = call.find_to_read(call.key(i));
-    reply_text(call, entry != nullptr && entry->type() == ValueType::string ? entry : nullptr);
+    const bool is_string = entry != nullptr && entry->type() == ValueType::string;
+    entries.push_back(is_string ? entry : nullptr);
+    size.add_bulk(is_string ? entry->text_size() : 0);
   }
+  if (!size.fits()) return call.reply.error(protocol::errors::kReplyTooLong);
+  call.reply.array(entries.size());
+  for (const Entry* entry : entries) reply_text(call, entry);
 }
 
 void getdel(Call& call) {
@@ -193,7 +199,7 @@ void append(Call& call) {
     return call.reply.integer(static_cast<int64_t>(text.size()));
   }
   const size_t size = entry->text_size();
-  if (size + text.size() > kStringBytesMax) return call.reply.error(kTooLong);
+  if (size + text.size() > kStringBytesMax) return call.reply.error(kStringTooLong);
   call.append(key, text);
   call.reply.integer(static_cast<int64_t>(size + text.size()));
 }
@@ -209,7 +215,7 @@ void setrange(Call& call) {
   const size_t size = entry == nullptr ? 0 : entry->text_size();
   if (text.empty()) return call.reply.integer(static_cast<int64_t>(size));
   const uint64_t end = static_cast<uint64_t>(offset) + text.size();
-  if (end > kStringBytesMax) return call.reply.error(kTooLong);
+  if (end > kStringBytesMax) return call.reply.error(kStringTooLong);
   if (entry == nullptr) call.set(key, {}, kNoDeadline);
   call.overwrite(key, static_cast<size_t>(offset), text);
   call.reply.integer(static_cast<int64_t>(std::max<uint64_t>(size, end)));

@@ -15,6 +15,10 @@
 namespace chainring::engine {
 namespace {
 
+static_assert(kStringBytesMax == protocol::kBulkBytesMax, "what a client may say, it may store");
+// Of keys that expire() removes at once: they become one record for each slot.
+constexpr size_t kExpiredBytesMax = size_t{16} << 20;
+
 // Each part is hashed with its length, so that no two contents are written alike.
 uint64_t digest_of(uint8_t db, const Entry& entry) {
   IntegerText scratch;
@@ -43,6 +47,8 @@ void Database::execute(const protocol::CommandSpec& command, std::span<const std
   const Handler handler = dispatch().find(command.id);
   CHECK(handler != nullptr, "the caller asks runs() first");
   CHECK(context.db < kDatabaseCount, "the caller judges SELECT");
+  const auto is_too_long = [](std::string_view arg) { return arg.size() > kStringBytesMax; };
+  if (std::any_of(args.begin(), args.end(), is_too_long)) return reply.error(kStringTooLong);
   state_->store.set_access_clock(context.now);
   Call call{command, args, context, reply, state_->store, state_->statistics, effects};
   handler(call);
@@ -58,12 +64,14 @@ size_t Database::expire(std::span<const protocol::SlotRange> slots, Millis now, 
   Store& store = state_->store;
   store.set_access_clock(now);
   size_t removed = 0;
+  size_t bytes = 0;
   const auto expire_range = [&](Slot first, Slot last) {
-    while (removed < keys_max) {
+    while (removed < keys_max && bytes < kExpiredBytesMax) {
       const auto due = store.earliest().first_due(first, last, now);
       if (!due) return;
       uint8_t db = 0;
       const Key key = store.key_in(*due, store.first_deadline(*due, db)->key(), 0);
+      bytes += key.text.size();
       effects.add(key.slot, db, {"del", key.text});
       store.remove({key.text, key.hash, key.slot, db});
       ++removed;

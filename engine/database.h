@@ -40,6 +40,7 @@ struct ExecContext {
   // What SCAN answers when these slots end is in engine/cursor.h.
   std::span<const protocol::SlotRange> slots;
   bool scan_ends = false;  // SCAN answers 0 when these slots end: nobody goes on with another member's
+  size_t reply_bytes_max = protocol::kReplyBytesMax;  // MGET, KEYS and SCAN refuse to answer with more
 };
 
 struct DatabaseOptions {
@@ -61,7 +62,8 @@ class Database {
 
   // Runs one command: writes its reply and adds what it changed to `effects` (nothing added: nothing changed).
   // Changes are in the database when this returns. A key that has expired by context.now is treated as absent; a
-  // command that meets one removes it and adds a DEL before its own effects.
+  // command that meets one removes it and adds a DEL before its own effects. Arguments that are longer than a string
+  // may be are refused. Each argument is part of one effect at most, and a key of three: it is removed, made, written.
   // REQUIRES: the command is one that runs in the engine (runs()), arity_fits(), context.db < kDatabaseCount.
   void execute(const protocol::CommandSpec& command, std::span<const std::string_view> args, const ExecContext& context,
                protocol::ReplyWriter& reply, Effects& effects);
@@ -77,7 +79,8 @@ class Database {
   [[nodiscard]] Status apply(Slot slot, std::string_view effects);
 
   // Removes up to `keys_max` keys of the given slots that have expired by `now`, and adds a DEL for each to `effects`.
-  // Finds them by deadline, not by sampling alone; returns how many were removed. The head of a slot calls this (R12).
+  // Finds them by deadline, not by sampling alone; returns how many were removed. Ends early when the keys were very
+  // long, never before the first. The head of a slot calls this (R12).
   size_t expire(std::span<const protocol::SlotRange> slots, Millis now, size_t keys_max, Effects& effects);
   // The earliest deadline of any key in any slot; INT64_MAX when no key has one. May be earlier than true after DEL.
   [[nodiscard]] Millis earliest_deadline() const;

@@ -30,9 +30,11 @@ class KeysWalk {
   [[nodiscard]] const std::vector<protocol::SlotRange>& left() const { return left_; }
   // Until when it may wait for a lease.
   [[nodiscard]] Micros deadline() const { return deadline_; }
-  // Takes over what KEYS found in the slots up to `last`. REQUIRES: an array.
-  void add(std::string_view array, Slot last);
-  // Everything that was found, as one array.
+  // Takes over what KEYS was answered for the slots up to `last`. REQUIRES: an array or an error.
+  void add(std::string_view found, Slot last);
+  // Nothing more is to be found, or worth it: an error, or more than a reply may have.
+  [[nodiscard]] bool ended() const { return left_.empty() || !error_.empty(); }
+  // Everything that was found, as one array, or the error.
   [[nodiscard]] std::string reply() const;
 
  private:
@@ -43,6 +45,7 @@ class KeysWalk {
   Micros deadline_;
   uint64_t count_ = 0;
   std::string keys_;
+  std::string error_;  // RESP
 };
 
 }  // namespace chainring::node

@@ -100,7 +100,7 @@ bool Node::walk_slice(KeysWalk& walk) {
   if (here.empty()) return true;
   const std::vector<protocol::SlotRange> slots = store_.slice(here, protocol::CommandId::keys, walk.db());
   walk.add(store_.keys(slots, walk.pattern(), walk.db(), lease_.wall(now_.mono)), slots.back().last);
-  return walk.left().empty();
+  return walk.ended();
 }
 
 // One slice in each turn, whoever's; without a lease they wait.

@@ -42,6 +42,25 @@ class ReplyWriter {
   RespVersion version_;
 };
 
+// Commands that answer with many values, each of which may be long, answer with errors::kReplyTooLong instead of more
+// than this: a value of the greatest length, with whatever stands around it.
+inline constexpr size_t kReplyBytesMax = size_t{kBulkBytesMax} + (size_t{1} << 20);
+
+// What such a reply takes, reckoned before it is written.
+class ReplySize {
+ public:
+  explicit ReplySize(size_t bytes_max = kReplyBytesMax) : bytes_max_(bytes_max) {}
+
+  void add_bulk(size_t bytes) { bytes_ += bytes + kAroundBulkBytes; }
+  [[nodiscard]] bool fits() const { return bytes_ <= bytes_max_; }
+
+ private:
+  static constexpr size_t kAroundBulkBytes = 16;  // "$536870912" and two ends of lines
+
+  size_t bytes_max_;
+  size_t bytes_ = 0;
+};
+
 // Error replies that more than one place sends, word for word as Redis 7.2 has them.
 namespace errors {
 inline constexpr std::string_view kSyntax = "ERR syntax error";
@@ -58,6 +77,9 @@ inline constexpr std::string_view kInvalidExpire = "ERR invalid expire time in '
 // Ours. A request that could not be settled in time: it may have run, may run yet, or may never.
 inline constexpr std::string_view kOutcomeUnknown =
     "TIMEOUT the outcome of this command is unknown: it may or may not have been executed; read before you retry";
+inline constexpr std::string_view kReplyTooLong = "ERR the reply would be too long; ask for less at once";
+inline constexpr std::string_view kRepliesTooLong =
+    "ERR the replies of the transaction are too long; writes were executed";
 inline constexpr std::string_view kClusterDown =
     "CLUSTERDOWN the slot is not served at the moment and the command was not executed; retry, and see RING STATUS";
 // "ERR wrong number of arguments for 'get' command"

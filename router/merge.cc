@@ -5,12 +5,13 @@
 
 #include "base/check.h"
 #include "base/text.h"
-#include "protocol/reply.h"
 
 namespace chainring::router {
 namespace {
 
 constexpr std::string_view kSenseless = "-ERR a node's reply does not fit the command\r\n";
+
+std::string too_long() { return protocol::error_reply(protocol::errors::kReplyTooLong); }
 
 bool is_error(std::string_view reply) { return reply.starts_with('-') || reply.starts_with('!'); }
 
@@ -18,15 +19,27 @@ bool is_null(std::string_view reply) { return reply == "_\r\n" || reply == "$-1\
 
 }  // namespace
 
-SplitMerge::SplitMerge(Kind kind, bool write, std::vector<std::vector<uint32_t>> keys_of_leg)
+SplitMerge::SplitMerge(Kind kind, bool write, std::vector<std::vector<uint32_t>> keys_of_leg, size_t reply_bytes_max)
     : kind_(kind),
       write_(write),
       keys_of_leg_(std::move(keys_of_leg)),
+      reply_bytes_max_(reply_bytes_max),
       replies_(keys_of_leg_.size()),
       missing_(keys_of_leg_.size()) {}
 
 void SplitMerge::fail(std::string_view error) {
   if (error_.empty()) error_ = error;
+}
+
+void SplitMerge::keep(uint32_t leg, std::string_view values) {
+  if (!error_.empty()) return;
+  reply_bytes_ += values.size();
+  if (reply_bytes_ <= reply_bytes_max_) {
+    replies_[leg] = values;
+    return;
+  }
+  replies_.clear();
+  fail(too_long());
 }
 
 void SplitMerge::add(uint32_t leg, Ending ending, std::string_view reply) {
@@ -37,7 +50,7 @@ void SplitMerge::add(uint32_t leg, Ending ending, std::string_view reply) {
   if (ending != Ending::replied || is_error(reply)) return fail(reply);
   executed_ = true;
   if (kind_ == Kind::values) {
-    replies_[leg] = reply;
+    keep(leg, reply);
   } else if (kind_ == Kind::sum) {
     const std::optional<int64_t> count = protocol::take_number(':', reply);
     if (!count) return fail(kSenseless);
@@ -102,6 +115,7 @@ bool WideMerge::add(std::string_view reply, uint32_t slots, Random& random) {
   }
   const std::optional<int64_t> count = protocol::take_number(kind_ == Kind::sum ? ':' : '*', reply);
   if (!count || *count < 0) return fail(kSenseless);
+  if (body_.size() + reply.size() > reply_bytes_max_) return fail(too_long());
   sum_ += static_cast<uint64_t>(*count);
   body_.append(reply);  // nothing, for integers
   return true;

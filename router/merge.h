@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "protocol/resp.h"
+#include "protocol/reply.h"
 #include "router/outstanding.h"
 
 namespace chainring::router {
@@ -21,8 +21,10 @@ class SplitMerge {
  public:
   enum class Kind : uint8_t { sum, values, ok };
 
-  // `keys_of_leg[i]`: which of the request's keys leg i carries, in the leg's order.
-  SplitMerge(Kind kind, bool write, std::vector<std::vector<uint32_t>> keys_of_leg);
+  // `keys_of_leg[i]`: which of the request's keys leg i carries, in the leg's order. Values of more than
+  // `reply_bytes_max` are not kept: the whole reply is an error then.
+  SplitMerge(Kind kind, bool write, std::vector<std::vector<uint32_t>> keys_of_leg,
+             size_t reply_bytes_max = protocol::kReplyBytesMax);
 
   // REQUIRES: once for each leg.
   void add(uint32_t leg, Ending ending, std::string_view reply);
@@ -34,12 +36,15 @@ class SplitMerge {
 
  private:
   void fail(std::string_view error);
+  void keep(uint32_t leg, std::string_view values);
   [[nodiscard]] bool place_values(std::vector<std::string_view>& values) const;
 
   const Kind kind_;
   const bool write_;
   const std::vector<std::vector<uint32_t>> keys_of_leg_;
+  const size_t reply_bytes_max_;
   std::vector<std::string> replies_;
+  size_t reply_bytes_ = 0;
   size_t missing_;
   bool executed_ = false;  // some leg was
   bool given_up_ = false;  // some leg was, not executed
@@ -56,10 +61,11 @@ class WideMerge {
     concat,  // KEYS
     choice,  // RANDOMKEY: one of the answers that are not null, weighted by the slots behind them
   };
-  WideMerge(Kind kind, protocol::RespVersion version) : kind_(kind), version_(version) {}
+  WideMerge(Kind kind, protocol::RespVersion version, size_t reply_bytes_max = protocol::kReplyBytesMax)
+      : kind_(kind), version_(version), reply_bytes_max_(reply_bytes_max) {}
 
-  // What `slots` slots answered; the lock keyspace counts as one. False when it is an error or makes no sense: take()
-  // is then that error, and nothing more is to be added.
+  // What `slots` slots answered; the lock keyspace counts as one. False when it is an error, makes no sense or becomes
+  // longer than a reply may be: take() is then an error that says so, and nothing more is to be added.
   bool add(std::string_view reply, uint32_t slots, Random& random);
   [[nodiscard]] std::string take();
 
@@ -68,6 +74,7 @@ class WideMerge {
 
   const Kind kind_;
   const protocol::RespVersion version_;
+  const size_t reply_bytes_max_;
   uint64_t sum_ = 0;     // of integers, or of elements
   uint64_t weight_ = 0;  // of the answers that were candidates
   std::string body_;     // elements, or the choice so far

@@ -70,6 +70,28 @@ TEST_CASE("LockSpace.run: a transaction that is sent again does not run again (R
   CHECK(f.run("GET lock:n") == "$1\r\n2\r\n");
 }
 
+TEST_CASE("LockSpace.run: the replies of a command, and of a transaction, are bounded, and writes are executed") {
+  TransactionFixture f;
+  constexpr size_t kLocks = kLockRepliesBytesMax / kLockValueBytesMax;
+  f.run(concat("SET lock:a ", std::string(kLockValueBytesMax, 'v')));
+  std::string mget = "MGET";
+  for (size_t i = 0; i <= kLocks; ++i) mget += " lock:a";
+  CHECK(f.run(mget) == concat('-', protocol::errors::kReplyTooLong, "\r\n"));
+
+  protocol::TransactionHead head;
+  head.commands = static_cast<uint32_t>(kLocks + 2);
+  LockTransactionEntry entry;
+  entry.time = f.now;
+  entry.payload = encode(head);
+  for (size_t i = 0; i < kLocks + 1; ++i) entry.payload += "*2\r\n$3\r\nGET\r\n$6\r\nlock:a\r\n";
+  entry.payload += "*2\r\n$4\r\nINCR\r\n$6\r\nlock:n\r\n";
+  const std::string reply = f.apply(encode_entry(entry)).lock->reply.resp;
+  const std::string too_long = concat('-', protocol::errors::kRepliesTooLong, "\r\n");
+  CHECK(reply.size() < kLockRepliesBytesMax + 2 * kLockValueBytesMax);
+  CHECK(reply.ends_with(too_long + too_long));
+  CHECK(f.run("GET lock:n") == "$1\r\n1\r\n");
+}
+
 TEST_CASE("LockSpace.watch: EXEC runs when no watched lock has changed") {
   TransactionFixture f;
   f.run("SET lock:a me");

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/text.h"
 #include "engine/deadline_heap.h"
 #include "engine/slot_minimum.h"
 #include "protocol/slot.h"
@@ -114,6 +115,18 @@ TEST_CASE("Database.expire: a slot in which keys expire without end does not kee
     return effects.slots().front().slot == protocol::slot_of(other);
   };
   CHECK((removes_other() || removes_other()));
+}
+
+TEST_CASE("Database.expire: of very long keys fewer at once, so that what is recorded of a slot stays short") {
+  Session session;
+  constexpr size_t kMiB = 1 << 20;
+  for (int i = 0; i < 5; ++i) session.Run({"set", concat("{a}", i, std::string(6 * kMiB, 'k')), "v", "px", "10"});
+  session.now += 10;
+  Effects effects;
+  CHECK(session.database.expire(kAllSlots, session.now, 1000, effects) == 3);
+  CHECK(effects.slots().front().bytes.size() < 19 * kMiB);
+  CHECK(session.database.expire(kAllSlots, session.now, 1000, effects) == 2);
+  CHECK(session.database.expire(kAllSlots, session.now, 1000, effects) == 0);
 }
 
 TEST_CASE("Database: deadlines follow every change of their key") {

@@ -103,6 +103,20 @@ TEST_CASE("KEYS, DBSIZE, RANDOMKEY, FLUSHDB and FLUSHALL: concern the slots give
   CHECK(session.Line("randomkey") == "$-1\r\n");
 }
 
+TEST_CASE("KEYS and SCAN: refuse to answer with more than a reply may have") {
+  constexpr std::string_view kRefused = "-ERR the reply would be too long; ask for less at once\r\n";
+  Session session;
+  for (int i = 0; i < 10; ++i) session.Run({"set", concat("{a}", std::string(100, 'k'), i), "v"});
+  session.reply_bytes_max = 1000;
+  CHECK(session.Line("keys *") == kRefused);
+  CHECK(session.Line("keys *5").starts_with("*1\r\n"));
+  CHECK(session.Line("scan 0 count 100") == kRefused);
+  CHECK(session.Line("scan 0 count 100 match *5").starts_with("*2\r\n"));
+  session.reply_bytes_max = 2000;
+  CHECK(session.Line("keys *").starts_with("*10\r\n"));
+  CHECK(session.Line("scan 0 count 100").starts_with("*2\r\n"));
+}
+
 TEST_CASE("FLUSHALL: one effect for each slot that holds something") {
   Session session;
   std::set<Slot> used;

@@ -18,7 +18,13 @@ std::string Session::run(std::span<const std::string_view> args) {
     return out;
   }
   if (!Database::runs(command->id)) throw std::runtime_error("not run by the engine: " + std::string(args[0]));
-  const ExecContext context{.now = now, .random = &random, .db = db, .slot = {}, .slots = slots};
+  const ExecContext context{.now = now,
+                            .random = &random,
+                            .db = db,
+                            .slot = {},
+                            .slots = slots,
+                            .scan_ends = false,
+                            .reply_bytes_max = reply_bytes_max};
   database.execute(*command, args, context, reply, effects);
   return out;
 }

@@ -38,6 +38,7 @@ class Session {
   uint8_t db = 0;
   std::vector<protocol::SlotRange> slots{kAllSlots[0]};
   protocol::RespVersion version = protocol::RespVersion::resp2;
+  size_t reply_bytes_max = protocol::kReplyBytesMax;
   Effects effects;  // of the last command
 };
 

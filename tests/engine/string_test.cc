@@ -147,6 +147,40 @@ TEST_CASE("a string does not grow beyond the limit") {
   CHECK(session.Line("strlen k") == ":1\r\n");
 }
 
+TEST_CASE("a key or a value beyond the limit is refused by every command, before anything is changed") {
+  constexpr std::string_view kRefused = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n";
+  Session session;
+  session.Line("set k v");
+  const std::string_view too_long("x", kStringBytesMax + 1);  // never read
+  CHECK(session.Run({"set", "k", too_long}) == kRefused);
+  CHECK(session.Run({"set", too_long, "v"}) == kRefused);
+  CHECK(session.Run({"set", "k", too_long, "get"}) == kRefused);
+  CHECK(session.Run({"setnx", "new", too_long}) == kRefused);
+  CHECK(session.Run({"setex", "k", "10", too_long}) == kRefused);
+  CHECK(session.Run({"psetex", "k", "10", too_long}) == kRefused);
+  CHECK(session.Run({"getset", "k", too_long}) == kRefused);
+  CHECK(session.Run({"append", "new", too_long}) == kRefused);
+  CHECK(session.Run({"mset", "k", "w", "new", too_long}) == kRefused);
+  CHECK(session.Run({"msetnx", "a", "w", "new", too_long}) == kRefused);
+  CHECK(session.Run({"rename", "k", too_long}) == kRefused);
+  CHECK(session.Run({"copy", "k", too_long}) == kRefused);
+  CHECK(session.effects.empty());
+  CHECK(session.Line("mget k new a") == "*3\r\n$1\r\nv\r\n$-1\r\n$-1\r\n");
+}
+
+TEST_CASE("MGET: refuses to answer with more than a reply may have, whatever the values are together") {
+  constexpr std::string_view kRefused = "-ERR the reply would be too long; ask for less at once\r\n";
+  Session session;
+  const std::string value(1 << 20, 'v');
+  session.Run({"set", "k", value});
+  std::vector<std::string_view> args(1 + 1100, "k");
+  args[0] = "mget";
+  CHECK(session.run(args) == kRefused);
+  session.reply_bytes_max = 3 * value.size();
+  CHECK(session.Run({"mget", "k", "k"}).size() > 2 * value.size());
+  CHECK(session.Run({"mget", "k", "none", "k", "k"}) == kRefused);
+}
+
 TEST_CASE("the latest deadline is a deadline") {
   Session session;
   session.Line("set k v");

@@ -90,3 +90,25 @@ TEST_CASE("Node: answers a router's KEYS for as many slots as it can walk over i
   CHECK(ask({{0, kSlotCount - 1}}) == std::vector<protocol::SlotRange>{{0, static_cast<Slot>(second - 1)}});
   CHECK(ask({{second, kSlotCount - 1}}) == std::vector<protocol::SlotRange>{{second, kSlotCount - 1}});
 }
+
+TEST_CASE("KeysWalk: ends with an error, or when it has found more than a reply may have") {
+  node::KeysWalk walk({}, "*", 0, {{0, 100}, {200, 300}}, 0);
+  walk.add("*1\r\n$1\r\na\r\n", 100);
+  CHECK_FALSE(walk.ended());
+  SECTION("an error of a slice") {
+    walk.add("-ERR no\r\n", 250);
+    CHECK(walk.ended());
+    CHECK(walk.reply() == "-ERR no\r\n");
+  }
+  SECTION("slices that are too long together") {
+    const std::string_view slice("*1\r\n", protocol::kReplyBytesMax);  // more bytes than there are: refused unread
+    walk.add(slice, 250);
+    CHECK(walk.ended());
+    CHECK(walk.reply() == concat("-", protocol::errors::kReplyTooLong, "\r\n"));
+  }
+  SECTION("or with the last slot") {
+    walk.add("*0\r\n", 300);
+    CHECK(walk.ended());
+    CHECK(walk.reply() == "*1\r\n$1\r\na\r\n");
+  }
+}

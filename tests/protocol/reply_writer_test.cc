@@ -94,4 +94,20 @@ TEST_CASE("errors: are worded and cut as Redis does it") {
                                                                 std::string(123, 'x') + "' ");
 }
 
+TEST_CASE("ReplySize: many values fit as long as one of the greatest length would") {
+  ReplySize one;
+  one.add_bulk(kBulkBytesMax);
+  CHECK(one.fits());
+  one.add_bulk(0);
+  CHECK(one.fits());
+  one.add_bulk(1 << 20);
+  CHECK_FALSE(one.fits());
+
+  std::string written_out;
+  ReplyWriter(written_out, RespVersion::resp2).bulk("12345");
+  ReplySize reckoned(written_out.size());
+  reckoned.add_bulk(5);
+  CHECK_FALSE(reckoned.fits());  // never less than it takes
+}
+
 }  // namespace chainring::protocol

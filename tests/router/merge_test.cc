@@ -85,6 +85,24 @@ TEST_CASE("WideMerge: sums, concatenates, says OK") {
   CHECK(keys.take() == "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
 }
 
+TEST_CASE("SplitMerge.values: of more than a reply may have nothing is kept, and the reply is an error") {
+  SplitMerge merge(SplitMerge::Kind::values, false, {{0}, {1}, {2}}, 30);
+  merge.add(0, Ending::replied, "*1\r\n$6\r\n123456\r\n");
+  merge.add(1, Ending::replied, "*1\r\n$6\r\n123456\r\n");
+  merge.add(2, Ending::replied, "*1\r\n$-1\r\n");
+  REQUIRE(merge.complete());
+  CHECK(merge.take() == concat('-', protocol::errors::kReplyTooLong, "\r\n"));
+}
+
+TEST_CASE("WideMerge: ends with an error when it becomes longer than a reply may be") {
+  SeededRandom random(1);
+  WideMerge keys(WideMerge::Kind::concat, kResp2, 15);
+  CHECK(keys.add("*1\r\n$1\r\na\r\n", 10, random));
+  CHECK(keys.add("*1\r\n$1\r\nb\r\n", 10, random));
+  CHECK_FALSE(keys.add("*1\r\n$1\r\nc\r\n", 10, random));
+  CHECK(keys.take() == concat('-', protocol::errors::kReplyTooLong, "\r\n"));
+}
+
 TEST_CASE("WideMerge: an error is the whole reply") {
   SeededRandom random(1);
   WideMerge sum(WideMerge::Kind::sum, kResp2);
