@@ -11,6 +11,11 @@ namespace {
 // One frame of records holds about so much; a single larger record makes a larger frame.
 constexpr size_t kBatchBytes = 1 << 20;
 
+// What goes with the effects of the longest record: hashes of its keys, its reply, earlier ones, numbers.
+constexpr size_t kAroundEffectsBytesMax =
+    protocol::kRequestArgsMax * sizeof(uint64_t) + 2 * SenderLog::kRepliesBytesMax + SenderLog::kAnswersMax * 16 + 1024;
+static_assert(kBatchBytes + kEffectsBytesMax + kAroundEffectsBytesMax <= protocol::kFramePayloadMax);
+
 // The part of a record behind its head: the bytes to store, and the same decoded.
 struct ParsedRecord {
   protocol::Record record;  // with the head's fields
@@ -77,9 +82,10 @@ Sequence Chains::append(const LocalRecord& record) {
   ByteWriter writer(body);
   writer.varint(record.key_hashes.size());
   for (const uint64_t hash : record.key_hashes) writer(hash);
-  writer(state.senders.take_unrecorded(record.sender, record.answered_below), record.reply, record.effects);
+  const std::string_view reply = SenderLog::kept(record.reply);
+  writer(state.senders.take_unrecorded(record.sender, record.answered_below), reply, record.effects);
   if (record.sender != 0) {
-    state.senders.record(record.sender, record.number, record.answered_below, head.sequence, record.reply);
+    state.senders.record(record.sender, record.number, record.answered_below, head.sequence, reply);
   }
   store(state, head, std::move(body), record.key_hashes);
   pass_on(record.slot, state, record.effects);

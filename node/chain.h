@@ -54,6 +54,9 @@ struct ChainMessage {
   std::string payload;
 };
 
+// Of one record, so that it fits a frame whatever goes with it.
+inline constexpr size_t kEffectsBytesMax = protocol::kRequestBytesMax;
+
 // What the head has executed and wants replicated, for append().
 struct LocalRecord {
   Slot slot = 0;
@@ -62,8 +65,8 @@ struct LocalRecord {
   uint64_t answered_below = 0;
   Millis time = 0;
   std::span<const uint64_t> key_hashes;  // none: the whole slot
-  std::string_view reply;
-  std::string_view effects;
+  std::string_view reply;                // of a numbered write never empty
+  std::string_view effects;              // kEffectsBytesMax at most
 };
 
 class Chains {

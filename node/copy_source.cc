@@ -5,8 +5,13 @@
 
 #include "base/check.h"
 #include "engine/copying.h"
+#include "node/sender_log.h"
 
 namespace chainring::node {
+
+// The end of a stream fits a frame: each answer is a number, a sequence and the length of its reply beside that.
+static_assert(SenderLog::kSendersMax * (SenderLog::kRepliesBytesMax + SenderLog::kAnswersMax * 32 + 64) <
+              protocol::kFramePayloadMax);
 
 void CopySource::begin(Stream& stream) {
   forget_kept(stream);

@@ -7,9 +7,12 @@ namespace chainring::node {
 SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number) const {
   for (const Sender& known : senders_) {
     if (known.id != sender) continue;
-    const auto at = std::lower_bound(known.answers.begin(), known.answers.end(), number,
-                                     [](const Answer& answer, uint64_t wanted) { return answer.number < wanted; });
-    if (at != known.answers.end() && at->number == number) return {Verdict::known, &*at};
+    const size_t place = known.place_of(number);
+    if (place < known.answers.size() && known.answers[place].number == number) {
+      const Answer& answer = known.answers[place];
+      if (answer.reply.empty()) return {Verdict::expired, nullptr};
+      return {Verdict::known, &answer};
+    }
     if (number < known.answered_below) return {Verdict::expired, nullptr};
   }
   return {Verdict::fresh, nullptr};
@@ -36,13 +39,22 @@ SenderLog::Sender& SenderLog::sender_for_writing(Incarnation sender) {
   return senders_.back();
 }
 
+size_t SenderLog::Sender::place_of(uint64_t number) const {
+  const auto at = std::lower_bound(answers.begin(), answers.end(), number,
+                                   [](const Answer& answer, uint64_t wanted) { return answer.number < wanted; });
+  return static_cast<size_t>(at - answers.begin());
+}
+
 // Numbers come in order but for retries after a fail-over, so the place is nearly always the end.
 void SenderLog::Sender::insert(Answer answer) {
   size_t place = answers.size();
   while (place > 0 && answers[place - 1].number > answer.number) --place;
   if (!answer.recorded) ++unrecorded;
+  reply_bytes += answer.reply.size();
+  kept_from = std::min(kept_from, answer.number);
   if (place > 0 && answers[place - 1].number == answer.number) {  // what was noted here has run elsewhere
     if (!answers[place - 1].recorded) --unrecorded;
+    reply_bytes -= answers[place - 1].reply.size();
     answers[place - 1] = std::move(answer);
   } else {
     answers.insert(place, std::move(answer));
@@ -52,11 +64,21 @@ void SenderLog::Sender::insert(Answer answer) {
     answered_below = answers.front().number + 1;
     forget_oldest();
   }
+  drop_oldest_replies();
 }
 
 void SenderLog::Sender::forget_oldest() {
   if (!answers.front().recorded) --unrecorded;
+  reply_bytes -= answers.front().reply.size();
   answers.pop_front();
+}
+
+void SenderLog::Sender::drop_oldest_replies() {
+  for (size_t place = place_of(kept_from); reply_bytes > kRepliesBytesMax; ++place) {
+    reply_bytes -= answers[place].reply.size();
+    std::string().swap(answers[place].reply);  // gives its memory back
+    kept_from = answers[place].number + 1;
+  }
 }
 
 void SenderLog::record(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence,
@@ -65,7 +87,7 @@ void SenderLog::record(Incarnation sender, uint64_t number, uint64_t answered_be
   Sender& known = sender_for_writing(sender);
   known.last = sequence;
   known.answered_below = std::max(known.answered_below, answered_below);
-  known.insert({number, sequence, std::string(reply), true});
+  known.insert({number, sequence, std::string(kept(reply)), true});
 }
 
 void SenderLog::note(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence,
@@ -73,7 +95,7 @@ void SenderLog::note(Incarnation sender, uint64_t number, uint64_t answered_belo
   CHECK(number != 0, "only numbered writes are remembered");
   Sender& known = sender_for_writing(sender);
   known.answered_below = std::max(known.answered_below, answered_below);
-  known.insert({number, sequence, std::string(reply), false});
+  known.insert({number, sequence, std::string(kept(reply)), false});
 }
 
 std::vector<protocol::EarlierAnswer> SenderLog::take_unrecorded(Incarnation sender, uint64_t answered_below) {
@@ -112,6 +134,7 @@ void SenderLog::restore(const std::vector<protocol::SenderRecord>& records) {
     sender.last = record.last;
     for (const protocol::SenderAnswer& answer : record.answers) {
       sender.answers.push_back({answer.number, answer.sequence, answer.reply, true});
+      sender.reply_bytes += answer.reply.size();
     }
   }
 }

@@ -21,17 +21,20 @@ class SenderLog {
   static constexpr size_t kSendersMax = 64;  // of one slot; the one that wrote longest ago is forgotten first
   static constexpr size_t kAnswersMax =
       16384;  // of one sender in one slot; the oldest is then refused, never run again
+  // Of one sender's replies. One that is longer is not kept, and the oldest make room for later ones: what is known of
+  // these is that the write has run, so it is refused when it comes again. All that is told of a slot fits one frame.
+  static constexpr size_t kRepliesBytesMax = size_t{1} << 20;
 
   struct Answer {
     uint64_t number = 0;
     Sequence sequence = 0;  // of the record that it came from; the reply may leave when that is committed
-    std::string reply;
-    bool recorded = true;  // it is part of a record; else only this member knows it, which was the head
+    std::string reply;      // empty: it is not kept
+    bool recorded = true;   // it is part of a record; else only this member knows it, which was the head
   };
   enum class Verdict {
     fresh,    // never seen: run it
     known,    // has run: its answer is there
-    expired,  // its sender called it answered: refuse it
+    expired,  // its sender called it answered, or the answer is not kept: refuse it
   };
   struct Found {
     Verdict verdict;
@@ -39,6 +42,11 @@ class SenderLog {
   };
 
   [[nodiscard]] Found find(Incarnation sender, uint64_t number) const;
+
+  // As much of a reply as is remembered: all or nothing.
+  [[nodiscard]] static std::string_view kept(std::string_view reply) {
+    return reply.size() <= kRepliesBytesMax ? reply : std::string_view();
+  }
 
   // A record of this sender was applied, or what it tells of an earlier write. Forgets the sender's answers below
   // `answered_below`. REQUIRES: sender != 0, number != 0; sequences grow from call to call.
@@ -69,8 +77,12 @@ class SenderLog {
     Sequence last = 0;
     Fifo<Answer> answers;  // by ascending number
     size_t unrecorded = 0;
+    size_t reply_bytes = 0;
+    uint64_t kept_from = 0;                                // no answer below this number has its reply
+    [[nodiscard]] size_t place_of(uint64_t number) const;  // of the first answer that is not below it
     void insert(Answer answer);
     void forget_oldest();
+    void drop_oldest_replies();
   };
   Sender& sender_for_writing(Incarnation sender);
   std::vector<Sender> senders_;

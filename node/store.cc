@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::string_view kOtherRules =
     "TRYAGAIN the keys are placed elsewhere by the rules in force; the command was not executed, try again";
+constexpr std::string_view kCommandTooLong = "ERR the command is too long to be executed as one; send less at once";
+// Of one argument among effects, with the name and the numbers that stand around it.
+constexpr size_t kAroundArgBytes = 64;
 
 }  // namespace
 
@@ -71,6 +74,14 @@ bool Store::out_of_memory(uint32_t command_flags, const Requested& requested) co
          database_->memory_bytes() > requested.memory_max;
 }
 
+// By what the engine promises of effects (Database::execute).
+bool Store::fits_record(const Execution& execution) const {
+  size_t bytes = 0;
+  for (const std::string_view arg : execution.args) bytes += arg.size() + kAroundArgBytes;
+  for (const size_t position : key_positions_) bytes += 2 * (execution.args[position].size() + kAroundArgBytes);
+  return bytes <= kEffectsBytesMax;
+}
+
 void Store::refuse(const Requested& requested, std::string_view error) {
   reply_.clear();
   protocol::ReplyWriter(reply_, requested.resp).error(error);
@@ -89,6 +100,8 @@ bool Store::execute(const Execution& execution) {
     watch(execution);
   } else if (out_of_memory(execution.command->flags, execution)) {
     refuse(execution, kOutOfMemory);
+  } else if (!fits_record(execution)) {
+    refuse(execution, kCommandTooLong);
   } else {
     run(execution);
   }

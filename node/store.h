@@ -79,7 +79,7 @@ class Store final : private ChainObserver {
   // REQUIRES: there is a database().
   [[nodiscard]] std::vector<protocol::SlotRange> slice(std::vector<protocol::SlotRange> slots,
                                                        protocol::CommandId command, uint8_t db) const;
-  // KEYS over these slots, as an array. REQUIRES: it heads all of them.
+  // KEYS over these slots: an array, or an error. REQUIRES: it heads all of them.
   [[nodiscard]] std::string keys(std::span<const protocol::SlotRange> slots, std::string_view pattern, uint8_t db,
                                  Millis now);
   // Runs a cluster-wide command over the given slots. REQUIRES: it heads all of them.
@@ -128,6 +128,8 @@ class Store final : private ChainObserver {
   // The error that says so. REQUIRES: elsewhere or apart.
   [[nodiscard]] static std::string_view error_for(KeysAt keys);
   [[nodiscard]] bool out_of_memory(uint32_t command_flags, const Requested& requested) const;
+  // Whether its effects fit a record. REQUIRES: find_keys() has found its keys.
+  [[nodiscard]] bool fits_record(const Execution& execution) const;
   void refuse(const Requested& requested, std::string_view error);
   [[nodiscard]] engine::ExecContext context_for(const Requested& requested) const;
   void run(const Execution& execution);                          // it may

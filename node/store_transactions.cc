@@ -10,9 +10,11 @@ namespace {
 // Keys of one slot whose time is over, removed before the watched ones among them are judged.
 constexpr size_t kExpiredBeforeExecMax = 1000;
 // Replies of one transaction beyond which its other reads are not executed, and its writes are answered by an error:
-// the array has to fit one frame, and the record that keeps it, and must not cost the head its lease (R13).
+// the array has to fit one frame, with the reply that reached this, and must not cost the head its lease (R13).
 constexpr size_t kRepliesBytesMax = size_t{256} << 20;
-constexpr std::string_view kRepliesTooLong = "ERR the replies of the transaction are too long; writes were executed";
+static_assert(kRepliesBytesMax + protocol::kReplyBytesMax +
+                  protocol::kTransactionCommandsMax * (protocol::errors::kRepliesTooLong.size() + 8) + 1024 <=
+              protocol::kFramePayloadMax);
 
 // The answer to WATCH.
 struct WatchMark {
@@ -53,7 +55,12 @@ void Store::watch(const Execution& execution) {
 
 bool Store::expire_slot(Slot slot, Millis now) {
   const protocol::SlotRange only[] = {{slot, slot}};
-  return expire(only, now, kExpiredBeforeExecMax) < kExpiredBeforeExecMax;
+  for (size_t removed = 0; removed < kExpiredBeforeExecMax;) {
+    const size_t more = expire(only, now, kExpiredBeforeExecMax - removed);
+    if (more == 0) return true;
+    removed += more;
+  }
+  return false;
 }
 
 bool Store::unchanged(Slot slot, const std::vector<std::string>& marks, std::vector<uint64_t>& watched) const {
@@ -128,7 +135,7 @@ bool Store::execute(const protocol::Transaction& transaction, const Requested& r
       protocol::ReplyWriter dropped(beyond, requested.resp);
       database_->execute(*command.spec, command.args, context, room ? writer : dropped, effects_);
     }
-    if (!room) writer.error(kRepliesTooLong);
+    if (!room) writer.error(protocol::errors::kRepliesTooLong);
   }
   settle(requested, context.now);
   return true;

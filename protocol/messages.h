@@ -279,7 +279,7 @@ enum class ReplyStatus : uint8_t {
   done = 0,        // the body is the client's RESP reply
   bounced = 1,     // not executed; the sender's or the receiver's table is old, or the slot is stopped: park, retry
   not_leader = 2,  // not executed; from a coordinator; the body is "host:port" of the leader, or empty
-  expired = 3,     // not executed now: its number is below what its sender called answered
+  expired = 3,     // not executed now: its sender called it answered, or what it was answered is not kept
   unsettled = 4,   // executed or proposed, but whoever has it left before it was committed: send it again, same number
   ask_head = 5,    // a read for any member, not executed: this one cannot answer it at the moment, or only the head may
 };
@@ -350,7 +350,7 @@ struct RecordHead {
 // What a write of the same sender was answered that came earlier and changed nothing, so that it had no record.
 struct EarlierAnswer {
   uint64_t number = 0;
-  std::string_view reply;
+  std::string_view reply;  // empty: not kept, as it was too long
   template <class A>
   void fields(A& a) {
     a(number, reply);
@@ -359,7 +359,7 @@ struct EarlierAnswer {
 struct Record : RecordHead {
   std::vector<uint64_t> key_hashes;    // of the keys that it touches (R7); none: the whole slot (FLUSHALL)
   std::vector<EarlierAnswer> earlier;  // of the sender's writes before this one
-  std::string_view reply;              // what the client gets, for a retry
+  std::string_view reply;              // what the client gets, for a retry; empty: nobody's write, or not kept
   std::string_view effects;            // engine/effects.h
   template <class A>
   void fields(A& a) {
@@ -440,7 +440,7 @@ struct CopyPart {
 struct SenderAnswer {
   uint64_t number = 0;
   Sequence sequence = 0;
-  std::string reply;
+  std::string reply;  // empty: not kept
   template <class A>
   void fields(A& a) {
     a(number, sequence, reply);

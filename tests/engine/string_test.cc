@@ -171,11 +171,8 @@ TEST_CASE("a key or a value beyond the limit is refused by every command, before
 TEST_CASE("MGET: refuses to answer with more than a reply may have, whatever the values are together") {
   constexpr std::string_view kRefused = "-ERR the reply would be too long; ask for less at once\r\n";
   Session session;
-  const std::string value(1 << 20, 'v');
+  const std::string value(1000, 'v');
   session.Run({"set", "k", value});
-  std::vector<std::string_view> args(1 + 1100, "k");
-  args[0] = "mget";
-  CHECK(session.run(args) == kRefused);
   session.reply_bytes_max = 3 * value.size();
   CHECK(session.Run({"mget", "k", "k"}).size() > 2 * value.size());
   CHECK(session.Run({"mget", "k", "none", "k", "k"}) == kRefused);

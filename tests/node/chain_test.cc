@@ -256,6 +256,40 @@ TEST_CASE("Chains: a sender's answers travel with the records (R20)") {
   }
 }
 
+TEST_CASE("Chains: a reply that is too long to be kept does not travel, and its write never runs again (R20)") {
+  ChainWorld world(2);
+  world.found({1, 2});
+  const std::string too_long(SenderLog::kRepliesBytesMax + 1, 'x');
+  world.member(1).chains.note_answer(kSlot, 77, 1, 1, 0, too_long);
+  world.execute(1, kSlot, "a", {1}, 77, 2, 1, too_long);
+  CHECK(world.member(1).chains.uncommitted_bytes() < 1000);
+  world.deliver_all();
+  for (const MemberId id : {1u, 2u}) {
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 1).verdict == SenderLog::Verdict::expired);
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 2).verdict == SenderLog::Verdict::expired);
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 3).verdict == SenderLog::Verdict::fresh);
+  }
+}
+
+TEST_CASE("Chains: of the answers without a record, those for which there is no room are told as such (R20)") {
+  ChainWorld world(2);
+  world.found({1, 2});
+  Chains& head = world.member(1).chains;
+  const std::string half(SenderLog::kRepliesBytesMax / 2, 'x');
+  for (uint64_t number = 1; number <= 50; ++number) head.note_answer(kSlot, 77, number, 1, 0, half);
+  world.execute(1, kSlot, "a", {1}, 77, 51, 1, half);
+  CHECK(head.uncommitted_bytes() < 2 * SenderLog::kRepliesBytesMax);
+  world.deliver_all();
+  for (const MemberId id : {1u, 2u}) {
+    const Chains& chains = world.member(id).chains;
+    const auto verdict = [&](uint64_t number) { return chains.find_answer(kSlot, 77, number).verdict; };
+    CHECK(verdict(1) == SenderLog::Verdict::expired);
+    CHECK(verdict(49) == SenderLog::Verdict::expired);
+    CHECK(verdict(50) == SenderLog::Verdict::known);
+    CHECK(verdict(51) == SenderLog::Verdict::known);
+  }
+}
+
 TEST_CASE("Chains: a table that puts an unpromised epoch in force is refused") {
   ChainWorld world(1);
   world.publish(1, {1});

@@ -123,7 +123,8 @@ class ChainWorld {
   }
 
   Sequence execute(MemberId head, Slot slot, const std::string& effects, std::vector<uint64_t> keys = {7},
-                   Incarnation sender = 0, uint64_t number = 0, uint64_t answered_below = 0) {
+                   Incarnation sender = 0, uint64_t number = 0, uint64_t answered_below = 0,
+                   std::string_view reply = "+OK\r\n") {
     Member& at = member(head);
     at.log.applied[slot].push_back(effects);
     LocalRecord record;
@@ -133,7 +134,7 @@ class ChainWorld {
     record.answered_below = answered_below;
     record.time = 1;
     record.key_hashes = keys;
-    record.reply = "+OK\r\n";
+    record.reply = reply;
     record.effects = effects;
     const Sequence sequence = at.chains.append(record);
     pump(head);

@@ -405,3 +405,31 @@ TEST_CASE("Node: answers a ping at once") {
   REQUIRE(frames.size() == 1);
   CHECK(frames[0].type == protocol::FrameType::pong);
 }
+
+TEST_CASE("Node: a request whose reply would fit no frame is answered by an error, and the next one is served") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  const std::string value(1 << 20, 'v');
+  scene.ask(router, 1, {"SET", "k", value}, 1);
+  std::vector<std::string_view> mget(1 + 1100, "k");
+  mget[0] = "MGET";
+  scene.ask(router, 2, mget);
+  scene.ask(router, 3, {"STRLEN", "k"});
+  CHECK(scene.replies(router) ==
+        Said{"1 0 1 +OK\r\n", concat("2 0 1 -", protocol::errors::kReplyTooLong, "\r\n"), "3 0 1 :1048576\r\n"});
+}
+
+TEST_CASE("Node: a write whose reply was too long to be kept is not run again, and its router is told so (R20)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  const std::string value(node::SenderLog::kRepliesBytesMax + 1, 'v');
+  scene.ask(router, 1, {"SET", "k", value}, 1);
+  scene.ask(router, 2, {"SET", "k", "2", "GET"}, 2);
+  CHECK(scene.replies(router).back().size() > value.size());
+  scene.ask(router, 3, {"SET", "k", "3"}, 3);
+  scene.ask(router, 4, {"SET", "k", "2", "GET"}, 2);
+  scene.ask(router, 5, {"GET", "k"});
+  CHECK(scene.replies(router) == Said{"3 0 1 +OK\r\n", "4 3 1 ", "5 0 1 $1\r\n3\r\n"});
+}

@@ -33,10 +33,11 @@ class Head final : private HeldReplies::Sink {
   }
 
   // The reply; empty while it is held.
-  std::string ask(std::string_view words, uint8_t db = 0) {
-    const auto args = split(words);
+  std::string ask(std::string_view words, uint8_t db = 0) { return ask(split(words), db); }
+  std::string ask(const std::vector<std::string_view>& args, uint8_t db = 0, uint64_t number = 0) {
     Execution execution{requested(db), protocol::find_command(args), args};
     execution.slot = protocol::slot_of(args.at(1));
+    execution.number = number;
     return answer_to([&] { REQUIRE(store.execute(execution)); });
   }
   // The mark that WATCH of these keys is answered.
@@ -195,6 +196,37 @@ TEST_CASE("Store.transaction: without memory one that may need some is discarded
   CHECK(head.exec({"GET {t}a", "DEL {t}a"}) == "*2\r\n$1\r\n1\r\n:1\r\n");
 }
 
+TEST_CASE("Store.transaction: a long reply is not part of the record, and its writes never run again (R20)") {
+  Head head({kSelf, kSuccessor});
+  const std::string value(SenderLog::kRepliesBytesMax * 2 / 3, 'v');
+  head.ask({"SET", "{t}a", value});
+  head.acknowledge();
+  head.sent();
+  head.exec({"GET {t}a", "GET {t}a", "INCR {t}n"}, {}, 5);
+  head.acknowledge();
+  CHECK(head.replies.back().ends_with("\r\n:1\r\n"));
+  const auto records = head.sent();
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].reply.empty());
+  CHECK(head.store.settle_again(head.slot, 9, 5, {}) == SenderLog::Verdict::expired);
+  CHECK(head.ask("GET {t}n") == "$1\r\n1\r\n");
+}
+
+TEST_CASE("Store.execute: a command whose effects might not fit a record is refused whole, and one value never is") {
+  Head head;
+  const std::string_view half("x", protocol::kRequestBytesMax / 2);  // more bytes than there are: they are not read
+  const std::string refused = "-ERR the command is too long to be executed as one; send less at once\r\n";
+  CHECK(head.ask({"MSET", "{t}a", "1", "{t}b", half, "{t}c", half}, 0, 1) == refused);
+  CHECK(head.ask("EXISTS {t}a {t}b {t}c") == ":0\r\n");
+  CHECK(head.store.settle_again(head.slot, 9, 1, {}) == SenderLog::Verdict::known);
+  const std::string key = concat("{t}", std::string(1000, 'k'));
+  std::vector<std::string_view> keys(1 + 400'000, key);  // each of them may have to be removed
+  keys[0] = "EXISTS";
+  CHECK(head.ask(keys) == refused);
+  keys.resize(1 + 200'000);
+  CHECK(head.ask(keys) == ":0\r\n");
+}
+
 TEST_CASE("Store.watch: EXEC runs when no watched key has changed") {
   Head head;
   head.ask("SET {t}a 1");
@@ -241,6 +273,18 @@ TEST_CASE("Store.watch: a key whose time was over before is absent, and stays so
   head.now += 1000;
   const std::string mark = head.watch("{t}a");
   CHECK(head.exec({"SET {t}a 2"}, {mark}) == "*1\r\n+OK\r\n");
+}
+
+TEST_CASE("Store.watch: EXEC finds a key expired however long the keys are that expired before it") {
+  Head head;
+  for (int i = 0; i < 4; ++i) {
+    const std::string key = concat("{t}", i, std::string(6 << 20, 'k'));
+    head.ask({"SET", key, "v", "PXAT", concat(head.now + 10)});
+  }
+  head.ask(concat("SET {t}w 1 PXAT ", head.now + 20));
+  head.now += 30;
+  const std::string mark = head.watch("{t}w");
+  CHECK(head.exec({"GET {t}w"}, {mark}) == "*1\r\n$-1\r\n");
 }
 
 TEST_CASE("Store.watch: every mark counts, and a later one does not spoil an earlier one") {
