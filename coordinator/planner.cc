@@ -54,8 +54,7 @@ std::vector<IntendedRun> chains_from_empty(const RingState& ring, const LeaseBoo
 }
 
 void Planner::begin() {
-  stood_still_.reset();
-  settled_at_ = kNever;
+  std::fill(settled_at_.begin(), settled_at_.end(), kSettled);
   next_check_ = kNever;
 }
 
@@ -124,14 +123,16 @@ void Planner::plan_failover(const RingState& ring, const LeaseBook& leases, Micr
   // An epoch is activated for all of its slots at once: those that stand still get one of their own, afterwards.
   std::vector<IntendedRun> going, standing;
   for (const protocol::TableRange& range : ring.ranges()) {
-    if (ring.lost(range)) continue;
+    if (ring.lost(range)) {
+      settle_at(range, kSettled);  // nobody comes back to it
+      continue;
+    }
     const Chain live = serving(ring, leases, basis(range), now);
     const Chain next = serving(ring, leases, range.next_chain, now);
     if (const std::optional<Chain> chain = wish(range, live, next.size() == range.next_chain.size(), now)) {
       append_run(live.empty() ? standing : going, range.first, range.last, *chain);
     }
   }
-  if (stood_still_.none()) settled_at_ = kNever;
   if (going.empty() && standing.empty()) return;
   IntentionEntry entry;
   entry.planned_on = ring.ranges_version();
@@ -157,7 +158,7 @@ std::optional<Chain> Planner::wish(const protocol::TableRange& range, const Chai
   if (live.empty()) {
     // It stands still (R18). A change that was under way is taken back: whoever comes back first must find the way open
     // for all of them.
-    for (uint32_t slot = range.first; slot <= range.last; ++slot) stood_still_.set(slot);
+    settle_at(range, kNever);
     if (range.next_epoch != 0 && range.next_chain != holders) return holders;
     return std::nullopt;
   }
@@ -169,17 +170,23 @@ std::optional<Chain> Planner::wish(const protocol::TableRange& range, const Chai
 // Whether a chain that stood still waits for the rest of its members. Those that were cut off together come back within
 // moments of each other, and whoever is left behind has to be copied to again.
 bool Planner::still_settling(const protocol::TableRange& range, bool complete, Micros now) {
-  if (stood_still_.none()) return false;
-  bool stood = false;
-  for (uint32_t slot = range.first; slot <= range.last && !stood; ++slot) stood = stood_still_.test(slot);
-  if (!stood) return false;
-  if (settled_at_ == kNever) settled_at_ = now + options_.settle_us;
-  if (!complete && now < settled_at_) {
-    check_at(settled_at_);
-    return true;
+  Micros until = kSettled;
+  for (uint32_t slot = range.first; slot <= range.last; ++slot) {
+    Micros& settled_at = settled_at_[slot];
+    if (settled_at == kNever) settled_at = now + options_.settle_us;
+    until = std::max(until, settled_at);
   }
-  for (uint32_t slot = range.first; slot <= range.last; ++slot) stood_still_.reset(slot);
-  return false;
+  if (until == kSettled) return false;
+  if (complete || now >= until) {
+    settle_at(range, kSettled);
+    return false;
+  }
+  check_at(until);
+  return true;
+}
+
+void Planner::settle_at(const protocol::TableRange& range, Micros when) {
+  std::fill(settled_at_.begin() + range.first, settled_at_.begin() + range.last + 1, when);
 }
 
 void Planner::plan_refounding(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const {

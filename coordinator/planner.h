@@ -6,6 +6,7 @@
 // Pure: time is an argument. Thread-safety: none; one owner.
 #pragma once
 
+#include <algorithm>
 #include <bitset>
 #include <optional>
 #include <vector>
@@ -61,11 +62,15 @@ class Planner {
   [[nodiscard]] std::optional<Chain> wish(const protocol::TableRange& range, const Chain& live, bool can_finish,
                                           Micros now);
   [[nodiscard]] bool still_settling(const protocol::TableRange& range, bool complete, Micros now);
+  void settle_at(const protocol::TableRange& range, Micros when);
   void check_at(Micros when) { next_check_ = std::min(next_check_, when); }
 
+  static constexpr Micros kSettled = 0;
+
   PlannerOptions options_;
-  Slots stood_still_;           // no member had a lease, and nothing has been decided since
-  Micros settled_at_ = kNever;  // until then, chains that stood still wait for the rest of their members
+  // By slot: kNever while its chain stands still; when somebody is back, until when it waits for the rest of its
+  // members; otherwise kSettled. Each slot has a time of its own: some stand still for good, and others do so again.
+  std::vector<Micros> settled_at_ = std::vector<Micros>(kSlotCount, kSettled);
   Micros next_check_ = kNever;
 };
 

@@ -198,6 +198,54 @@ TEST_CASE("Planner.plan: a chain that stood still goes on without those that sta
   REQUIRE(f.intended(0) == Chain{2});
 }
 
+TEST_CASE("Planner.plan: who comes back after a cut is waited for, also while other slots stand still for good (R18)") {
+  const bool others_are_lost = GENERATE(false, true);
+  CAPTURE(others_are_lost);
+  PlannerFixture f(4);
+  f.place({1, 2, 3});
+  f.activate(f.intend({{0, 4, {4}}}));
+  f.let_leases_end();
+  f.settle();
+  if (others_are_lost) f.add("n4");
+  f.grant({1, 2, 3});
+  f.settle();
+  f.now += kSettle;
+  f.grant({1, 2, 3});
+  f.settle();
+  REQUIRE(f.ring.lost(f.ring.range_of(0)) == others_are_lost);
+  REQUIRE(f.intended(5).empty());
+
+  f.let_leases_end();
+  f.settle();
+  f.grant({2});
+  f.settle();
+  CHECK(f.intended(5).empty());
+  f.grant({1, 3});
+  f.settle();
+  CHECK(f.intended(5).empty());
+}
+
+TEST_CASE("Planner.plan: each chain that stood still waits for its own members from when one of them is back") {
+  PlannerFixture f(4);
+  f.place({1, 2});
+  f.activate(f.intend({{0, 4, {3, 4}}}));
+  f.let_leases_end();
+  f.settle();
+  f.grant({1});
+  f.settle();
+  f.now += kSettle - 1;
+  f.grant({3});
+  f.settle();
+  f.now += 1;
+  f.settle();
+  CHECK(f.intended(5) == Chain{1});
+  CHECK(f.intended(0).empty());
+  f.grant({4});
+  f.now += kSettle;
+  f.settle();
+  CHECK(f.intended(0).empty());
+}
+
 TEST_CASE("Planner.plan: a later incarnation makes an earlier one gone, when its lease is over (R1)") {
   PlannerFixture f(3);
   f.place({1, 2, 3});
