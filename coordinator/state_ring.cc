@@ -192,12 +192,13 @@ void RingState::apply(const IntentionEntry& entry) {
 void RingState::intend(const std::vector<IntendedRun>& runs, bool from_empty, bool planned) {
   ++epochs_;
   ranges_version_ = ++version_;
-  std::set<MemberId> named;
+  std::set<MemberId> named, begin;
   change_runs(ranges_, runs, [&](protocol::TableRange& part, const IntendedRun& run) {
     named.insert(part.chain.begin(), part.chain.end());
     named.insert(part.next_chain.begin(), part.next_chain.end());
     named.insert(run.chain.begin(), run.chain.end());
     if (from_empty) {
+      begin.insert(run.chain.begin(), run.chain.end());
       part.chain.clear();
       part.goal.clear();
     }
@@ -206,13 +207,18 @@ void RingState::intend(const std::vector<IntendedRun>& runs, bool from_empty, bo
     part.next_chain = run.chain;
   });
   for (const MemberId id : named) {
-    Member* member = mutable_member(id);
-    if (member == nullptr) continue;
-    member->must_obey = version_;
-    if (from_empty && !member->gone() && !std::exchange(member->placed, true)) ++wishes_;
+    if (Member* member = mutable_member(id)) member->must_obey = version_;
   }
+  for (const MemberId id : begin) give_place(id);
   refresh_states();
   forget_gone();
+}
+
+// Who begins slots has a place from then on; when its name has registered again meanwhile, the later incarnation has
+// it: a name has one place.
+void RingState::give_place(MemberId beginner) {
+  Member* const member = mutable_newest(mutable_member(beginner)->listed.name);
+  if (member != nullptr && !std::exchange(member->placed, true)) ++wishes_;
 }
 
 // The first table after an orderly stop: whoever was there before has nothing to say any more (R32).

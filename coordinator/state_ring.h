@@ -164,6 +164,7 @@ class RingState {
   Member* mutable_newest(std::string_view name);
   [[nodiscard]] bool well_formed(const std::vector<IntendedRun>& runs, bool may_be_empty) const;
   void intend(const std::vector<IntendedRun>& runs, bool from_empty, bool planned);
+  void give_place(MemberId beginner);
   void begin_again();
   void forget_gone();
   bool refresh_states();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "coordinator/mover.h"
 #include "coordinator/state.h"
 #include "ring/table.h"
 #include "tests/coordinator/ring_fixture.h"
@@ -104,6 +105,51 @@ TEST_CASE("RingState.apply: the word to serve slots empty is no standing order")
   REQUIRE_FALSE(f.ring.check(*word).ok());
   f.ring.apply(*word);
   REQUIRE(f.ring.version() == version);
+}
+
+// Where slots belong is reckoned from these: a name that has two places would end every leader.
+void check_places(const RingState& ring, const std::vector<MemberId>& placed) {
+  std::vector<MemberId> found;
+  for (const ring::Candidate& candidate : placed_candidates(ring)) found.push_back(candidate.id);
+  REQUIRE(found == placed);
+}
+
+TEST_CASE("RingState.apply: who was only to get what is given up has no place by that (R1, R18)") {
+  const bool comes_again = GENERATE(false, true);
+  CAPTURE(comes_again);
+  LostFixture f;
+  const MemberId to = f.add("n4");
+  f.ring.apply(ReshardEntry{ReshardVerb::add, "n4", 0, 0, 0, 0});
+  f.intend({{0, 9, {to}}});
+  std::vector<MemberId> placed = {1, 2, 3};
+  if (comes_again) {
+    placed.push_back(f.add("n4"));
+  } else {
+    f.ring.apply(ReshardEntry{ReshardVerb::remove, "n4", 0, 0, 0, 0});
+  }
+  check_places(f.ring, placed);
+  const Result<ServeEmptyEntry> word = f.plan({"0-9", "GONE", "n1", "n2"});
+  REQUIRE(word.ok());
+  f.ring.apply(*word);
+  REQUIRE(f.ring.range_of(0).chain.empty());
+  placed.erase(placed.begin(), placed.begin() + 2);
+  check_places(f.ring, placed);
+}
+
+TEST_CASE("RingState.apply: who is to begin slots and registers again has one place, the later one (R1)") {
+  LostFixture f;
+  const Result<ServeEmptyEntry> word = f.plan({"0-9", "GONE", "n1", "n2"});
+  REQUIRE(word->runs.front().chain == Chain{3});
+  const MemberId again = f.add("n3");
+  f.ring.apply(*word);
+  REQUIRE(f.ring.range_of(0).next_chain == Chain{3});
+  check_places(f.ring, {again});
+
+  RingFixture first(2);
+  const IntentionEntry table{{{0, kSlotCount - 1, {1, 2}}}, true, first.ring.ranges_version()};
+  const MemberId second = first.add("n2");
+  first.ring.apply(table);
+  check_places(first.ring, {1, second});
 }
 
 TEST_CASE("RingState.check: the word is void when a chain has changed before it is recorded") {
