@@ -12,7 +12,8 @@ namespace chainring::coordinator {
 
 class OrderlyStop {
  public:
-  // For so long every member of every chain has renewed its lease: nobody has ended, so nobody is about to.
+  // For so long every member of every chain that had a lease when the stop was recorded has renewed it: nobody has
+  // ended, so nobody is about to.
   static constexpr Micros kLapsesAfter = 30 * kMicrosPerSecond;
 
   // Leadership began.

@@ -260,6 +260,9 @@ void RingState::apply(const ShutdownEntry&) {
   if (stopped_ || ranges_.empty()) return;
   stopped_ = true;
   stopped_before_ = next_member_ - 1;
+  for (Member& member : members_) {
+    member.missed_stop = member.gone() || member.listed.state == MemberState::absent;
+  }
   ++version_;
 }
 

@@ -32,9 +32,10 @@ struct Member {
   bool draining = false;       // it was asked to end: its slots are served by others as soon as they can be
   bool evacuated = false;      // the target was reckoned without it, since slots would be lost with it
   bool weighed = false;        // its weight is an operator's wish, and not what its node said
+  bool missed_stop = false;    // it was away when the orderly stop was recorded: nobody waits for it to end
   template <class A>
   void fields(A& a) {
-    a(listed, must_obey, placed, draining, evacuated, weighed);
+    a(listed, must_obey, placed, draining, evacuated, weighed, missed_stop);
   }
   [[nodiscard]] bool gone() const { return listed.state == protocol::MemberState::gone; }
 };
