@@ -143,6 +143,7 @@ class Coordinator final : public Process,
   void lead();
   void propose_own_settings();
   void propose_plan();
+  void give_up(const std::vector<MemberId>& gone, raft::Index by);
   void mind_the_stop();
   void tell_plan(const Plan& plan);
   void tell_lost();

@@ -141,6 +141,7 @@ void Coordinator::propose_plan() {
   };
   propose_part(plan.states);
   propose_part(plan.intention);
+  if (last) give_up(plan.gone, *last);
   if (last) tell_plan(plan);
   if (!plan.states && !plan.intention) {  // moves are planned on what is settled
     const Mover::Plan moves = mover_.plan(state_.ring(), leases_, now_.mono);
@@ -150,6 +151,12 @@ void Coordinator::propose_plan() {
     if (last) tell_moves(moves);
   }
   if (last) plan_index_ = *last;
+}
+
+// They are gone by an entry that is proposed, which has no regard for a lease that is granted before it is applied.
+void Coordinator::give_up(const std::vector<MemberId>& gone, raft::Index by) {
+  std::erase_if(given_up_, [&](const auto& entry) { return entry.second <= replica_->applied(); });
+  for (const MemberId id : gone) given_up_[id] = by;
 }
 
 void Coordinator::tell_moves(const Mover::Plan& moves) {
@@ -277,7 +284,7 @@ void Coordinator::begin_round() {
 void Coordinator::grant(const PendingGrant& pending) {
   const Member* member = state_.ring().find(pending.incarnation);
   if (member == nullptr || !may_be_granted(state_.ring(), *member, pending.obeyed)) return;
-  // The entry that declares it gone is on its way: what it decides has no regard for a lease that is granted now (R18).
+  // The entry that declares it gone is on its way (R18, R32).
   const auto given_up = given_up_.find(member->listed.id);
   if (given_up != given_up_.end() && given_up->second > replica_->applied()) return;
   std::string* out = transport_.output(pending.conn);

@@ -183,9 +183,7 @@ void Coordinator::serve_empty(const LockRequest& request, std::span<const std::s
       concat("an operator declares what slots held as lost; they begin again empty: RING SERVE-EMPTY", joined(args)));
   const std::vector<MemberId> gone = planned->gone;
   const auto index = propose_wish(request, numbered(*std::move(planned), request));
-  if (!index) return;
-  std::erase_if(given_up_, [&](const auto& entry) { return entry.second <= replica_->applied(); });
-  for (const MemberId id : gone) given_up_[id] = *index;
+  if (index) give_up(gone, *index);
 }
 
 std::optional<raft::Index> Coordinator::propose_wish(const LockRequest& request, std::string entry) {

@@ -117,6 +117,9 @@ void Planner::plan_first_table(const RingState& ring, const LeaseBook& leases, M
     append_run(entry.runs, static_cast<Slot>(slot), static_cast<Slot>(slot), target[slot]);
   }
   plan.intention = std::move(entry);
+  for (const Member& member : ring.members()) {
+    if (member.listed.id <= before && !member.gone()) plan.gone.push_back(member.listed.id);
+  }
 }
 
 void Planner::plan_failover(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) {

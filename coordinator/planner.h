@@ -30,6 +30,9 @@ struct PlannerOptions {
 struct Plan {
   std::optional<MemberStatesEntry> states;
   std::optional<IntentionEntry> intention;
+  // Members that the intention declares gone, whatever lease they have then: until it is applied, none may be granted
+  // one.
+  std::vector<MemberId> gone;
 };
 
 using Slots = std::bitset<kSlotCount>;

@@ -367,6 +367,35 @@ TEST_CASE("Group: an orderly stop that does not happen lapses, one that has begu
   REQUIRE(group.leader()->state().ring().stopped());
 }
 
+// A cluster that was stopped in order while n1 was asleep and about to be out of the ring; its other nodes are back.
+struct StoppedAsleep : Serving {
+  explicit StoppedAsleep(Micros asleep) {
+    REQUIRE(ask("RING PAUSE") == "+OK\r\n");
+    REQUIRE(ask("RING REMOVE n1") == "+OK\r\n");
+    REQUIRE(ask("RING SHUTDOWN") == "+OK\r\n");
+    pass(kSecond / 10);
+    began_at = world.now();
+    world.pause(node_host("n1"), asleep);
+    for (const char* name : {"n2", "n3"}) kill_node(name);
+    pass(kSecond);
+    for (const char* name : {"n2", "n3"}) node(name);
+  }
+  bool begun_again() { return !leader()->state().ring().stopped(); }
+  bool sleeper_has_lease() { return running("n1").has_lease(world.local_now(node_host("n1")).mono); }
+  Micros began_at = 0;
+};
+
+TEST_CASE("Group: nobody from before an orderly stop is granted a lease while slots are about to begin anew (R32)") {
+  StoppedAsleep measured(10 * kSecond);
+  REQUIRE(measured.within(5 * kSecond, [&] { return measured.begun_again(); }));
+  // It wakes up, and asks for its lease, at about the time at which the others begin.
+  const Micros before = GENERATE(range<Micros>(0, 40)) * 100;
+  CAPTURE(before);
+  StoppedAsleep group(measured.world.now() - measured.began_at - before);
+  REQUIRE_FALSE(group.within(2 * kSecond, [&] { return group.begun_again() && group.sleeper_has_lease(); }));
+  REQUIRE(group.begun_again() != group.sleeper_has_lease());  // when it was quick enough, they wait for it
+}
+
 TEST_CASE(
     "Group: without an orderly stop, lost slots wait for a word, or begin empty when that was said before (R18)") {
   const bool empty = GENERATE(false, true);

@@ -319,6 +319,23 @@ TEST_CASE("Planner.plan: after an orderly stop nothing begins while somebody fro
   REQUIRE(f.intended(0) == Chain{again});
 }
 
+TEST_CASE("Planner.plan: after an orderly stop it is said who is gone when slots begin again (R32)") {
+  PlannerFixture f(3, 3);
+  f.place({1, 2});
+  f.grant({1, 2, 3});
+  f.let_leases_end();
+  f.ring.apply(ShutdownEntry{});
+  f.grant({f.add("n1"), f.add("n2")});
+  Plan plan = f.plan();
+  while (!plan.intention) {
+    REQUIRE(f.step());
+    plan = f.plan();
+  }
+  CHECK(plan.gone == std::vector<MemberId>{1, 2, 3});
+  f.ring.apply(*plan.intention);
+  CHECK(f.ring.member(3)->gone());
+}
+
 TEST_CASE("Planner.plan: an absent member that no chain needs is forgotten after the time for repair") {
   PlannerFixture f(2);
   f.place({1});
