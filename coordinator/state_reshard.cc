@@ -84,7 +84,7 @@ Status RingState::check(const ReshardEntry& entry) const {
 
 void RingState::apply(const ReshardEntry& entry) {
   if (!check(entry).ok()) return;
-  if (const std::string text = text_of(entry); !text.empty()) begin_change(text);
+  begin_change(entry);
   Member* const member = mutable_newest(entry.name);
   switch (entry.verb) {
     case ReshardVerb::add:
@@ -114,16 +114,19 @@ void RingState::apply(const ReshardEntry& entry) {
 }
 
 // Changes that come while another is under way become part of it, and are undone together.
-void RingState::begin_change(std::string_view text) {
-  if (!change_.text.empty() && change_.undo_copies != 0) {
+void RingState::begin_change(const ReshardEntry& entry) {
+  const std::string text = text_of(entry);
+  if (text.empty()) return;
+  if (change_.text.empty() || change_.undo_copies == 0) {
+    change_ = {text, {}, copies_};
+  } else {
     append_text(change_.text, ", ", text);
-    return;
   }
-  change_ = {std::string(text), {}, copies_};
-  for (const Member& member : members_) {
-    if (newest(member.listed.name) != &member) continue;
-    change_.undo.push_back({member.listed.name, member.placed, member.weighed, member.listed.weight});
-  }
+  const Member* const named = newest(entry.name);
+  const bool known = std::any_of(change_.undo.begin(), change_.undo.end(),
+                                 [&](const Change::Undo& before) { return before.name == entry.name; });
+  if (named == nullptr || known) return;
+  change_.undo.push_back({entry.name, named->placed, named->weighed, named->listed.weight});
 }
 
 void RingState::undo_change() {

@@ -53,7 +53,7 @@ struct Change {
     }
   };
   std::string text;          // "add n4, weight n1 200"; empty: there is none
-  std::vector<Undo> undo;    // the members as they were before
+  std::vector<Undo> undo;    // the nodes that it names, as they were before
   uint32_t undo_copies = 0;  // the copies before; 0: it is being undone itself
   template <class A>
   void fields(A& a) {
@@ -173,7 +173,7 @@ class RingState {
   [[nodiscard]] bool is_named(MemberId id) const;  // by any range, goals included
   [[nodiscard]] bool holds_alone(const Member& leaving) const;
   void evacuate_leaving();
-  void begin_change(std::string_view text);
+  void begin_change(const ReshardEntry& entry);
   void undo_change();
   void end_change_when_done();
 

@@ -196,6 +196,21 @@ TEST_CASE("Mover.plan: slots that stand still in the midst of a change hold up t
   CHECK(move->runs.front().chain.size() == 2);
 }
 
+TEST_CASE("Mover.plan: CANCEL takes back the adding of a node that came when the change had begun") {
+  MoverFixture f;
+  REQUIRE(f.wish(ReshardVerb::weight, "n1", 200));
+  f.step();
+  f.add("n4");
+  f.grant_all();
+  REQUIRE(f.wish(ReshardVerb::add, "n4"));
+  REQUIRE(f.ring.change().text == "weight n1 200, add n4");
+  REQUIRE(f.wish(ReshardVerb::cancel));
+  REQUIRE_FALSE(f.ring.newest("n4")->placed);
+  REQUIRE(f.ring.newest("n1")->listed.weight == 100);
+  f.run();
+  REQUIRE(f.slots_of(4) == 0);
+}
+
 TEST_CASE("Mover.plan: nothing begins while moves are paused, and CANCEL takes everything back") {
   MoverFixture f;
   f.add("n4");
