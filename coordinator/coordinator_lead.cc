@@ -192,6 +192,11 @@ void Coordinator::tell_plan(const Plan& plan) {
           break;
       }
     }
+    for (const MemberId id : plan.states->struck) {
+      log_.warning(concat("node ", state_.ring().member(id)->listed.name, " (member ", id,
+                          ") is absent for longer than repair-after-ms: others get copies of what it had, but for ",
+                          "the slots that stand still"));
+    }
   }
   if (plan.intention) {
     uint32_t slots = 0;

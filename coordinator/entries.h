@@ -105,8 +105,8 @@ struct RegisterEntry {
   }
 };
 
-// What the leader found about leases: who lapsed, who came back, whose place a later incarnation has taken; and who was
-// asked to end and is leaving.
+// What the leader found about leases: who lapsed, who came back, whose place a later incarnation has taken, who is
+// absent for too long; and who was asked to end and is leaving.
 struct MemberStateChange {
   MemberId member = kNoMember;
   protocol::MemberState state = protocol::MemberState::joining;
@@ -119,9 +119,10 @@ struct MemberStateChange {
 struct MemberStatesEntry {
   static constexpr EntryType kType = EntryType::member_states;
   std::vector<MemberStateChange> changes;
+  std::vector<MemberId> struck = {};  // absent members that the target is to do without
   template <class A>
   void fields(A& a) {
-    a(changes);
+    a(changes, struck);
   }
 };
 

@@ -13,6 +13,11 @@ using Chain = std::vector<MemberId>;
 
 bool is_planned(const protocol::TableRange& range) { return range.next_epoch != 0 && range.goal == range.next_chain; }
 
+std::string name_of(const RingState& ring, MemberId id) {
+  const Member* member = ring.member(id);
+  return member == nullptr ? concat("member ", id) : concat("node ", member->listed.name);
+}
+
 uint32_t slots_of(const std::vector<IntendedRun>& runs) {
   uint32_t slots = 0;
   for (const IntendedRun& run : runs) slots += run.last - run.first + 1u;
@@ -37,8 +42,7 @@ std::vector<IntendedRun> first_slots(const std::vector<IntendedRun>& runs, uint3
 std::vector<ring::Candidate> placed_candidates(const RingState& ring) {
   std::vector<ring::Candidate> found;
   for (const Member& member : ring.members()) {
-    if (!member.placed || member.draining || member.gone()) continue;
-    found.push_back(candidate_of(member.listed));
+    if (member.in_target()) found.push_back(candidate_of(member.listed));
   }
   return found;
 }
@@ -188,6 +192,10 @@ void Mover::judge(const RingState& ring, const LeaseBook& leases, Micros now, Sl
     const bool goes_on =
         std::any_of(basis(range).begin(), basis(range).end(), [&](MemberId id) { return !leases.lapsed(id, now); });
     if (goes_on) todo.changing_slots += slots;
+    for (const MemberId id : basis(range)) {
+      const Member* member = ring.member(id);
+      if (!goes_on && member != nullptr && !member->gone()) todo.awaited.insert(name_of(ring, id));
+    }
     return;
   }
   if (range.chain == wanted) {
@@ -202,7 +210,7 @@ void Mover::judge(const RingState& ring, const LeaseBook& leases, Micros now, Sl
       const bool is_leaving = chain == &wanted && member != nullptr && member->draining;
       if (!leases.lapsed(id, now) && !is_leaving && !leases.set_aside(id, now)) continue;
       can_go = false;
-      todo.awaited.insert(member == nullptr ? concat("member ", id) : concat("node ", member->listed.name));
+      todo.awaited.insert(name_of(ring, id));
     }
   }
   if (!can_go || (!range.goal.empty() && range.goal != wanted)) {

@@ -85,22 +85,35 @@ void Planner::plan_states(const RingState& ring, const LeaseBook& leases, Micros
       entry.changes.push_back({id, MemberState::gone});
     } else if (!absent) {
       if (leases.ends(id) != 0) entry.changes.push_back({id, MemberState::absent});
+    } else if (const Micros repair_at = leases.ends(id) + options_.repair_after_us; now < repair_at) {
+      check_at(repair_at);
     } else if (!ring.in_any_chain(id)) {
-      const Micros forget_at = leases.ends(id) + options_.repair_after_us;
-      if (now >= forget_at) {
-        entry.changes.push_back({id, MemberState::gone});
-      } else {
-        check_at(forget_at);
-      }
+      entry.changes.push_back({id, MemberState::gone});
+    } else if (member.placed && !member.struck) {
+      entry.struck.push_back(id);  // it holds slots that nobody else can serve, and may come back with them (R18)
     }
   }
-  if (!entry.changes.empty()) plan.states = std::move(entry);
+  if (!entry.struck.empty() && !may_strike(ring, leases, now)) entry.struck.clear();
+  if (!entry.changes.empty() || !entry.struck.empty()) plan.states = std::move(entry);
+}
+
+// Whether those who are away can be done without: somebody else is there, and has been for so long that the rest of
+// those who were cut off together would be, too. After an orderly stop everybody who has a place is waited for (R32).
+bool Planner::may_strike(const RingState& ring, const LeaseBook& leases, Micros now) {
+  if (ring.stopped()) return false;
+  Micros longest = 0;
+  for (const Member& member : ring.members()) {
+    if (member.in_target()) longest = std::max(longest, leases.held_for(member.listed.id, now));
+  }
+  if (longest >= options_.settle_us) return true;
+  if (longest > 0) check_at(now + options_.settle_us - longest);
+  return false;
 }
 
 // All slots at once, from empty: when the cluster is new, or was stopped in order and its nodes have come back (R32).
 void Planner::plan_first_table(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const {
   const MemberId before = ring.stopped() ? ring.stopped_before() : kNoMember;
-  const size_t needed = ring.stopped() ? ring.placed_count() : options_.initial_nodes;
+  const size_t needed = ring.stopped() ? std::max<size_t>(1, ring.placed_count()) : options_.initial_nodes;
   if (needed == 0) return;
   for (const Member& member : ring.members()) {
     // Somebody from before the stop may still serve.

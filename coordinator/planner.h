@@ -24,7 +24,7 @@ struct PlannerOptions {
   size_t initial_nodes = 0;    // how many must be there for the first table; 0 waits for the operator
   bool empty_on_loss = false;  // chains whose every member is gone begin again, empty
   Micros settle_us = 0;        // how long members of a chain that stood still may take to come back together
-  Micros repair_after_us = 0;  // after how long an absent member that no chain needs is forgotten
+  Micros repair_after_us = 0;  // after how long an absent member is struck from the target, or forgotten
 };
 
 struct Plan {
@@ -62,6 +62,7 @@ class Planner {
   void plan_failover(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan);
   void plan_refounding(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const;
   [[nodiscard]] static Chain serving(const RingState& ring, const LeaseBook& leases, const Chain& chain, Micros now);
+  [[nodiscard]] bool may_strike(const RingState& ring, const LeaseBook& leases, Micros now);
   [[nodiscard]] std::optional<Chain> wish(const protocol::TableRange& range, const Chain& live, bool can_finish,
                                           Micros now);
   [[nodiscard]] bool still_settling(const protocol::TableRange& range, bool complete, Micros now);

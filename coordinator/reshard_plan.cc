@@ -35,7 +35,7 @@ Sums sums_of(const RingState& after, const std::vector<ring::Chain>& from, const
     Share& share = sums.members[member.listed.id];
     share.name = member.listed.name;
     share.weight = member.listed.weight;
-    share.placed = member.placed && !member.draining;
+    share.placed = member.in_target();
   }
   const auto share_of = [&](MemberId id) -> Share& { return sums.members[id]; };
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {

@@ -51,12 +51,15 @@ Status RingState::check(const ReshardEntry& entry) const {
     case ReshardVerb::add:
       if (member == nullptr) return unknown_node(entry.name);
       if (member->draining) return refused(concat("node '", entry.name, "' is about to end; start it again first"));
+      if (member->struck && member->placed) {
+        return refused(concat("node '", entry.name, "' is absent; it takes its place again when it comes back"));
+      }
       if (member->placed) return refused(concat("node '", entry.name, "' is in the ring already"));
       return {};
     case ReshardVerb::remove:
       if (member == nullptr) return unknown_node(entry.name);
       if (!member->placed) return refused(concat("node '", entry.name, "' is not in the ring"));
-      if (placed_count() == 1) {
+      if (!member->struck && placed_count() == 1) {
         return refused(concat("node '", entry.name, "' is the last of the ring: add another one first, or stop the ",
                               "cluster with RING SHUTDOWN"));
       }

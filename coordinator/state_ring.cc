@@ -53,8 +53,9 @@ bool RingState::is_named(MemberId id) const {
 }
 
 size_t RingState::placed_count() const {
-  return static_cast<size_t>(std::count_if(members_.begin(), members_.end(),
-                                           [](const Member& member) { return member.placed && !member.gone(); }));
+  return static_cast<size_t>(std::count_if(members_.begin(), members_.end(), [](const Member& member) {
+    return member.placed && !member.struck && !member.gone();
+  }));
 }
 
 // What a member is called follows from its wish and its slots; returns whether anything has changed.
@@ -133,8 +134,16 @@ void RingState::apply(const MemberStatesEntry& entry) {
     } else {
       if (member->listed.state == change.state) continue;
       member->listed.state = change.state;
-      if (member->gone() && member->placed) ++wishes_;
+      const bool was_struck = std::exchange(member->struck, false);
+      if (member->placed && (was_struck || member->gone())) ++wishes_;
     }
+    changed = true;
+  }
+  for (const MemberId id : entry.struck) {
+    Member* member = mutable_member(id);
+    if (member == nullptr || member->listed.state != MemberState::absent) continue;
+    if (std::exchange(member->struck, true)) continue;
+    ++wishes_;
     changed = true;
   }
   if (!changed) return;

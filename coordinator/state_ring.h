@@ -29,15 +29,18 @@ struct Member {
   protocol::TableMember listed;
   TableVersion must_obey = 0;  // of the last intention that named it: no lease before it has obeyed that (R4)
   bool placed = false;         // it is to have slots; others are registered and idle
+  bool struck = false;         // from the target, as it is absent for too long: its place waits for it to come back
   bool draining = false;       // it was asked to end: its slots are served by others as soon as they can be
   bool evacuated = false;      // the target was reckoned without it, since slots would be lost with it
   bool weighed = false;        // its weight is an operator's wish, and not what its node said
   bool missed_stop = false;    // it was away when the orderly stop was recorded: nobody waits for it to end
   template <class A>
   void fields(A& a) {
-    a(listed, must_obey, placed, draining, evacuated, weighed, missed_stop);
+    a(listed, must_obey, placed, struck, draining, evacuated, weighed, missed_stop);
   }
   [[nodiscard]] bool gone() const { return listed.state == protocol::MemberState::gone; }
+  // Without those that are absent for too long, about to end, or gone.
+  [[nodiscard]] bool in_target() const { return placed && !struck && !draining && !gone(); }
 };
 
 // The change of the ring that operators asked for and that is not complete.
@@ -130,7 +133,7 @@ class RingState {
   // stopped_before() belong to the time before.
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] MemberId stopped_before() const { return stopped_before_; }
-  // How many nodes are to have slots, by name.
+  // How many nodes are to have slots, by name, without those that are struck from the target.
   [[nodiscard]] size_t placed_count() const;
 
   // Counts what changes where slots belong: wishes of operators, members that have come or gone for good.

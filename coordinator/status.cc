@@ -59,6 +59,7 @@ void write_members(JsonWriter& json, const RingState& ring, const StatusFacts& f
     const protocol::TableMember& member = ring.members()[i].listed;
     if (ring.members()[i].gone() && !ring.in_any_chain(member.id)) continue;
     const Load load = load_of(ring, member.id);
+    const bool has_place = ring.members()[i].placed && !ring.members()[i].struck;
     json.begin_object();
     json.key("id").number(member.id).key("name").text(member.name);
     json.key("incarnation").text(hex(member.incarnation));
@@ -66,7 +67,7 @@ void write_members(JsonWriter& json, const RingState& ring, const StatusFacts& f
     json.key("state").text(state_name(member.state));
     json.key("lease_ms").number(facts.lease_ms[i]);
     json.key("head_slots").number(load.heads).key("slots").number(load.holds);
-    json.key("weight").number(member.weight).key("placed").boolean(ring.members()[i].placed);
+    json.key("weight").number(member.weight).key("placed").boolean(has_place);
     json.key("failure_host").text(member.failure_host).key("zone").text(member.failure_zone);
     json.end_object();
   }

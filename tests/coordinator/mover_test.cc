@@ -1,6 +1,7 @@
 // How the table in force is brought to the target.
 #include "coordinator/mover.h"
 
+#include "coordinator/planner.h"
 #include "ring/table.h"
 #include "tests/coordinator/ring_fixture.h"
 
@@ -78,6 +79,37 @@ struct MoverFixture : RingFixture {
   }
 
   Mover mover;
+};
+
+// Beside the mover, chains do without those who are away.
+struct RepairFixture : MoverFixture {
+  static constexpr Micros kRepair = 5 * kMicrosPerSecond;
+
+  using MoverFixture::MoverFixture;
+  // Time passes while these have their leases.
+  void pass(Micros length, std::initializer_list<MemberId> there) {
+    for (const Micros until = now + length; now < until; now += Mover::kReadyWait) {
+      grant(there);
+      const Plan plan = planner.plan(ring, leases, now);
+      if (plan.states) ring.apply(*plan.states);
+      if (plan.intention) ring.apply(*plan.intention);
+      if (!plan.states && !plan.intention) step();
+      learn();
+      pass_barriers();
+    }
+  }
+  // How many slots each number of copies has.
+  std::map<size_t, uint32_t> copies(std::initializer_list<MemberId> among) const {
+    std::map<size_t, uint32_t> slots;
+    for (const protocol::TableRange& range : ring.ranges()) {
+      const auto held =
+          std::count_if(among.begin(), among.end(), [&](MemberId id) { return ring::contains(range.chain, id); });
+      slots[static_cast<size_t>(held)] += slot_count(range);
+    }
+    return slots;
+  }
+
+  Planner planner{{0, false, kLease, kRepair}};
 };
 
 }  // namespace
@@ -196,6 +228,42 @@ TEST_CASE("Mover.plan: slots that stand still in the midst of a change hold up t
   CHECK(move->runs.front().chain.size() == 2);
 }
 
+TEST_CASE("Mover.plan: slots that stand still for good leave no others short of copies (R18)") {
+  RepairFixture f(5, 2);
+  const uint32_t only_theirs = f.copies({1, 2})[2];
+  REQUIRE(only_theirs > 0);
+  f.let_leases_end();
+  f.pass(RepairFixture::kRepair / 2, {3, 4, 5});
+  REQUIRE(f.copies({3, 4, 5})[1] > 0);
+  f.pass(RepairFixture::kRepair + 20 * kMicrosPerSecond, {3, 4, 5});
+  CHECK(f.copies({3, 4, 5}) == std::map<size_t, uint32_t>{{0, only_theirs}, {2, kSlotCount - only_theirs}});
+  CHECK(f.copies({1, 2})[2] == only_theirs);
+  CHECK(f.ring.slots_left() == only_theirs);
+  CHECK(f.mover.progress().trouble == "waiting for node n1, node n2");
+
+  // One of the two was only cut off: it serves what it alone has, others get copies of that, and it has its place.
+  f.pass(30 * kMicrosPerSecond, {1, 3, 4, 5});
+  CHECK(f.copies({1, 3, 4, 5}) == std::map<size_t, uint32_t>{{2, kSlotCount}});
+  CHECK(f.ring.slots_left() == 0);
+  CHECK(f.slots_of(1) > 0);
+  CHECK(f.ring.member(2)->gone());  // nobody needs it any more
+}
+
+TEST_CASE("RingState.check: who is struck from the target can be removed, and needs not be added") {
+  MoverFixture f(2);
+  f.set_state(1, protocol::MemberState::absent);
+  f.ring.apply(MemberStatesEntry{{}, {1}});
+  REQUIRE(f.ring.member(1)->struck);
+  REQUIRE_FALSE(f.wish(ReshardVerb::add, "n1"));
+  REQUIRE_FALSE(f.wish(ReshardVerb::remove, "n2"));  // it is the last
+  REQUIRE(f.wish(ReshardVerb::remove, "n1"));
+  f.set_state(1, protocol::MemberState::up);
+  for (const ring::Candidate& candidate : placed_candidates(f.ring)) REQUIRE(candidate.id == 2);
+  REQUIRE(f.wish(ReshardVerb::add, "n1"));
+  f.ring.apply(MemberStatesEntry{{}, {1}});
+  REQUIRE_FALSE(f.ring.member(1)->struck);  // it is there
+}
+
 TEST_CASE("Mover.plan: CANCEL takes back the adding of a node that came when the change had begun") {
   MoverFixture f;
   REQUIRE(f.wish(ReshardVerb::weight, "n1", 200));
@@ -247,6 +315,17 @@ TEST_CASE("Mover.plan: a goal that names somebody who lapsed is given up, and sa
   for (const IntendedRun& run : plan.goals->runs) REQUIRE(run.chain.empty());
   f.step();
   REQUIRE(f.mover.progress().trouble == "waiting for node n4");
+}
+
+TEST_CASE("Mover.plan: says for whom slots wait that stand still in the midst of a change") {
+  MoverFixture f(2, 2);
+  f.activate(f.intend({{0, 9, {2}}}));
+  f.intend({{0, 9, {2, 1}}});
+  f.let_leases_end();
+  f.grant({1});
+  f.step();
+  REQUIRE(f.ring.slots_left() == 10);
+  REQUIRE(f.mover.progress().trouble == "waiting for node n2");
 }
 
 TEST_CASE("RingState: a node that comes back has its place and its weight again, one that was removed has not") {

@@ -336,6 +336,83 @@ TEST_CASE("Planner.plan: after an orderly stop it is said who is gone when slots
   CHECK(f.ring.member(3)->gone());
 }
 
+TEST_CASE("Planner.plan: who is absent for too long is struck from the target, and stays where nobody else has been") {
+  PlannerFixture f(3);
+  f.place({1, 2});
+  f.activate(f.intend({{0, 4, {3}}}, true));
+  f.grant({1, 2, 3});
+  f.let_leases_end();
+  f.grant({1, 2});
+  f.settle();
+  REQUIRE(f.state(3) == MemberState::absent);
+  f.now = f.leases.ends(3) + kRepair - 1;
+  f.grant({1, 2});
+  f.settle();
+  REQUIRE_FALSE(f.ring.member(3)->struck);
+  REQUIRE(f.planner.next_check() == f.now + 1);
+  REQUIRE(f.ring.placed_count() == 3);
+
+  const uint64_t wishes = f.ring.wishes();
+  f.now += kSettle;
+  f.settle();
+  REQUIRE(f.ring.member(3)->struck);
+  REQUIRE(f.ring.member(3)->placed);
+  REQUIRE(f.ring.placed_count() == 2);
+  REQUIRE(f.ring.wishes() > wishes);
+  REQUIRE(f.state(3) == MemberState::absent);
+  REQUIRE(f.ring.range_of(0).chain == Chain{3});
+  REQUIRE(f.intended(0).empty());
+
+  const uint64_t without = f.ring.wishes();
+  f.grant({3});
+  f.settle();
+  REQUIRE_FALSE(f.ring.member(3)->struck);
+  REQUIRE(f.ring.placed_count() == 3);
+  REQUIRE(f.ring.wishes() > without);
+  REQUIRE(f.state(3) == MemberState::up);
+}
+
+TEST_CASE("Planner.plan: nobody is struck from the target while all are away, or have just come back") {
+  PlannerFixture f(3);
+  f.place({1, 2, 3});
+  f.grant({1, 2, 3});
+  f.let_leases_end();
+  f.settle();
+  f.now += 2 * kRepair;
+  f.settle();
+  REQUIRE(f.ring.placed_count() == 3);
+  f.grant({1});
+  f.settle();
+  f.now += kSettle / 2;
+  f.settle();
+  REQUIRE(f.ring.placed_count() == 3);
+  REQUIRE(f.planner.next_check() <= f.now + kSettle / 2);
+  f.grant({2});
+  f.now += kSettle / 2;
+  f.grant({1});
+  REQUIRE(f.step());
+  REQUIRE(f.ring.member(3)->struck);
+  REQUIRE(f.ring.placed_count() == 2);
+}
+
+TEST_CASE("Planner.plan: after an orderly stop everybody who has a place is waited for, however long (R32)") {
+  PlannerFixture f(3);
+  f.place({1, 2, 3});
+  f.grant({1, 2, 3});
+  f.ring.apply(ShutdownEntry{});
+  const MemberId first = f.add("n1"), second = f.add("n2");
+  f.let_leases_end();
+  f.grant({first, second});
+  f.settle();
+  for (Micros passed = 0; passed < 2 * kRepair; passed += RingFixture::kLease) {
+    f.now += RingFixture::kLease;
+    f.grant({first, second});
+    f.settle();
+  }
+  REQUIRE(f.ring.stopped());
+  REQUIRE(f.ring.placed_count() == 3);
+}
+
 TEST_CASE("Planner.plan: an absent member that no chain needs is forgotten after the time for repair") {
   PlannerFixture f(2);
   f.place({1});
