@@ -19,6 +19,7 @@ bool is_being_left(const RingState& ring, MemberId member) {
 void LeaseBook::begin(const std::vector<Member>& members, Micros now, Micros patience) {
   ends_.clear();
   held_since_.clear();
+  granted_.clear();
   aside_until_.clear();
   for (const Member& member : members) {
     if (member.gone()) continue;
@@ -28,6 +29,7 @@ void LeaseBook::begin(const std::vector<Member>& members, Micros now, Micros pat
 }
 
 void LeaseBook::grant(MemberId member, Micros now) {
+  granted_.insert(member);
   if (lapsed(member, now)) held_since_[member] = now;
   Micros& end = ends_[member];
   end = std::max(end, now + lease_us_ + margin_us_);

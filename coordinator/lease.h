@@ -6,6 +6,7 @@
 #pragma once
 
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/ids.h"
@@ -40,6 +41,8 @@ class LeaseBook {
 
   // Whether nothing that was granted to the member can still be valid. True for a member that never was granted one.
   [[nodiscard]] bool lapsed(MemberId member, Micros now) const;
+  // Whether it was granted a lease in this leadership, so that it is known to have been there.
+  [[nodiscard]] bool was_granted(MemberId member) const { return granted_.contains(member); }
   // For how long it has had leases without a gap; 0 when it has none.
   [[nodiscard]] Micros held_for(MemberId member, Micros now) const;
   // When it lapses, or has lapsed; 0 when it was never granted a lease.
@@ -54,6 +57,7 @@ class LeaseBook {
   Micros margin_us_;
   std::unordered_map<MemberId, Micros> ends_;
   std::unordered_map<MemberId, Micros> held_since_;
+  std::unordered_set<MemberId> granted_;
   std::unordered_map<MemberId, Micros> aside_until_;
 };
 

@@ -78,7 +78,9 @@ void Planner::plan_states(const RingState& ring, const LeaseBook& leases, Micros
     const MemberId id = member.listed.id;
     const bool absent = member.listed.state == MemberState::absent;
     if (!leases.lapsed(id, now)) {
-      if (absent) entry.changes.push_back({id, ring.in_any_chain(id) ? MemberState::up : MemberState::joining});
+      // A new leader has to reckon with a lease of the last one's, also of those that are away for long.
+      if (!absent || !leases.was_granted(id)) continue;
+      entry.changes.push_back({id, ring.in_any_chain(id) ? MemberState::up : MemberState::joining});
       continue;
     }
     if (ring.superseded(member)) {

@@ -372,6 +372,33 @@ TEST_CASE("Planner.plan: who is absent for too long is struck from the target, a
   REQUIRE(f.state(3) == MemberState::up);
 }
 
+TEST_CASE("Planner.plan: a new leader takes nobody for back who has not come to it") {
+  PlannerFixture f(3);
+  f.place({1, 2});
+  f.activate(f.intend({{0, 4, {3}}}, true));
+  f.grant({1, 2, 3});
+  f.let_leases_end();
+  f.now += kRepair;
+  f.grant({1, 2});
+  f.settle();
+  f.now += kSettle;
+  f.settle();
+  REQUIRE(f.ring.member(3)->struck);
+
+  const uint64_t wishes = f.ring.wishes();
+  f.leases.begin(f.ring.members(), f.now, RingFixture::kLease / 2);
+  f.planner.begin();
+  f.settle();
+  REQUIRE_FALSE(f.leases.lapsed(3, f.now));
+  REQUIRE(f.state(3) == MemberState::absent);
+  REQUIRE(f.ring.member(3)->struck);
+  REQUIRE(f.ring.wishes() == wishes);
+  f.grant({3});
+  f.settle();
+  REQUIRE(f.state(3) == MemberState::up);
+  REQUIRE_FALSE(f.ring.member(3)->struck);
+}
+
 TEST_CASE("Planner.plan: nobody is struck from the target while all are away, or have just come back") {
   PlannerFixture f(3);
   f.place({1, 2, 3});
