@@ -184,7 +184,7 @@ std::optional<LockOutcome> State::grant_wish(uint64_t index, ByteReader& reader)
   if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return before;
   LockOutcome outcome;
   const Status refused = ring_.check(entry);
-  outcome.reply.resp = refused.ok() ? granted(entry) : concat("-ERR ", refused.message(), "\r\n");
+  outcome.reply.resp = refused.ok() ? granted(entry) : protocol::error_reply(concat("ERR ", refused.message()));
   ring_.apply(entry);
   if (is_numbered(entry)) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);
   return outcome;

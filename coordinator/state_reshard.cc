@@ -26,7 +26,8 @@ std::string text_of(const ReshardEntry& entry) {
 
 Status refused(std::string why) { return {ErrorCode::invalid_argument, std::move(why)}; }
 
-Status unknown_node(std::string_view name) {
+Status unknown_node(std::string_view wished) {
+  const std::string_view name = wished.substr(0, 128);
   return refused(concat("no node '", name, "' has registered: start it with --name ", name,
                         " and the coordinators' addresses; RING STATUS lists the members"));
 }

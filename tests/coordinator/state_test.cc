@@ -216,6 +216,17 @@ TEST_CASE("State.apply: a grant that is asked for again tells its token and what
   REQUIRE(second.render(protocol::RespVersion::resp2, f.now + 300) == concat("*2\r\n:", first.token, "\r\n:700\r\n"));
 }
 
+TEST_CASE("State.apply: an operator's wish is refused in one line, whatever it names") {
+  LockFixture f;
+  ReshardEntry entry;
+  entry.verb = ReshardVerb::remove;
+  entry.name = "n1\r\n+OK" + std::string(100'000, 'x');
+  const std::string reply = f.apply(encode_entry(entry)).wish->reply.resp;
+  REQUIRE(reply.starts_with("-ERR no node 'n1"));
+  REQUIRE(reply.find_first_of("\r\n") == reply.size() - 2);
+  REQUIRE(reply.size() < 1024);
+}
+
 TEST_CASE("State.apply: entries that this program cannot run are refused, not guessed (R28)") {
   LockFixture f;
   std::string newer = encode_entry(LockTimeEntry{5});
