@@ -48,6 +48,7 @@ session::Placement Coordinator::placement(const protocol::CommandSpec& command,
   const bool watches = command.id == CommandId::watch;
   std::string refusal = watches ? refuse_lock_command(wanted, state_.ring().lock_prefixes())
                                 : refuse_in_transaction(wanted, state_.ring().lock_prefixes());
+  if (refusal.empty()) refusal = refuse_too_long(wanted);
   if (!refusal.empty()) return {{}, std::move(refusal)};
   return {kLocks, {}};
 }

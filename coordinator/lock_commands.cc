@@ -31,6 +31,12 @@ const ExpireOption* expire_option(std::string_view arg) {
   return nullptr;
 }
 
+size_t bytes_of(std::span<const std::string_view> args) {
+  size_t bytes = 0;
+  for (const std::string_view arg : args) bytes += arg.size();
+  return bytes;
+}
+
 bool runs_without_keys(CommandId id) {
   return id == CommandId::dbsize || id == CommandId::keys || id == CommandId::randomkey || id == CommandId::scan ||
          id == CommandId::lock_list;
@@ -96,11 +102,6 @@ std::string refuse_lock_command(const LockCommand& command, const std::vector<st
   if (!runs_on_locks(*command.spec)) {
     return concat("ERR '", command.spec->name, "' does not run on lock keys, which the coordinators keep");
   }
-  size_t bytes = 0;
-  for (const std::string_view arg : command.args) bytes += arg.size();
-  if (bytes > kLockCommandBytesMax) {
-    return concat("ERR a command on lock keys may have at most ", kLockCommandBytesMax, " bytes");
-  }
   const std::vector<std::string_view> keys = command.keys();
   if (keys.empty() && !runs_without_keys(command.spec->id)) return std::string(protocol::errors::kSyntax);
   for (const std::string_view key : keys) {
@@ -125,14 +126,23 @@ std::string refuse_in_transaction(const LockCommand& command, const std::vector<
 
 std::string refuse_lock_transaction(const protocol::Transaction& transaction,
                                     const std::vector<std::string>& prefixes) {
-  size_t bytes = 0;
-  for (const std::string& mark : transaction.marks) bytes += mark.size();
   for (const protocol::QueuedCommand& queued : transaction.commands) {
     const LockCommand command{queued.spec, queued.args, queued.db};
     if (std::string refusal = refuse_in_transaction(command, prefixes); !refusal.empty()) return refusal;
     if (queued.db >= engine::kDatabaseCount) return std::string(protocol::errors::kDbIndex);
-    for (const std::string_view arg : queued.args) bytes += arg.size();
   }
+  return {};
+}
+
+std::string refuse_too_long(const LockCommand& command) {
+  if (bytes_of(command.args) <= kLockCommandBytesMax) return {};
+  return concat("ERR a command on lock keys may have at most ", kLockCommandBytesMax, " bytes");
+}
+
+std::string refuse_too_long(const protocol::Transaction& transaction) {
+  size_t bytes = 0;
+  for (const std::string& mark : transaction.marks) bytes += mark.size();
+  for (const protocol::QueuedCommand& queued : transaction.commands) bytes += bytes_of(queued.args);
   if (bytes <= kLockCommandBytesMax) return {};
   return concat("ERR a transaction on lock keys may have at most ", kLockCommandBytesMax, " bytes");
 }

@@ -18,7 +18,7 @@
 namespace chainring::coordinator {
 
 // Locks are small: a few identifiers and their owner. These bounds keep log entries and snapshots small too.
-inline constexpr size_t kLockCommandBytesMax = 1 << 20;  // all arguments of one command
+inline constexpr size_t kLockCommandBytesMax = 1 << 20;  // all arguments of one command or transaction, as they come
 inline constexpr size_t kLockValueBytesMax = 64 << 10;   // what one lock holds
 inline constexpr size_t kLockKeyBytesMax = 4 << 10;
 inline constexpr int64_t kLockTtlMsMax = int64_t{1} << 53;
@@ -34,15 +34,21 @@ struct LockCommand {
   [[nodiscard]] std::vector<std::string_view> keys() const;
 };
 
-// Empty when the coordinators run the command, else the error to answer. REQUIRES: the arity fits.
+// Empty when the coordinators run the command, else the error to answer. Judged when the command comes, and again when
+// its entry is applied, where a refusal ends the process: so it rests on nothing that with_durations() changes.
+// REQUIRES: the arity fits.
 [[nodiscard]] std::string refuse_lock_command(const LockCommand& command, const std::vector<std::string>& prefixes);
 
 // The same for what is queued between MULTI and EXEC. Less may be in a transaction than runs by itself: only what has
 // the same outcome on every coordinator, and no reply that is reckoned when it leaves. REQUIRES: the arity fits.
 [[nodiscard]] std::string refuse_in_transaction(const LockCommand& command, const std::vector<std::string>& prefixes);
-// The whole transaction, as it came. The error to answer, or empty.
+// The whole transaction, by what its commands are and which keys they have. Judged twice, as refuse_lock_command().
 [[nodiscard]] std::string refuse_lock_transaction(const protocol::Transaction& transaction,
                                                   const std::vector<std::string>& prefixes);
+// The error to answer to what is too long, or empty. Judged when it comes and never again, as with_durations() may make
+// it a little longer.
+[[nodiscard]] std::string refuse_too_long(const LockCommand& command);
+[[nodiscard]] std::string refuse_too_long(const protocol::Transaction& transaction);
 // The payload of the transaction as it is proposed: each command with_durations().
 [[nodiscard]] std::string with_durations(const protocol::Transaction& transaction, uint8_t db, Millis wall);
 

@@ -113,10 +113,15 @@ void LockDesk::refuse(const LockRequest& request, std::string_view error) {
 }
 
 std::string LockDesk::refusal(const LockRequest& request) const {
-  if (!request.is_transaction()) return refuse_lock_command(request.command(), state_.ring().lock_prefixes());
+  const std::vector<std::string>& prefixes = state_.ring().lock_prefixes();
+  if (!request.is_transaction()) {
+    std::string error = refuse_lock_command(request.command(), prefixes);
+    return error.empty() ? refuse_too_long(request.command()) : error;
+  }
   const auto transaction = protocol::parse_transaction(request.payload(), request.db);
   if (!transaction.ok()) return concat("ERR a peer forwarded no transaction: ", transaction.status().message());
-  return refuse_lock_transaction(*transaction, state_.ring().lock_prefixes());
+  std::string error = refuse_lock_transaction(*transaction, prefixes);
+  return error.empty() ? refuse_too_long(*transaction) : error;
 }
 
 void LockDesk::submit(LockRequest request) {
@@ -305,7 +310,13 @@ bool LockDesk::propose(LockRequest request) {
   }
   const Result<uint64_t> index = log_.propose(entry_of(request));
   if (!index.ok()) {
-    const bool busy = index.status().code() == ErrorCode::resource_exhausted;
+    const ErrorCode why = index.status().code();
+    if (why == ErrorCode::invalid_argument) {  // an entry that no log takes: sent again it would be no shorter
+      finished(request.bytes());
+      refuse(request, concat("ERR ", index.status().message()));
+      return true;
+    }
+    const bool busy = why == ErrorCode::resource_exhausted;
     give_back(request, busy ? protocol::ReplyStatus::bounced : protocol::ReplyStatus::not_leader);
     return false;
   }

@@ -101,7 +101,8 @@ class LockDesk {
   class Log {
    public:
     virtual ~Log() = default;
-    [[nodiscard]] virtual Result<uint64_t> propose(std::string entry) = 0;  // the index
+    // The index. resource_exhausted: not now; invalid_argument: never; else: this coordinator does not lead.
+    [[nodiscard]] virtual Result<uint64_t> propose(std::string entry) = 0;
   };
 
   static constexpr size_t kRequestsMax = 65536;  // at the desk together
@@ -168,7 +169,7 @@ class LockDesk {
   LockRequest take_out(UndecidedById::iterator at);
   void writes_arrived();
   void time_moved();
-  // False when the log does not take it; it is answered in any case.
+  // False when the log does not take it now; it is answered in any case.
   bool propose(LockRequest request);
   void propose_time();
   void answer_unproposed(const LockRequest& request, std::string body);

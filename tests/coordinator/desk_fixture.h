@@ -1,7 +1,6 @@
 // The leader's desk, with a log that commits when the test says so, and rounds that are confirmed when it says so.
 #pragma once
 
-#include <initializer_list>
 #include <map>
 #include <set>
 #include <string>
@@ -50,7 +49,7 @@ struct DeskFixture : LockDesk::Log, LockDesk::Sink {
     const std::vector<std::string_view> args(owned.begin(), owned.end());
     return take_in(LockRequest(origin(), *protocol::find_command(args), args), number, answered_below);
   }
-  uint64_t submit_transaction(std::initializer_list<std::string_view> lines, std::vector<std::string> marks = {},
+  uint64_t submit_transaction(const std::vector<std::string_view>& lines, std::vector<std::string> marks = {},
                               uint64_t number = 0) {
     return take_in(LockRequest(origin(), transaction_payload(lines, std::move(marks))), number, 0);
   }

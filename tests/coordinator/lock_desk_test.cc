@@ -218,6 +218,43 @@ TEST_CASE("LockDesk.submit: what the log does not take is not lost") {
   REQUIRE(f.answers[f.submit("SET lock:a me")].first == ReplyStatus::not_leader);
 }
 
+TEST_CASE("LockDesk.submit: what no log ever takes is answered, and not sent again") {
+  DeskFixture f;
+  f.accepting = false;
+  f.refusal = ErrorCode::invalid_argument;
+  const uint64_t id = f.submit("SET lock:a me", 1);
+  REQUIRE(f.answers[id].first == ReplyStatus::done);
+  REQUIRE(f.answers[id].second.starts_with("-ERR "));
+  f.accepting = true;
+  REQUIRE(f.run("SET lock:a me", 2) == "+OK\r\n");
+}
+
+TEST_CASE("LockDesk.submit: what is as long as may be runs, although it is longer when it is proposed (R25)") {
+  DeskFixture f;
+  const size_t others = std::string_view("SETlock:aEXAT9999999999").size();
+  const std::string value(kLockCommandBytesMax - others, 'v');
+  const uint64_t set = f.submit(concat("SET lock:a ", value, " EXAT 9999999999"));
+  REQUIRE(f.log.size() == 1);
+  REQUIRE(f.log.back().size() > kLockCommandBytesMax);
+  f.commit();
+  REQUIRE(f.answers[set].second.starts_with("-ERR a lock may hold"));
+  const uint64_t longer = f.submit(concat("SET lock:a ", value, "v EXAT 9999999999"));
+  REQUIRE(f.answers[longer].second.starts_with("-ERR a command on lock keys may have at most"));
+}
+
+TEST_CASE("LockDesk.submit: so does a transaction, whose commands all become longer (R25)") {
+  DeskFixture f;
+  f.run("SET lock:a me");
+  const std::string_view line = "EXPIREAT lock:a 9999999999";
+  std::vector<std::string_view> lines(kLockCommandBytesMax / (line.size() - 2), line);  // without the spaces
+  const uint64_t exec = f.submit_transaction(lines);
+  f.commit();
+  REQUIRE(f.answers[exec].second.starts_with(concat("*", lines.size(), "\r\n:1\r\n")));
+  lines.push_back(line);
+  const uint64_t longer = f.submit_transaction(lines);
+  REQUIRE(f.answers[longer].second.starts_with("-ERR a transaction on lock keys may have at most"));
+}
+
 TEST_CASE("LockDesk.submit: the desk has a size") {
   DeskFixture f;
   for (size_t i = 0; i < LockDesk::kRequestsMax; ++i) f.submit("GET lock:a");

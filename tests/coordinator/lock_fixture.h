@@ -1,7 +1,6 @@
 // The replicated state with its lock keyspace, spoken to as a client would.
 #pragma once
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +25,7 @@ inline std::vector<std::string> words(std::string_view line) {
 }
 
 // The payload of an EXEC, as it comes.
-inline std::string transaction_payload(std::initializer_list<std::string_view> lines,
+inline std::string transaction_payload(const std::vector<std::string_view>& lines,
                                        std::vector<std::string> marks = {}) {
   protocol::TransactionHead head;
   head.marks = std::move(marks);

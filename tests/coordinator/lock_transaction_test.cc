@@ -1,5 +1,4 @@
 // WATCH and EXEC on the lock keyspace.
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -23,7 +22,7 @@ struct TransactionFixture : LockFixture {
     REQUIRE(value.kind == protocol::ReplyValue::Kind::bulk);
     return value.text;
   }
-  LockTransactionEntry entry(std::initializer_list<std::string_view> lines, std::vector<std::string> marks = {}) {
+  LockTransactionEntry entry(const std::vector<std::string_view>& lines, std::vector<std::string> marks = {}) {
     LockTransactionEntry made;
     made.time = now;
     const std::string bytes = transaction_payload(lines, std::move(marks));
@@ -32,12 +31,12 @@ struct TransactionFixture : LockFixture {
     made.payload = with_durations(*transaction, 0, wall());
     return made;
   }
-  std::string exec(std::initializer_list<std::string_view> lines, std::vector<std::string> marks = {}) {
+  std::string exec(const std::vector<std::string_view>& lines, std::vector<std::string> marks = {}) {
     return apply(encode_entry(entry(lines, std::move(marks)))).lock->reply.resp;
   }
 };
 
-std::string refusal(std::initializer_list<std::string_view> lines) {
+std::string refusal(const std::vector<std::string_view>& lines) {
   const std::string bytes = transaction_payload(lines);
   const auto transaction = protocol::parse_transaction(bytes, 0);
   REQUIRE(transaction.ok());
