@@ -52,10 +52,12 @@ std::vector<std::string> LockSpace::watched_keys(std::string_view bytes) {
   return keys;
 }
 
-bool LockSpace::unchanged(std::string_view bytes) const {
+// A watched lock that has expired goes first: that is a change.
+bool LockSpace::unchanged(std::string_view bytes) {
   const auto mark = decode<WatchMark>(bytes);
   if (!mark) return false;
   for (const WatchedLock& watched : mark->locks) {
+    remove_if_expired(watched.db, watched.key);
     const Lock* lock = find(watched.db, watched.key);
     if (lock != nullptr && lock->changed > mark->as_of) return false;
     if (lock != nullptr) continue;

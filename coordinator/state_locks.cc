@@ -44,7 +44,7 @@ int64_t LockSpace::ask(std::string_view name, uint8_t db, std::string_view key) 
   const std::string_view args[] = {name, key};
   engine::Effects effects;
   const std::string reply =
-      execute({protocol::find_command(name), args, db, protocol::RespVersion::resp2}, time_, effects);
+      execute({protocol::find_command(name), args, db, protocol::RespVersion::resp2}, now_, effects);
   CHECK(reply.starts_with(':') && effects.empty(), "it was asked for a number");
   return parse_int(std::string_view(reply).substr(1, reply.size() - 3)).value_or(0);
 }
@@ -58,7 +58,7 @@ std::optional<std::string> LockSpace::value(uint8_t db, std::string_view key) co
   const std::string_view args[] = {"get", key};
   engine::Effects effects;
   const std::string reply =
-      execute({&protocol::command(CommandId::get), args, db, protocol::RespVersion::resp2}, time_, effects);
+      execute({&protocol::command(CommandId::get), args, db, protocol::RespVersion::resp2}, now_, effects);
   protocol::ReplyValue parsed;
   CHECK(protocol::parse_reply(reply, parsed).state == protocol::ReplyExtent::State::ready, "the engine writes RESP");
   if (parsed.kind == protocol::ReplyValue::Kind::null) return std::nullopt;
@@ -66,6 +66,7 @@ std::optional<std::string> LockSpace::value(uint8_t db, std::string_view key) co
 }
 
 void LockSpace::advance(Millis time) {
+  now_ = std::max(time_, time);
   size_t removed = 0;
   for (Millis due = earliest_deadline(); due <= time; due = earliest_deadline()) {
     if (removed >= kExpiredPerEntryMax) {
@@ -73,9 +74,11 @@ void LockSpace::advance(Millis time) {
       return;
     }
     engine::Effects effects;
-    const size_t gone = database_->expire(kAllSlots, due, SIZE_MAX, effects);
-    CHECK(gone > 0, "the engine's earliest deadline is exact; where the time stops depends on it");
-    removed += gone;
+    while (earliest_deadline() <= due) {  // all of this time, however many the engine takes at once
+      const size_t gone = database_->expire(kAllSlots, due, SIZE_MAX, effects);
+      CHECK(gone > 0, "the engine's earliest deadline is exact; where the time stops depends on it");
+      removed += gone;
+    }
     take_expired(effects);
   }
   time_ = std::max(time_, time);
@@ -121,7 +124,7 @@ void LockSpace::settle(uint8_t db, std::string_view key) {
   }
   if (known == locks_.end()) {
     const auto added =
-        locks_.emplace(Key(db, key), Lock{*owner, ++token_, ++place_, time_, deadline(db, key), ++changes_}).first;
+        locks_.emplace(Key(db, key), Lock{*owner, ++token_, ++place_, now_, deadline(db, key), ++changes_}).first;
     by_place_.emplace(place_, added);
     ++counts_[db];
     bytes_ += key.size() + owner->size();
@@ -134,7 +137,7 @@ void LockSpace::settle(uint8_t db, std::string_view key) {
     bytes_ -= known->second.owner.size();
     known->second.owner = *owner;
     known->second.token = ++token_;
-    known->second.granted_at = time_;
+    known->second.granted_at = now_;
   }
 }
 
@@ -174,6 +177,7 @@ std::string LockSpace::refuse_growth(const LockCommand& command, uint64_t lock_c
 }
 
 LockReply LockSpace::run(const LockCommand& command, uint64_t lock_count_max) {
+  remove_expired(command);
   if (std::string refusal = refuse_growth(command, lock_count_max); !refusal.empty()) {
     return {protocol::error_reply(refusal), 0, 0};
   }
@@ -186,9 +190,26 @@ LockReply LockSpace::run(const LockCommand& command, uint64_t lock_count_max) {
       break;
   }
   engine::Effects effects;
-  LockReply reply{execute(command, time_, effects), 0, 0};
+  LockReply reply{execute(command, now_, effects), 0, 0};
   take(effects);
   return reply;
+}
+
+// While the time stays behind there are locks that have expired.
+void LockSpace::remove_expired(const LockCommand& command) {
+  if (time_ == now_) return;
+  for (const std::string_view key : command.keys()) remove_if_expired(command.db, key);
+}
+
+void LockSpace::remove_if_expired(uint8_t db, std::string_view key) {
+  if (const Lock* lock = find(db, key); lock != nullptr && lock->deadline <= now_) remove(db, key);
+}
+
+void LockSpace::remove(uint8_t db, std::string_view key) {
+  const std::string_view del[] = {"del", key};
+  engine::Effects effects;
+  (void)execute({&protocol::command(CommandId::del), del, db, protocol::RespVersion::resp2}, now_, effects);
+  take(effects);
 }
 
 LockReply LockSpace::run_native(const LockCommand& command) {
@@ -197,27 +218,23 @@ LockReply LockSpace::run_native(const LockCommand& command) {
   const std::string_view key = command.args[2], owner = command.args[3];
   const Lock* lock = find(command.db, key);
   const bool held_by_owner = lock != nullptr && lock->owner == owner;
-  engine::Effects effects;
   if (command.spec->id == CommandId::lock_release) {
-    if (held_by_owner) {
-      const std::string_view del[] = {"del", key};
-      (void)execute({&protocol::command(CommandId::del), del, command.db, command.resp}, time_, effects);
-    }
     writer.integer(held_by_owner ? 1 : 0);
+    if (held_by_owner) remove(command.db, key);
   } else {
     std::string error;
     const int64_t ttl_ms = lock_ttl_ms(command.args, error);
     if (ttl_ms == 0) {
       writer.error(error);
     } else if (held_by_owner || (lock == nullptr && command.spec->id == CommandId::lock_acquire)) {
-      set(command.db, key, owner, time_ + ttl_ms, effects);
+      engine::Effects effects;
+      set(command.db, key, owner, now_ + ttl_ms, effects);
       take(effects);
-      return {{}, find(command.db, key)->token, time_ + ttl_ms};
+      return {{}, find(command.db, key)->token, now_ + ttl_ms};
     } else {
       writer.null();
     }
   }
-  take(effects);
   return reply;
 }
 
@@ -227,7 +244,7 @@ void LockSpace::set(uint8_t db, std::string_view key, std::string_view owner, Mi
   const std::string when = std::to_string(deadline);
   if (deadline != INT64_MAX) args.insert(args.end(), {"pxat", when});
   const std::string reply =
-      execute({&protocol::command(CommandId::set), args, db, protocol::RespVersion::resp2}, time_, effects);
+      execute({&protocol::command(CommandId::set), args, db, protocol::RespVersion::resp2}, now_, effects);
   CHECK(reply == "+OK\r\n", "SET without a condition succeeds");
 }
 
@@ -245,6 +262,7 @@ void LockSpace::read(ByteReader& in) {
   in(hash_seed, generation);
   *this = LockSpace(hash_seed, generation);
   in(time_, token_, place_, changes_);
+  now_ = time_;
   for (uint64_t& removal : removals_) removal = in.varint();
   for (uint64_t left = in.varint(); left > 0 && !in.failed(); --left) {
     Key key;

@@ -4,9 +4,9 @@
 // A key is a lock from when it appears until it goes; its value is its owner. Each grant, a change from absent to
 // present or of the owner, takes the next token; whatever else happens to the key keeps it.
 //
-// Deterministic: the same commands at the same lock times give the same state and replies on every coordinator. All
-// that has expired by the time of an entry is gone before its command runs, so no outcome depends on what was looked
-// at. Thread-safety: none; one owner. Ownership: owns keys and values.
+// Deterministic: the same commands at the same lock times give the same state and replies on every coordinator. What
+// has expired by the time of an entry is gone before its command runs, or is no key of it, so no outcome depends on
+// what was looked at. Thread-safety: none; one owner. Ownership: owns keys and values.
 #pragma once
 
 #include <array>
@@ -63,10 +63,12 @@ class LockSpace {
   [[nodiscard]] Millis earliest_deadline() const { return database_->earliest_deadline(); }
 
   // Moves the time on, never back, and removes all that has expired by it, in the order of their deadlines. When very
-  // many have, the time stays behind, with what the rest is waiting for: locks then live a little longer.
+  // many have, time() stays behind, with what the rest is waiting for: they are there a little longer. What is run next
+  // runs at the time that was asked for all the same, so that a lock is held for all of the time that it is granted.
   void advance(Millis time);
 
-  // Runs a command that was committed, at time(). REQUIRES: refuse_lock_command() did not refuse it.
+  // Runs a command that was committed, at the time of its entry: advance() comes first.
+  // REQUIRES: refuse_lock_command() did not refuse it.
   [[nodiscard]] LockReply run(const LockCommand& command, uint64_t lock_count_max);
 
   // Runs a whole transaction that was committed, at time(), or answers null when a watched lock has changed since its
@@ -110,6 +112,9 @@ class LockSpace {
   [[nodiscard]] std::optional<std::string> value(uint8_t db, std::string_view key) const;
   [[nodiscard]] std::string refuse_growth(const LockCommand& command, uint64_t lock_count_max) const;
   LockReply run_native(const LockCommand& command);
+  void remove_expired(const LockCommand& command);
+  void remove_if_expired(uint8_t db, std::string_view key);
+  void remove(uint8_t db, std::string_view key);
   void take(const engine::Effects& effects);
   void take_expired(const engine::Effects& effects);
   void settle(uint8_t db, std::string_view key);
@@ -118,7 +123,7 @@ class LockSpace {
 
   // ---- lock_watch.cc
   [[nodiscard]] std::string watch(const LockCommand& command) const;
-  [[nodiscard]] bool unchanged(std::string_view mark) const;
+  [[nodiscard]] bool unchanged(std::string_view mark);
   [[nodiscard]] static size_t removal_place(uint8_t db, std::string_view key);
 
   // ---- lock_reads.cc
@@ -131,6 +136,7 @@ class LockSpace {
   uint64_t hash_seed_;
   uint64_t generation_;
   Millis time_ = 1;
+  Millis now_ = 1;        // of the entry that is applied: time_, or above it; no part of a snapshot
   uint64_t token_ = 0;    // the last one given
   uint64_t place_ = 0;    // the last one given
   uint64_t bytes_ = 0;    // of keys and owners

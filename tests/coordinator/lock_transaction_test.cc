@@ -135,6 +135,18 @@ TEST_CASE("LockSpace.watch: a mark is as good after a snapshot, and a malformed 
   CHECK(f.exec({"GET lock:a"}, {kept}) == "*1\r\n$2\r\nme\r\n");
 }
 
+TEST_CASE("LockSpace.watch: a watched lock that has expired has changed, although the time stays behind") {
+  TransactionFixture f;
+  f.founded(100'000);
+  f.run("SET lock:last me PX 149");
+  for (size_t i = 0; i < 3 * kExpiredPerEntryMax; ++i) f.run(concat("SET lock:", i, " x PX ", 100 + i % 50));
+  const std::string mark = f.watch("lock:last");
+  f.now += 500;
+  CHECK(f.exec({"SET lock:q 1"}, {mark}) == kNull);
+  CHECK(f.state.locks().time() < f.now);
+  CHECK(f.state.locks().find(0, "lock:q") == nullptr);
+}
+
 TEST_CASE("refuse_lock_transaction: only what has one outcome on all coordinators") {
   CHECK(refusal({"SET lock:a 1", "GET lock:b"}).empty());
   for (const std::string_view line :

@@ -188,6 +188,47 @@ TEST_CASE("Locks.run: a lock holds little") {
   REQUIRE(f.run("SET lock:" + std::string(kLockKeyBytesMax, 'k') + " v").starts_with("-ERR a lock key"));
 }
 
+// Locks whose time is over, so many that no entry removes them all, and one of those that go last.
+void leave_the_time_behind(LockFixture& f, std::string_view last) {
+  f.founded(100'000);
+  f.run(concat("SET ", last, " me PX 149"));
+  for (size_t i = 0; i < 3 * kExpiredPerEntryMax; ++i) f.run(concat("SET lock:", i, " x PX ", 100 + i % 50));
+  f.now += 500;
+}
+
+TEST_CASE("Locks.run: what is granted while the time stays behind is held for all of its time (R25)") {
+  LockFixture f;
+  leave_the_time_behind(f, "lock:last");
+  const bool native = GENERATE(false, true);
+  CHECK(f.run(native ? "LOCK ACQUIRE lock:new me TTL 1000" : "SET lock:new me NX PX 1000").front() != '-');
+  CHECK(f.state.locks().time() < f.now);
+  const Lock* lock = f.state.locks().find(0, "lock:new");
+  REQUIRE(lock != nullptr);
+  CHECK(lock->deadline == f.now + 1000);
+  CHECK(lock->granted_at == f.now);
+}
+
+TEST_CASE("Locks.run: what has expired is gone for who names it, although the time stays behind (R25, R26)") {
+  LockFixture f;
+  leave_the_time_behind(f, "lock:last");
+  const uint64_t token = f.token("lock:last");
+  const std::string_view line =
+      GENERATE("LOCK ACQUIRE lock:last me TTL 1000", "PSETEX lock:last 1000 me", "SET lock:last me NX PX 1000");
+  CAPTURE(line);
+  f.apply(encode_entry(LockTimeEntry{f.now}));
+  REQUIRE(f.state.locks().find(0, "lock:last") != nullptr);
+  LockFixture restored;  // one that begins with a snapshot from in between
+  REQUIRE(restored.state.restore(f.state.snapshot()).ok());
+  restored.index = f.index;
+  restored.now = f.now;
+  const std::string reply = f.run(line);
+  CHECK(f.state.locks().time() < f.now);
+  CHECK(f.token("lock:last") > token);
+  CHECK(f.state.locks().find(0, "lock:last")->deadline == f.now + 1000);
+  CHECK(restored.run(line) == reply);
+  CHECK(restored.state.snapshot() == f.state.snapshot());
+}
+
 TEST_CASE("Locks.read: SCAN meets every lock that is held during the whole walk, once") {
   LockFixture f;
   std::set<std::string> stay;
