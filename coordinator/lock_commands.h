@@ -22,6 +22,9 @@ inline constexpr size_t kLockCommandBytesMax = 1 << 20;  // all arguments of one
 inline constexpr size_t kLockValueBytesMax = 64 << 10;   // what one lock holds
 inline constexpr size_t kLockKeyBytesMax = 4 << 10;
 inline constexpr int64_t kLockTtlMsMax = int64_t{1} << 53;
+// What is answered goes into one frame; of a transaction it is also kept by every coordinator, and in snapshots.
+inline constexpr size_t kLockReplyBytesMax = size_t{64} << 20;            // to one command
+inline constexpr size_t kLockTransactionReplyBytesMax = size_t{1} << 20;  // beyond it: one short error a command
 
 // One command. Lifetime of the views: the caller's.
 struct LockCommand {

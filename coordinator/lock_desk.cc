@@ -91,6 +91,7 @@ void LockDesk::resign() {
 
 void LockDesk::tick(Now now) {
   now_ = now;
+  read_bytes_ = 0;
   if (state_.locks().earliest_deadline() > time() || time_index_ != 0) return;
   if (now.mono - time_proposed_at_ >= kExpiryInterval) propose_time();
 }
@@ -252,8 +253,15 @@ void LockDesk::advance(uint64_t id, bool time_awaited) {
     if (time_index_ == 0) propose_time();
     return;
   }
+  if (read_bytes_ >= kReadBytesPerTurnMax) {  // they wait to be sent, all of them in memory
+    const ConnId link = request.origin.link;
+    give_back(take_out(at), protocol::ReplyStatus::bounced);
+    return give_back_behind(id, link, protocol::ReplyStatus::bounced);
+  }
   const LockRequest answered = take_out(at);
-  answer_unproposed(answered, read(answered.command()));
+  std::string body = read(answered.command());
+  read_bytes_ += body.size();
+  answer_unproposed(answered, std::move(body));
 }
 
 std::string LockDesk::read(const LockCommand& command) {

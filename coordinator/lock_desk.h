@@ -107,6 +107,8 @@ class LockDesk {
 
   static constexpr size_t kRequestsMax = 65536;  // at the desk together
   static constexpr size_t kRequestBytesMax = size_t{64} << 20;
+  // Replies from the state as it is, in one turn; what comes behind them is sent back, to come again.
+  static constexpr size_t kReadBytesPerTurnMax = size_t{128} << 20;
 
   LockDesk(State& state, Log& log, Sink& sink, Random& random)
       : state_(state), log_(log), sink_(sink), random_(random) {}
@@ -201,6 +203,7 @@ class LockDesk {
   Micros time_proposed_at_ = 0;
   size_t requests_ = 0;
   size_t bytes_ = 0;
+  size_t read_bytes_ = 0;  // in this turn
 };
 
 }  // namespace chainring::coordinator

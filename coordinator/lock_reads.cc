@@ -180,12 +180,13 @@ std::string LockSpace::read_native(const LockCommand& command, Millis now) const
 
 std::string LockSpace::list(const LockCommand& command, std::string_view pattern) const {
   std::vector<std::string_view> keys;
+  protocol::ReplySize size(kLockReplyBytesMax);
   for (auto at = locks_.lower_bound(std::pair(command.db, std::string_view()));
-       at != locks_.end() && at->first.first == command.db; ++at) {
-    if (protocol::glob_match(pattern, at->first.second)) keys.push_back(at->first.second);
+       at != locks_.end() && at->first.first == command.db && size.fits(); ++at) {
+    if (!protocol::glob_match(pattern, at->first.second)) continue;
+    keys.push_back(at->first.second);
+    size.add_bulk(keys.back().size());
   }
-  protocol::ReplySize size;
-  for (const std::string_view key : keys) size.add_bulk(key.size());
   std::string out;
   ReplyWriter writer(out, command.resp);
   if (!size.fits()) {

@@ -76,15 +76,18 @@ LockReply LockSpace::run(const protocol::Transaction& transaction, protocol::Res
     return reply;
   }
   writer.array(transaction.commands.size());
-  for (const protocol::QueuedCommand& command : transaction.commands) {
-    const LockCommand one{command.spec, command.args, command.db, resp};
-    const bool room = reply.resp.size() < kLockRepliesBytesMax;
-    LockReply answer;
-    if (room || one.writes()) answer = run(one, lock_count_max);
-    if (room) {
-      writer.raw(answer.render(resp, time_));
-    } else {
+  size_t room = kLockTransactionReplyBytesMax;  // for what is told; one short error a command comes on top
+  bool full = false;
+  for (const protocol::QueuedCommand& queued : transaction.commands) {
+    const LockCommand command{queued.spec, queued.args, queued.db, resp};
+    const bool in_vain = full && !command.writes();
+    const std::string answer = in_vain ? std::string() : run(command, lock_count_max, room).render(resp, now_);
+    if (in_vain || answer.size() > room) {
+      full = true;
       writer.error(protocol::errors::kRepliesTooLong);
+    } else {
+      writer.raw(answer);
+      room -= answer.size();
     }
   }
   return reply;

@@ -29,11 +29,12 @@ const Lock* LockSpace::find(uint8_t db, std::string_view key) const {
   return at == locks_.end() ? nullptr : &at->second;
 }
 
-std::string LockSpace::execute(const LockCommand& command, Millis now, engine::Effects& effects) const {
+std::string LockSpace::execute(const LockCommand& command, Millis now, engine::Effects& effects,
+                               size_t reply_bytes_max) const {
   engine::ExecContext context;
   context.now = now;
   context.db = command.db;
-  context.reply_bytes_max = kLockRepliesBytesMax;
+  context.reply_bytes_max = reply_bytes_max;
   std::string out;
   ReplyWriter writer(out, command.resp);
   database_->execute(*command.spec, command.args, context, writer, effects);
@@ -176,7 +177,7 @@ std::string LockSpace::refuse_growth(const LockCommand& command, uint64_t lock_c
   return {};
 }
 
-LockReply LockSpace::run(const LockCommand& command, uint64_t lock_count_max) {
+LockReply LockSpace::run(const LockCommand& command, uint64_t lock_count_max, size_t reply_bytes_max) {
   remove_expired(command);
   if (std::string refusal = refuse_growth(command, lock_count_max); !refusal.empty()) {
     return {protocol::error_reply(refusal), 0, 0};
@@ -190,7 +191,7 @@ LockReply LockSpace::run(const LockCommand& command, uint64_t lock_count_max) {
       break;
   }
   engine::Effects effects;
-  LockReply reply{execute(command, now_, effects), 0, 0};
+  LockReply reply{execute(command, now_, effects, reply_bytes_max), 0, 0};
   take(effects);
   return reply;
 }

@@ -31,9 +31,6 @@ namespace chainring::coordinator {
 inline constexpr uint64_t kLockBytesMax = uint64_t{1} << 30;  // keys and values of all locks
 inline constexpr size_t kExpiredPerEntryMax = 2'000;          // about; those of one millisecond go together
 inline constexpr size_t kRemovalPlaces = 4096;
-// A command that reads more is refused. In a transaction, whose reply is remembered, no more is read beyond it, and
-// writes are answered by an error which says that they were executed.
-inline constexpr size_t kLockRepliesBytesMax = size_t{16} << 20;
 inline constexpr int kTokenGenerationShift = 40;  // tokens stay below 2^53 up to generation 8191 (R26)
 
 struct Lock {
@@ -67,12 +64,14 @@ class LockSpace {
   // runs at the time that was asked for all the same, so that a lock is held for all of the time that it is granted.
   void advance(Millis time);
 
-  // Runs a command that was committed, at the time of its entry: advance() comes first.
-  // REQUIRES: refuse_lock_command() did not refuse it.
-  [[nodiscard]] LockReply run(const LockCommand& command, uint64_t lock_count_max);
+  // Runs a command that was committed, at the time of its entry: advance() comes first. An MGET that would be answered
+  // with more than `reply_bytes_max` is refused. REQUIRES: refuse_lock_command() did not refuse it.
+  [[nodiscard]] LockReply run(const LockCommand& command, uint64_t lock_count_max,
+                              size_t reply_bytes_max = kLockReplyBytesMax);
 
-  // Runs a whole transaction that was committed, at time(), or answers null when a watched lock has changed since its
-  // mark was made. REQUIRES: refuse_lock_transaction() did not refuse it.
+  // So a whole transaction that was committed, or answers null when a watched lock has changed since its mark was made.
+  // A reply that makes its own longer than kLockTransactionReplyBytesMax is an error instead. From then on reads are
+  // not executed any more; writes are. REQUIRES: refuse_lock_transaction() did not refuse it.
   [[nodiscard]] LockReply run(const protocol::Transaction& transaction, protocol::RespVersion resp,
                               uint64_t lock_count_max);
 
@@ -84,7 +83,8 @@ class LockSpace {
   [[nodiscard]] static bool is_conditional(const LockCommand& command);
   // The keys that a mark, which WATCH was answered, is about; none when it is malformed.
   [[nodiscard]] static std::vector<std::string> watched_keys(std::string_view mark);
-  // Answers a read, or a write that changes nothing. Leaves the state as it is.
+  // Answers a read, or a write that changes nothing: with an error when that would take more than kLockReplyBytesMax.
+  // Leaves the state as it is.
   // REQUIRES: !rests_on_expiry(command, context.now); of a write, changes_nothing(command).
   [[nodiscard]] std::string read(const LockCommand& command, const ReadContext& context);
 
@@ -106,7 +106,8 @@ class LockSpace {
   using Locks = std::map<Key, Lock, KeyLess>;
 
   // ---- state_locks.cc
-  [[nodiscard]] std::string execute(const LockCommand& command, Millis now, engine::Effects& effects) const;
+  [[nodiscard]] std::string execute(const LockCommand& command, Millis now, engine::Effects& effects,
+                                    size_t reply_bytes_max = kLockReplyBytesMax) const;
   [[nodiscard]] int64_t ask(std::string_view command, uint8_t db, std::string_view key) const;
   [[nodiscard]] Millis deadline(uint8_t db, std::string_view key) const;  // INT64_MAX: none
   [[nodiscard]] std::optional<std::string> value(uint8_t db, std::string_view key) const;

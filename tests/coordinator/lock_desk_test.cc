@@ -255,6 +255,24 @@ TEST_CASE("LockDesk.submit: so does a transaction, whose commands all become lon
   REQUIRE(f.answers[longer].second.starts_with("-ERR a transaction on lock keys may have at most"));
 }
 
+TEST_CASE("LockDesk.confirmed: no more is read in one turn than can wait to be sent") {
+  DeskFixture f;
+  f.run("SET lock:a " + std::string(kLockValueBytesMax, 'x'));
+  std::string line = "MGET";
+  for (size_t i = 0; i < 512; ++i) line += " lock:a";
+  const size_t fit = LockDesk::kReadBytesPerTurnMax / (512 * kLockValueBytesMax);
+  std::vector<uint64_t> reads;
+  for (size_t i = 0; i <= fit; ++i) reads.push_back(f.submit(line));
+  const uint64_t behind = f.submit("DEL lock:a");  // R10
+  f.confirm();
+  for (size_t i = 0; i < fit; ++i) REQUIRE(f.answers[reads[i]].first == ReplyStatus::done);
+  REQUIRE(f.answers[reads.back()].first == ReplyStatus::bounced);
+  REQUIRE(f.answers[behind].first == ReplyStatus::bounced);
+  REQUIRE(f.log.size() == 1);
+  f.pass(1);
+  REQUIRE(f.run("STRLEN lock:a") == ":65536\r\n");
+}
+
 TEST_CASE("LockDesk.submit: the desk has a size") {
   DeskFixture f;
   for (size_t i = 0; i < LockDesk::kRequestsMax; ++i) f.submit("GET lock:a");

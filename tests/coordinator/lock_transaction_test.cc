@@ -69,28 +69,6 @@ TEST_CASE("LockSpace.run: a transaction that is sent again does not run again (R
   CHECK(f.run("GET lock:n") == "$1\r\n2\r\n");
 }
 
-TEST_CASE("LockSpace.run: the replies of a command, and of a transaction, are bounded, and writes are executed") {
-  TransactionFixture f;
-  constexpr size_t kLocks = kLockRepliesBytesMax / kLockValueBytesMax;
-  f.run(concat("SET lock:a ", std::string(kLockValueBytesMax, 'v')));
-  std::string mget = "MGET";
-  for (size_t i = 0; i <= kLocks; ++i) mget += " lock:a";
-  CHECK(f.run(mget) == concat('-', protocol::errors::kReplyTooLong, "\r\n"));
-
-  protocol::TransactionHead head;
-  head.commands = static_cast<uint32_t>(kLocks + 2);
-  LockTransactionEntry entry;
-  entry.time = f.now;
-  entry.payload = encode(head);
-  for (size_t i = 0; i < kLocks + 1; ++i) entry.payload += "*2\r\n$3\r\nGET\r\n$6\r\nlock:a\r\n";
-  entry.payload += "*2\r\n$4\r\nINCR\r\n$6\r\nlock:n\r\n";
-  const std::string reply = f.apply(encode_entry(entry)).lock->reply.resp;
-  const std::string too_long = concat('-', protocol::errors::kRepliesTooLong, "\r\n");
-  CHECK(reply.size() < kLockRepliesBytesMax + 2 * kLockValueBytesMax);
-  CHECK(reply.ends_with(too_long + too_long));
-  CHECK(f.run("GET lock:n") == "$1\r\n1\r\n");
-}
-
 TEST_CASE("LockSpace.watch: EXEC runs when no watched lock has changed") {
   TransactionFixture f;
   f.run("SET lock:a me");
@@ -145,6 +123,31 @@ TEST_CASE("LockSpace.watch: a watched lock that has expired has changed, althoug
   CHECK(f.exec({"SET lock:q 1"}, {mark}) == kNull);
   CHECK(f.state.locks().time() < f.now);
   CHECK(f.state.locks().find(0, "lock:q") == nullptr);
+}
+
+TEST_CASE("LockSpace.run: replies of a transaction that are too long are errors, and its writes are executed") {
+  TransactionFixture f;
+  const std::string value(kLockValueBytesMax, 'x');
+  f.run("SET lock:a " + value);
+  std::vector<std::string_view> lines(40'000, "GET lock:a");
+  lines.push_back("INCR lock:n");
+  lines.push_back("GETSET lock:a y");
+  lines.push_back("GET lock:a");
+  const std::string reply = f.exec(lines);
+  const std::string refused = protocol::error_reply(protocol::errors::kRepliesTooLong);
+  CHECK(reply.starts_with(concat("*40003\r\n$65536\r\n", value, "\r\n$65536\r\n")));
+  CHECK(reply.ends_with(concat(refused, ":1\r\n", refused, refused)));
+  CHECK(reply.size() <= kLockTransactionReplyBytesMax + lines.size() * refused.size());
+  CHECK(f.run("GET lock:a") == "$1\r\ny\r\n");
+}
+
+TEST_CASE("LockSpace.run: an MGET of a transaction that would tell too much is not executed") {
+  TransactionFixture f;
+  f.run("SET lock:a " + std::string(kLockValueBytesMax, 'x'));
+  std::string line = "MGET";
+  for (size_t i = 0; i < kLockTransactionReplyBytesMax / kLockValueBytesMax; ++i) line += " lock:a";
+  CHECK(f.exec({line, "DEL lock:a"}) ==
+        concat("*2\r\n", protocol::error_reply(protocol::errors::kReplyTooLong), ":1\r\n"));
 }
 
 TEST_CASE("refuse_lock_transaction: only what has one outcome on all coordinators") {

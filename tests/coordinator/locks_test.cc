@@ -188,6 +188,29 @@ TEST_CASE("Locks.run: a lock holds little") {
   REQUIRE(f.run("SET lock:" + std::string(kLockKeyBytesMax, 'k') + " v").starts_with("-ERR a lock key"));
 }
 
+TEST_CASE("Locks.read: MGET is refused when its reply would be too long") {
+  LockFixture f;
+  f.run("SET lock:a " + std::string(kLockValueBytesMax, 'x'));
+  std::string line = "MGET";
+  for (size_t i = 0; i < kLockReplyBytesMax / kLockValueBytesMax - 1; ++i) line += " lock:a";
+  const std::string reply = f.run(line);
+  REQUIRE(reply.starts_with("*1023\r\n$65536\r\n"));
+  REQUIRE(reply.size() <= kLockReplyBytesMax);
+  REQUIRE(f.run(line + " lock:a") == protocol::error_reply(protocol::errors::kReplyTooLong));
+}
+
+TEST_CASE("Locks.read: KEYS and LOCK LIST are refused when their reply would be too long") {
+  LockFixture f;
+  constexpr size_t kLocks = kLockReplyBytesMax / kLockKeyBytesMax + 1;
+  f.founded(kLocks);
+  std::string key = "lock:" + std::string(kLockKeyBytesMax - 10, 'k');
+  for (size_t i = 0; i < kLocks; ++i) f.run(concat("SET ", key, 10'000 + i, " x"));
+  const std::string refused = protocol::error_reply(protocol::errors::kReplyTooLong);
+  REQUIRE(f.run("KEYS lock:*") == refused);
+  REQUIRE(f.run("LOCK LIST") == refused);
+  REQUIRE(f.run("KEYS lock:*10100") == concat("*1\r\n$4096\r\n", key, "10100\r\n"));
+}
+
 // Locks whose time is over, so many that no entry removes them all, and one of those that go last.
 void leave_the_time_behind(LockFixture& f, std::string_view last) {
   f.founded(100'000);
