@@ -1,11 +1,17 @@
 #include "coordinator/answers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "protocol/reply.h"
 
 namespace chainring::coordinator {
+namespace {
+
+size_t counted_bytes(const LockReply& reply) { return reply.resp.size() + Answers::kAnswerOverheadBytes; }
+
+}  // namespace
 
 std::string LockReply::render(protocol::RespVersion version, Millis now) const {
   if (token == 0) return resp;
@@ -17,12 +23,32 @@ std::string LockReply::render(protocol::RespVersion version, Millis now) const {
   return out;
 }
 
-void Answers::Sender::forget_below(uint64_t number) {
-  answered_below = std::max(answered_below, number);
-  while (!answers.empty() && answers.begin()->first < answered_below) {
-    bytes -= answers.begin()->second.resp.size();
-    answers.erase(answers.begin());
+void Answers::keep(Sender& sender, uint64_t number, LockReply reply) {
+  const size_t bytes = counted_bytes(reply);
+  if (!sender.answers.emplace(number, std::move(reply)).second) return;
+  sender.bytes += bytes;
+  bytes_ += bytes;
+}
+
+void Answers::forget_below(Sender& sender, uint64_t number) {
+  sender.answered_below = std::max(sender.answered_below, number);
+  while (!sender.answers.empty() && sender.answers.begin()->first < sender.answered_below) {
+    const size_t bytes = counted_bytes(sender.answers.begin()->second);
+    sender.bytes -= bytes;
+    bytes_ -= bytes;
+    sender.answers.erase(sender.answers.begin());
   }
+}
+
+// All that the sender was answered which wrote longest ago. REQUIRES: there are answers of others than the newest.
+void Answers::forget_oldest(const Sender& newest) {
+  Sender* oldest = nullptr;
+  for (auto& [id, sender] : senders_) {
+    if (&sender == &newest || sender.answers.empty()) continue;
+    if (oldest == nullptr || sender.last_index < oldest->last_index) oldest = &sender;
+  }
+  CHECK(oldest != nullptr, "answers are counted");
+  forget_below(*oldest, oldest->answers.rbegin()->first + 1);
 }
 
 Answers::Found Answers::find(Incarnation sender, uint64_t number) const {
@@ -36,19 +62,21 @@ Answers::Found Answers::find(Incarnation sender, uint64_t number) const {
 void Answers::record(Incarnation sender, uint64_t number, uint64_t answered_below, uint64_t index, LockReply reply) {
   CHECK(sender != 0 && number != 0, "only numbered writes are remembered");
   if (senders_.size() == kSendersMax && !senders_.contains(sender)) {
-    senders_.erase(std::min_element(senders_.begin(), senders_.end(), [](const auto& a, const auto& b) {
+    const auto oldest = std::min_element(senders_.begin(), senders_.end(), [](const auto& a, const auto& b) {
       return a.second.last_index < b.second.last_index;
-    }));
+    });
+    bytes_ -= oldest->second.bytes;
+    senders_.erase(oldest);
   }
   Sender& known = senders_[sender];
   known.last_index = index;
-  known.bytes += reply.resp.size();
-  known.answers.emplace(number, std::move(reply));
-  known.forget_below(answered_below);
+  keep(known, number, std::move(reply));
+  forget_below(known, answered_below);
   // The answer that was just given stays, however long it is.
   while (known.answers.size() > 1 && (known.answers.size() > kAnswersMax || known.bytes > kAnswerBytesMax)) {
-    known.forget_below(known.answers.begin()->first + 1);
+    forget_below(known, known.answers.begin()->first + 1);
   }
+  while (bytes_ > kAllAnswerBytesMax && bytes_ > known.bytes) forget_oldest(known);
 }
 
 const std::map<uint64_t, LockReply>& Answers::of(Incarnation sender) const {
@@ -66,7 +94,7 @@ void Answers::forget_answers(Incarnation sender) {
   const auto known = senders_.find(sender);
   if (known == senders_.end()) return;
   known->second.answers.clear();
-  known->second.bytes = 0;
+  bytes_ -= std::exchange(known->second.bytes, 0);
 }
 
 void Answers::write(ByteWriter& out) const {
@@ -79,7 +107,7 @@ void Answers::write(ByteWriter& out) const {
 }
 
 void Answers::read(ByteReader& in) {
-  senders_.clear();
+  *this = Answers();
   for (uint64_t left = in.varint(); left > 0 && !in.failed(); --left) {
     Incarnation id = 0;
     in(id);
@@ -89,8 +117,7 @@ void Answers::read(ByteReader& in) {
       uint64_t number = 0;
       LockReply reply;
       in(number, reply);
-      sender.bytes += reply.resp.size();
-      sender.answers.emplace(number, std::move(reply));
+      keep(sender, number, std::move(reply));
     }
   }
 }

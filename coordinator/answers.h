@@ -37,6 +37,8 @@ class Answers {
   static constexpr size_t kSendersMax = 1024;         // whoever wrote longest ago is forgotten first
   static constexpr size_t kAnswersMax = 16384;        // of one sender; older ones are then refused, never run again
   static constexpr size_t kAnswerBytesMax = 1 << 20;  // of one sender
+  static constexpr size_t kAllAnswerBytesMax = size_t{128} << 20;
+  static constexpr size_t kAnswerOverheadBytes = 32;  // of one in a snapshot, beside its text: counted, too
 
   enum class Verdict {
     fresh,    // never seen: run it
@@ -49,8 +51,9 @@ class Answers {
   };
   [[nodiscard]] Found find(Incarnation sender, uint64_t number) const;
 
-  // The entry at `index` answered this. Forgets the sender's answers below `answered_below`.
-  // REQUIRES: sender != 0, number != 0, find() says fresh; indices never go back.
+  // The entry at `index` answered this. Forgets the sender's answers below `answered_below`, and what is too much in
+  // all: that of the senders that wrote longest ago, whose numbers so far are refused from then on. REQUIRES: sender !=
+  // 0, number != 0, find() says fresh; indices never go back.
   void record(Incarnation sender, uint64_t number, uint64_t answered_below, uint64_t index, LockReply reply);
 
   // The answers to one sender, by number. Valid until the next change.
@@ -70,9 +73,13 @@ class Answers {
     uint64_t last_index = 0;
     size_t bytes = 0;
     std::map<uint64_t, LockReply> answers;  // by number
-    void forget_below(uint64_t number);
   };
+  void keep(Sender& sender, uint64_t number, LockReply reply);
+  void forget_below(Sender& sender, uint64_t number);
+  void forget_oldest(const Sender& newest);
+
   std::map<Incarnation, Sender> senders_;
+  size_t bytes_ = 0;  // of all senders
 };
 
 }  // namespace chainring::coordinator

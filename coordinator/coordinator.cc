@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "raft/configuration.h"
+#include "raft/limits.h"
 
 namespace chainring::coordinator {
 namespace {
@@ -18,6 +19,9 @@ session::RoleFacts coordinator_facts(session::RoleFacts facts) {
   facts.role_name = "coordinator";
   return facts;
 }
+
+// What clients fill of a snapshot leaves room for the ring.
+static_assert(kLockBytesMax + Answers::kAllAnswerBytesMax <= raft::Limits().snapshot_bytes_max / 4 * 3);
 
 Micros micros(const Settings& settings, Setting id) { return settings.number(id) * kMicrosPerMilli; }
 
@@ -258,6 +262,15 @@ void Coordinator::apply(const raft::Entry& entry) {
   if (leading_) desk_.applied(entry.index, *applied);
   wish_applied(entry.index, applied->wish);
   rules_settled(applied->rules_outcome);
+}
+
+std::string Coordinator::snapshot() const {
+  std::string snapshot = state_.snapshot();
+  if (snapshot.size() > raft::Limits().snapshot_bytes_max) {
+    log_.error(concat("the snapshot of the coordinators' state has ", snapshot.size(), " bytes: no coordinator that ",
+                      "has lost its own or lags behind takes so many"));
+  }
+  return snapshot;
 }
 
 Status Coordinator::restore(std::string_view snapshot) {

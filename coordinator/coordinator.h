@@ -129,7 +129,7 @@ class Coordinator final : public Process,
   [[nodiscard]] Address leader_address() const;
 
   void apply(const raft::Entry& entry) override;
-  [[nodiscard]] std::string snapshot() const override { return state_.snapshot(); }
+  [[nodiscard]] std::string snapshot() const override;
   [[nodiscard]] Status restore(std::string_view snapshot) override;
   void read_ready(uint64_t context) override;
   void read_failed(uint64_t context) override;

@@ -16,7 +16,7 @@
 
 namespace chainring::coordinator {
 
-inline constexpr uint8_t kCommandSetVersion = 2;
+inline constexpr uint8_t kCommandSetVersion = 3;
 
 enum class EntryType : uint8_t {
   found = 1,

@@ -15,6 +15,10 @@ using protocol::ReplyWriter;
 
 constexpr protocol::SlotRange kAllSlots[] = {{0, kSlotCount - 1}};
 
+uint64_t counted_bytes(std::string_view key, std::string_view owner) {
+  return key.size() + owner.size() + kLockOverheadBytes;
+}
+
 }  // namespace
 
 LockSpace::LockSpace(uint64_t hash_seed, uint64_t generation)
@@ -128,7 +132,7 @@ void LockSpace::settle(uint8_t db, std::string_view key) {
         locks_.emplace(Key(db, key), Lock{*owner, ++token_, ++place_, now_, deadline(db, key), ++changes_}).first;
     by_place_.emplace(place_, added);
     ++counts_[db];
-    bytes_ += key.size() + owner->size();
+    bytes_ += counted_bytes(key, *owner);
     return;
   }
   known->second.deadline = deadline(db, key);
@@ -146,7 +150,7 @@ void LockSpace::forget(Locks::iterator lock) {
   removals_[removal_place(lock->first.first, lock->first.second)] = ++changes_;
   by_place_.erase(lock->second.place);
   --counts_[lock->first.first];
-  bytes_ -= lock->first.second.size() + lock->second.owner.size();
+  bytes_ -= counted_bytes(lock->first.second, lock->second.owner);
   locks_.erase(lock);
 }
 
@@ -154,8 +158,9 @@ void LockSpace::forget(Locks::iterator lock) {
 std::string LockSpace::refuse_growth(const LockCommand& command, uint64_t lock_count_max) const {
   const CommandId id = command.spec->id;
   if ((command.spec->flags & protocol::kDenyOom) == 0 && id != CommandId::lock_acquire) return {};
-  uint64_t added = 0, bytes = 0;
+  uint64_t added = 0;
   for (const std::string_view key : command.keys()) added += find(command.db, key) == nullptr ? 1 : 0;
+  uint64_t bytes = added * kLockOverheadBytes;
   for (const std::string_view arg : command.args) {
     if (arg.size() > kLockValueBytesMax) return concat("ERR a lock may hold at most ", kLockValueBytesMax, " bytes");
     bytes += arg.size();
@@ -273,7 +278,7 @@ void LockSpace::read(ByteReader& in) {
     engine::Effects effects;
     set(key.first, key.second, lock.owner, lock.deadline, effects);
     ++counts_[key.first];
-    bytes_ += key.second.size() + lock.owner.size();
+    bytes_ += counted_bytes(key.second, lock.owner);
     const uint64_t place = lock.place;
     const auto [at, added] = locks_.emplace(std::move(key), std::move(lock));
     if (!added || !by_place_.emplace(place, at).second) return in.fail();

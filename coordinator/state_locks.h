@@ -28,8 +28,9 @@
 
 namespace chainring::coordinator {
 
-inline constexpr uint64_t kLockBytesMax = uint64_t{1} << 30;  // keys and values of all locks
-inline constexpr size_t kExpiredPerEntryMax = 2'000;          // about; those of one millisecond go together
+inline constexpr uint64_t kLockBytesMax = uint64_t{512} << 20;  // of all locks, as they are counted in a snapshot
+inline constexpr uint64_t kLockOverheadBytes = 48;              // of one, beside its key and value
+inline constexpr size_t kExpiredPerEntryMax = 2'000;            // about; those of one millisecond go together
 inline constexpr size_t kRemovalPlaces = 4096;
 inline constexpr int kTokenGenerationShift = 40;  // tokens stay below 2^53 up to generation 8191 (R26)
 
@@ -140,7 +141,7 @@ class LockSpace {
   Millis now_ = 1;        // of the entry that is applied: time_, or above it; no part of a snapshot
   uint64_t token_ = 0;    // the last one given
   uint64_t place_ = 0;    // the last one given
-  uint64_t bytes_ = 0;    // of keys and owners
+  uint64_t bytes_ = 0;    // that a snapshot has of the locks
   uint64_t changes_ = 0;  // of all locks, so far
   // Of the locks that are gone, by the hash of their key: the number of the last removal. So a lock that was taken and
   // released between a WATCH and its EXEC is not overlooked; two keys that share a place may make an EXEC null in vain.

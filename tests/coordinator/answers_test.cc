@@ -76,6 +76,32 @@ TEST_CASE("Answers.record: the sender that wrote longest ago is forgotten first"
   REQUIRE(answers.find(2, 1).verdict == Verdict::fresh);
 }
 
+TEST_CASE("Answers.record: bounded in all, and what is forgotten of those who wrote longest ago is refused") {
+  Answers answers;
+  const std::string big(Answers::kAnswerBytesMax - Answers::kAnswerOverheadBytes, 'x');
+  constexpr Incarnation kSenders = Answers::kAllAnswerBytesMax / Answers::kAnswerBytesMax;
+  for (Incarnation sender = 1; sender <= kSenders; ++sender) answers.record(sender, 1, 0, sender, reply(big));
+  REQUIRE(answers.find(1, 1).verdict == Verdict::known);
+  answers.record(kSenders + 1, 1, 0, kSenders + 1, reply("x"));
+  REQUIRE(answers.find(1, 1).verdict == Verdict::expired);
+  REQUIRE(answers.find(1, 2).verdict == Verdict::fresh);
+  REQUIRE(answers.find(2, 1).verdict == Verdict::known);
+  REQUIRE(answers.find(kSenders + 1, 1).verdict == Verdict::known);
+
+  std::string bytes;
+  ByteWriter writer(bytes);
+  answers.write(writer);
+  REQUIRE(bytes.size() <= Answers::kAllAnswerBytesMax + answers.senders() * 32);
+  Answers restored;
+  ByteReader reader(bytes);
+  restored.read(reader);
+  for (Answers* each : {&answers, &restored}) {
+    each->record(kSenders + 2, 1, 0, kSenders + 2, reply(big));
+    REQUIRE(each->find(2, 1).verdict == Verdict::expired);
+    REQUIRE(each->find(3, 1).verdict == Verdict::known);
+  }
+}
+
 TEST_CASE("Answers.write: what it writes is what it reads") {
   Answers answers;
   answers.record(7, 5, 3, 1, reply("five"));

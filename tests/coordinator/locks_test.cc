@@ -252,6 +252,14 @@ TEST_CASE("Locks.run: what has expired is gone for who names it, although the ti
   CHECK(restored.state.snapshot() == f.state.snapshot());
 }
 
+TEST_CASE("Locks.write: a lock takes no more of a snapshot than is counted of it") {
+  LockFixture f;
+  const size_t without = f.state.snapshot().size();
+  const std::string key = "lock:" + std::string(1000, 'k'), owner(kLockValueBytesMax, 'o');
+  f.run(concat("SET ", key, " ", owner, " PX 1000"));
+  CHECK(f.state.snapshot().size() - without <= key.size() + owner.size() + kLockOverheadBytes);
+}
+
 TEST_CASE("Locks.read: SCAN meets every lock that is held during the whole walk, once") {
   LockFixture f;
   std::set<std::string> stay;
