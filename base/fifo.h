@@ -31,7 +31,8 @@ class Fifo {
   }
   void pop_front() {
     CHECK(!empty(), "pop_front() of an empty queue");
-    items_[front_++] = T{};  // frees what the item owned
+    // Frees what the item owned. Assigning an empty string would leave the old one's buffer where it is.
+    [[maybe_unused]] const T popped = std::move(items_[front_++]);
     if (front_ == items_.size()) {
       items_.clear();
       front_ = 0;

@@ -3,12 +3,32 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <string>
 
 #include "base/random.h"
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
 namespace chainring {
+namespace {
+
+size_t allocated = 0;
+
+template <class T>
+struct CountingAllocator {
+  using value_type = T;
+  T* allocate(size_t items) {
+    allocated += items;
+    return std::allocator<T>().allocate(items);
+  }
+  void deallocate(T* at, size_t items) {
+    allocated -= items;
+    std::allocator<T>().deallocate(at, items);
+  }
+  friend bool operator==(const CountingAllocator&, const CountingAllocator&) = default;
+};
+
+}  // namespace
 
 TEST_CASE("Fifo: does what a deque does") {
   constexpr uint64_t kSeed = 5;
@@ -41,7 +61,7 @@ TEST_CASE("Fifo: does what a deque does") {
   }
 }
 
-TEST_CASE("Fifo.pop_front: frees what the item owned at once") {
+TEST_CASE("Fifo.pop_front: frees what the item owned at once, strings too") {
   const auto owned = std::make_shared<int>(1);
   Fifo<std::shared_ptr<int>> fifo;
   fifo.push_back(owned);
@@ -50,6 +70,14 @@ TEST_CASE("Fifo.pop_front: frees what the item owned at once") {
   CHECK(owned.use_count() == 1);
   fifo.clear();
   CHECK(fifo.empty());
+
+  using String = std::basic_string<char, std::char_traits<char>, CountingAllocator<char>>;
+  Fifo<String> strings;
+  for (int i = 0; i < 3; ++i) strings.push_back(String(10'000, 'x'));
+  CHECK(allocated > 30'000);
+  strings.pop_front();
+  strings.pop_front();
+  CHECK(allocated < 10'100);
 }
 
 }  // namespace chainring
