@@ -73,10 +73,7 @@ void CopySource::applied(const StoredRecord& record, std::string_view effects,
   for (auto at = streams_.lower_bound({slot, 0}); at != streams_.end() && at->first.first == slot; ++at) {
     Stream& stream = at->second;
     if (!stream.follows) {
-      if (stream.next_part == 0) continue;  // nothing has been sent yet
-      std::string told;
-      content_.copy_effects(slot, stream.cursor, effects, told);
-      send_parts(at->first, stream, told, 0);
+      if (stream.next_part != 0) tell(at->first, stream, effects);  // else nothing has been sent yet
       continue;
     }
     if (stream.kept_bytes + record.bytes() > kKeptBytesMax || kept_bytes_ + record.bytes() > kKeptBytesInAllMax) {
@@ -88,6 +85,16 @@ void CopySource::applied(const StoredRecord& record, std::string_view effects,
     kept_bytes_ += record.bytes();
     follower(at->first.second);
   }
+}
+
+// The walk waits for room on the link; what is told of records has to come in its order, and cannot.
+void CopySource::tell(const Key& key, Stream& stream, std::string_view effects) {
+  size_t& told_bytes = told_[key.second];
+  if (told_bytes > kToldBytesMax) return begin(stream);
+  std::string told;
+  content_.copy_effects(key.first, stream.cursor, effects, told);
+  told_bytes += told.size();
+  send_parts(key, stream, told, 0);
 }
 
 void CopySource::acknowledged(Slot slot, Epoch epoch, MemberId from, Sequence applied) {
@@ -116,7 +123,8 @@ void CopySource::link_up(MemberId learner, const std::function<bool(Slot)>& froz
 void CopySource::work(size_t bytes_max, const std::function<size_t(MemberId)>& room,
                       const std::function<Standing(Slot)>& standing) {
   has_work_ = false;
-  if (unfinished_ == 0) return;
+  if (unfinished_ == 0) return told_.clear();
+  std::erase_if(told_, [&](const auto& told) { return room(told.first) != 0; });
   const uint64_t enough = bytes_sent_ + bytes_max;
   std::map<MemberId, uint64_t> full_at;  // by member: bytes_sent_ at which its link has no more room
   const auto has_room = [&](MemberId member) {

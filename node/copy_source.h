@@ -4,8 +4,8 @@
 // is one would drop what comes. First parts: keys as the walk over the slot comes to them, and in between what the
 // learner has to be told of records that came meanwhile. Then the end, with what settles retries (R20). From then on
 // the learner *follows*: it gets each record, and those that it has not acknowledged are kept for it. A stream begins
-// again when the link broke, or when more would have to be kept than the limits allow; its owner ends it when the epoch
-// or the tail changes.
+// again when the link broke, or when more would have to be kept, or to wait for the link, than the limits allow; its
+// owner ends it when the epoch or the tail changes.
 //
 // Pure: the keys are behind CopyContent, messages come out. Thread-safety: none; one owner. The content is not owned
 // and outlives it.
@@ -45,6 +45,9 @@ class CopySource {
   static constexpr size_t kKeptBytesMax = size_t{16} << 20;
   // Of all learners together.
   static constexpr size_t kKeptBytesInAllMax = size_t{256} << 20;
+  // What one learner is told of records while its link takes nothing more of a copy; beyond it the streams that tell it
+  // begin again, and so wait until the link does.
+  static constexpr size_t kToldBytesMax = size_t{16} << 20;
   static constexpr size_t kPartBytes = size_t{64} << 10;
 
   struct Message {
@@ -113,13 +116,15 @@ class CopySource {
   void forget_kept(Stream& stream);
   Streams::iterator erase(Streams::iterator at);
   void send_parts(const Key& key, Stream& stream, std::string_view effects, uint32_t keys);
+  void tell(const Key& key, Stream& stream, std::string_view effects);
   void send_end(const Key& key, Stream& stream, Standing standing);
   [[nodiscard]] Streams::const_iterator first_of(Slot slot) const { return streams_.lower_bound({slot, 0}); }
 
   CopyContent& content_;
   Streams streams_;
   std::vector<Message> messages_;
-  size_t unfinished_ = 0;  // streams that have not ended
+  std::map<MemberId, size_t> told_;  // bytes, since the link to the learner last had room
+  size_t unfinished_ = 0;            // streams that have not ended
   bool has_work_ = false;
   Key next_{};  // where work() goes on
   uint64_t last_stream_ = 0;
