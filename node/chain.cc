@@ -84,9 +84,7 @@ Sequence Chains::append(const LocalRecord& record) {
   for (const uint64_t hash : record.key_hashes) writer(hash);
   const std::string_view reply = SenderLog::kept(record.reply);
   writer(state.senders.take_unrecorded(record.sender, record.answered_below), reply, record.effects);
-  if (record.sender != 0) {
-    state.senders.record(record.sender, record.number, record.answered_below, head.sequence, reply);
-  }
+  if (head.sender != 0) record_answer(head, head.number, reply);
   store(state, head, std::move(body), record.key_hashes);
   pass_on(record.slot, state, record.effects);
   return head.sequence;
@@ -112,6 +110,33 @@ void Chains::store(SlotState& state, const protocol::RecordHead& head, std::stri
   state.uncommitted.push_back({head, std::move(body)});
   uncommitted_bytes_ += state.uncommitted.back().bytes();
   CHECK(state.uncommitted.size() == state.applied - state.committed, "what is applied and not committed is kept");
+}
+
+// ---- what settles a write that comes twice (R20) --------------------------------------------------------------------
+
+// What a record says of a write of its sender.
+void Chains::record_answer(const protocol::RecordHead& head, uint64_t number, std::string_view reply) {
+  change_senders(slots_[head.slot], [&](SenderLog& senders) {
+    senders.record(head.sender, number, head.answered_below, head.sequence, reply);
+  });
+  bound_long_replies({head.slot, head.sender, number, SenderLog::kept(reply).size()});
+}
+
+void Chains::note_answer(Slot slot, Incarnation sender, uint64_t number, uint64_t answered_below, Sequence needs,
+                         std::string_view reply) {
+  change_senders(slots_[slot], [&](SenderLog& senders) { senders.note(sender, number, answered_below, needs, reply); });
+  bound_long_replies({slot, sender, number, SenderLog::kept(reply).size()});
+}
+
+void Chains::bound_long_replies(const LongReplies::Reply& added) {
+  const auto is_known = [this](const LongReplies::Reply& reply) {
+    return find_answer(reply.slot, reply.sender, reply.number, SenderLog::Sent::again).verdict ==
+           SenderLog::Verdict::known;
+  };
+  const auto forget = [this](const LongReplies::Reply& reply) {
+    change_senders(slots_[reply.slot], [&](SenderLog& senders) { senders.forget_reply(reply.sender, reply.number); });
+  };
+  long_replies_.add(added, is_known, forget);
 }
 
 Sequence Chains::rests_on(Slot slot, std::span<const uint64_t> key_hashes) const {
@@ -195,10 +220,8 @@ void Chains::take(SlotState& state, const protocol::RecordHead& head, std::strin
     return;
   }
   if (head.sender != 0) {
-    for (const protocol::EarlierAnswer& answer : record.earlier) {
-      state.senders.record(head.sender, answer.number, head.answered_below, head.sequence, answer.reply);
-    }
-    state.senders.record(head.sender, head.number, head.answered_below, head.sequence, record.reply);
+    for (const protocol::EarlierAnswer& answer : record.earlier) record_answer(head, answer.number, answer.reply);
+    record_answer(head, head.number, record.reply);
   }
   ++counts_.records_applied;
   state.last_time = std::max(state.last_time, head.time);

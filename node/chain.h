@@ -25,6 +25,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "node/copy_source.h"
+#include "node/long_replies.h"
 #include "node/sender_log.h"
 #include "node/stored_record.h"
 #include "protocol/frame.h"
@@ -105,16 +106,15 @@ class Chains {
   // A numbered write ran and changed nothing: `reply`, which rests on `needs`, is what it gets when it comes again
   // (R20).
   void note_answer(Slot slot, Incarnation sender, uint64_t number, uint64_t answered_below, Sequence needs,
-                   std::string_view reply) {
-    slots_[slot].senders.note(sender, number, answered_below, needs, reply);
-  }
+                   std::string_view reply);
 
   // The last uncommitted record that touches one of the keys; 0 when all are clean (R7).
   [[nodiscard]] Sequence rests_on(Slot slot, std::span<const uint64_t> key_hashes) const;
   [[nodiscard]] Sequence committed(Slot slot) const { return slots_[slot].committed; }
   [[nodiscard]] Sequence applied(Slot slot) const { return slots_[slot].applied; }
-  [[nodiscard]] SenderLog::Found find_answer(Slot slot, Incarnation sender, uint64_t number) const {
-    return slots_[slot].senders.find(sender, number);
+  [[nodiscard]] SenderLog::Found find_answer(Slot slot, Incarnation sender, uint64_t number,
+                                             SenderLog::Sent sent) const {
+    return slots_[slot].senders.find(sender, number, sent);
   }
 
   // ---- from other members -----------------------------------------------------------------------------------------
@@ -159,6 +159,8 @@ class Chains {
   [[nodiscard]] const Status& broken() const { return broken_; }
   // Bytes of uncommitted records, for back-pressure at the door (R11).
   [[nodiscard]] size_t uncommitted_bytes() const { return uncommitted_bytes_; }
+  // Bytes of what all slots remember of their writers (R20), and of what is kept for learners.
+  [[nodiscard]] size_t remembered_bytes() const { return remembered_bytes_ + copies_.kept_bytes(); }
 
   // What it has done, for metrics.
   struct Counts {
@@ -251,6 +253,15 @@ class Chains {
   void forget(const StoredRecord& record);  // a record that is committed or dropped touches no key any more
   void pass_on(Slot slot, SlotState& state, std::string_view effects);
   void commit_to(Slot slot, SlotState& state, Sequence sequence);
+  // Changes what the slot remembers of its writers, and keeps count of it.
+  template <class Change>
+  void change_senders(SlotState& state, Change&& change) {
+    remembered_bytes_ -= state.senders.bytes();
+    change(state.senders);
+    remembered_bytes_ += state.senders.bytes();
+  }
+  void record_answer(const protocol::RecordHead& head, uint64_t number, std::string_view reply);
+  void bound_long_replies(const LongReplies::Reply& added);
   void send_record(MemberId to, const SlotState& state, const StoredRecord& record, protocol::RecordKind kind);
   void send_levels(const Levelling& levelling, Slot slot, Sequence after, Sequence through);
   void seal(Batch& batch);
@@ -271,6 +282,8 @@ class Chains {
   std::vector<Levelling> levellings_;
   CopySource copies_;
   size_t uncommitted_bytes_ = 0;
+  size_t remembered_bytes_ = 0;
+  LongReplies long_replies_;
   Counts counts_;
   size_t learning_slots_ = 0;
   uint64_t learned_keys_ = 0;  // since the start

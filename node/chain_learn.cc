@@ -61,7 +61,7 @@ void Chains::begin_anew(Slot slot, SlotState& state) {
   if (!has_begun && state.applied == 0) return;
   for (const StoredRecord& record : state.uncommitted) forget(record);
   state.uncommitted.clear();
-  state.senders.clear();
+  change_senders(state, [](SenderLog& senders) { senders.clear(); });
   state.applied = state.committed = state.whole_slot = 0;
   state.last_time = 0;
   state.gap_asked = false;
@@ -117,7 +117,12 @@ Status Chains::on_copy_end(MemberId from, std::string_view payload) {
   state->learning->copied = true;
   state->applied = state->committed = end->sequence;
   state->last_time = end->time;
-  state->senders.restore(end->senders);
+  change_senders(*state, [&](SenderLog& senders) { senders.restore(end->senders, end->senders_forgotten); });
+  for (const protocol::SenderRecord& sender : end->senders) {
+    for (const protocol::SenderAnswer& answer : sender.answers) {
+      bound_long_replies({end->slot, sender.sender, answer.number, answer.reply.size()});
+    }
+  }
   learned_due_ = true;
   return Status();
 }
@@ -175,7 +180,8 @@ Status Chains::on_learn(MemberId from, std::string_view payload) {
 void Chains::copy(const std::function<size_t(MemberId)>& room) {
   copies_.work(kCopyBytesPerTurn, room, [this](Slot slot) {
     const SlotState& state = slots_[slot];
-    return CopySource::Standing{state.applied, state.last_time, state.senders.records()};
+    return CopySource::Standing{state.applied, state.last_time, state.senders.records(),
+                                state.senders.has_forgotten_senders()};
   });
 }
 

@@ -108,6 +108,7 @@ void Chains::drop(Slot slot, SlotState& state, Epoch in_force) {
       state.member && state.promised == in_force && lease_number_ != 0 && state.promised_in == lease_number_;
   const Epoch promised = state.promised;  // a promise is never taken back
   stop_learning(state);
+  change_senders(state, [](SenderLog& senders) { senders.clear(); });
   state = SlotState{};
   state.promised = promised;
   state.epoch = in_force;  // replies that leave now speak of what is in force

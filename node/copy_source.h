@@ -60,6 +60,7 @@ class CopySource {
     Sequence applied = 0;
     Millis time = 0;
     std::vector<protocol::SenderRecord> senders;
+    bool senders_forgotten = false;
   };
 
   explicit CopySource(CopyContent& content) : content_(content) {}
@@ -115,8 +116,8 @@ class CopySource {
   void begin(Stream& stream);
   void forget_kept(Stream& stream);
   Streams::iterator erase(Streams::iterator at);
-  void send_parts(const Key& key, Stream& stream, std::string_view effects, uint32_t keys);
   void tell(const Key& key, Stream& stream, std::string_view effects);
+  void send_parts(const Key& key, Stream& stream, std::string_view effects, uint32_t keys);
   void send_end(const Key& key, Stream& stream, Standing standing);
   [[nodiscard]] Streams::const_iterator first_of(Slot slot) const { return streams_.lower_bound({slot, 0}); }
 

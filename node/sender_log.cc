@@ -1,10 +1,11 @@
 #include "node/sender_log.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace chainring::node {
 
-SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number) const {
+SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number, Sent sent) const {
   for (const Sender& known : senders_) {
     if (known.id != sender) continue;
     const size_t place = known.place_of(number);
@@ -13,30 +14,40 @@ SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number) const {
       if (answer.reply.empty()) return {Verdict::expired, nullptr};
       return {Verdict::known, &answer};
     }
-    if (number < known.answered_below) return {Verdict::expired, nullptr};
+    return {number < known.answered_below ? Verdict::expired : Verdict::fresh, nullptr};
   }
-  return {Verdict::fresh, nullptr};
+  const bool may_have_run = has_forgotten_senders_ && sent == Sent::again;
+  return {may_have_run ? Verdict::expired : Verdict::fresh, nullptr};
 }
 
 bool SenderLog::covers(const SenderLog& other) const {
   return std::all_of(other.senders_.begin(), other.senders_.end(), [this](const Sender& sender) {
     return std::all_of(sender.answers.begin(), sender.answers.end(), [&](const Answer& answer) {
-      return !answer.recorded || find(sender.id, answer.number).verdict != Verdict::fresh;
+      return !answer.recorded || find(sender.id, answer.number, Sent::again).verdict != Verdict::fresh;
     });
   });
 }
 
-SenderLog::Sender& SenderLog::sender_for_writing(Incarnation sender) {
+SenderLog::Sender& SenderLog::sender_for_writing(Incarnation sender, uint64_t number) {
   CHECK(sender != 0, "only numbered writes are remembered");
   const auto at =
       std::find_if(senders_.begin(), senders_.end(), [&](const Sender& known) { return known.id == sender; });
   if (at != senders_.end()) return *at;
-  if (senders_.size() == kSendersMax) {
-    senders_.erase(std::min_element(senders_.begin(), senders_.end(),
-                                    [](const Sender& a, const Sender& b) { return a.last < b.last; }));
-  }
-  senders_.emplace_back().id = sender;
-  return senders_.back();
+  if (senders_.size() == kSendersMax) forget_oldest_sender();
+  Sender& made = senders_.emplace_back();
+  bytes_ += made.bytes();
+  made.id = sender;
+  // Its writes run in the order of their numbers: what it may have written before it was forgotten is below this one.
+  if (has_forgotten_senders_) made.answered_below = number;
+  return made;
+}
+
+void SenderLog::forget_oldest_sender() {
+  const auto oldest = std::min_element(senders_.begin(), senders_.end(),
+                                       [](const Sender& a, const Sender& b) { return a.last < b.last; });
+  bytes_ -= oldest->bytes();
+  senders_.erase(oldest);
+  has_forgotten_senders_ = true;
 }
 
 size_t SenderLog::Sender::place_of(uint64_t number) const {
@@ -75,27 +86,35 @@ void SenderLog::Sender::forget_oldest() {
 
 void SenderLog::Sender::drop_oldest_replies() {
   for (size_t place = place_of(kept_from); reply_bytes > kRepliesBytesMax; ++place) {
-    reply_bytes -= answers[place].reply.size();
-    std::string().swap(answers[place].reply);  // gives its memory back
+    drop_reply(place);
     kept_from = answers[place].number + 1;
   }
 }
 
+void SenderLog::Sender::drop_reply(size_t place) {
+  reply_bytes -= answers[place].reply.size();
+  std::string().swap(answers[place].reply);  // gives its memory back
+}
+
+void SenderLog::add(Incarnation sender, uint64_t answered_below, Answer answer) {
+  CHECK(answer.number != 0, "only numbered writes are remembered");
+  Sender& known = sender_for_writing(sender, answer.number);
+  newest_ = std::max(newest_, answer.sequence);
+  known.last = newest_;
+  known.answered_below = std::max(known.answered_below, answered_below);
+  bytes_ -= known.bytes();
+  known.insert(std::move(answer));
+  bytes_ += known.bytes();
+}
+
 void SenderLog::record(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence,
                        std::string_view reply) {
-  CHECK(number != 0, "only numbered writes are remembered");
-  Sender& known = sender_for_writing(sender);
-  known.last = sequence;
-  known.answered_below = std::max(known.answered_below, answered_below);
-  known.insert({number, sequence, std::string(kept(reply)), true});
+  add(sender, answered_below, {number, sequence, std::string(kept(reply)), true});
 }
 
 void SenderLog::note(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence,
                      std::string_view reply) {
-  CHECK(number != 0, "only numbered writes are remembered");
-  Sender& known = sender_for_writing(sender);
-  known.answered_below = std::max(known.answered_below, answered_below);
-  known.insert({number, sequence, std::string(kept(reply)), false});
+  add(sender, answered_below, {number, sequence, std::string(kept(reply)), false});
 }
 
 std::vector<protocol::EarlierAnswer> SenderLog::take_unrecorded(Incarnation sender, uint64_t answered_below) {
@@ -109,6 +128,16 @@ std::vector<protocol::EarlierAnswer> SenderLog::take_unrecorded(Incarnation send
     known.unrecorded = 0;
   }
   return taken;
+}
+
+void SenderLog::forget_reply(Incarnation sender, uint64_t number) {
+  for (Sender& known : senders_) {
+    const size_t place = known.place_of(number);
+    if (known.id != sender || place == known.answers.size() || known.answers[place].number != number) continue;
+    bytes_ -= known.bytes();
+    known.drop_reply(place);
+    bytes_ += known.bytes();
+  }
 }
 
 std::vector<protocol::SenderRecord> SenderLog::records() const {
@@ -125,17 +154,20 @@ std::vector<protocol::SenderRecord> SenderLog::records() const {
   return records;
 }
 
-void SenderLog::restore(const std::vector<protocol::SenderRecord>& records) {
-  senders_.clear();
+void SenderLog::restore(const std::vector<protocol::SenderRecord>& records, bool has_forgotten_senders) {
+  clear();
+  has_forgotten_senders_ = has_forgotten_senders;
   for (const protocol::SenderRecord& record : records) {
     Sender& sender = senders_.emplace_back();
     sender.id = record.sender;
     sender.answered_below = record.answered_below;
     sender.last = record.last;
+    newest_ = std::max(newest_, record.last);
     for (const protocol::SenderAnswer& answer : record.answers) {
       sender.answers.push_back({answer.number, answer.sequence, answer.reply, true});
       sender.reply_bytes += answer.reply.size();
     }
+    bytes_ += sender.bytes();
   }
 }
 

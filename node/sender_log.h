@@ -1,7 +1,8 @@
 // What a slot remembers of its writers, so that a write sent twice runs once (R20).
 //
-// Part of the slot's replicated state: every member of the chain records the same sequence of calls and so holds the
-// same log. Thread-safety: none; one owner. Ownership: owns the replies.
+// Part of the slot's replicated state: every member of the chain records the same writes, and a head beside them those
+// that changed nothing. Members may forget different ones: each of them refuses what it has recorded and forgotten, and
+// so runs nothing twice, whoever is head. Thread-safety: none; one owner. Ownership: owns the replies.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +19,12 @@ namespace chainring::node {
 
 class SenderLog {
  public:
-  static constexpr size_t kSendersMax = 64;  // of one slot; the one that wrote longest ago is forgotten first
-  static constexpr size_t kAnswersMax =
-      16384;  // of one sender in one slot; the oldest is then refused, never run again
+  // Of one slot; the one that wrote longest ago is forgotten first. Each takes some 150 bytes, also when its process
+  // has ended: 150 MB when so many wrote to every slot. Of more than so many, some are told that the outcome is unknown
+  // where a retry would have told it, when an answer is lost on the way.
+  static constexpr size_t kSendersMax = 64;
+  // Of one sender in one slot; the oldest is then refused, never run again.
+  static constexpr size_t kAnswersMax = 16384;
   // Of one sender's replies. One that is longer is not kept, and the oldest make room for later ones: what is known of
   // these is that the write has run, so it is refused when it comes again. All that is told of a slot fits one frame.
   static constexpr size_t kRepliesBytesMax = size_t{1} << 20;
@@ -31,17 +35,19 @@ class SenderLog {
     std::string reply;      // empty: it is not kept
     bool recorded = true;   // it is part of a record; else only this member knows it, which was the head
   };
+  // Whether an earlier copy of the request may have run, as its sender knows.
+  enum class Sent : uint8_t { once, again };
   enum class Verdict {
     fresh,    // never seen: run it
     known,    // has run: its answer is there
-    expired,  // its sender called it answered, or the answer is not kept: refuse it
+    expired,  // its sender called it answered, or it may have run and the answer is not kept: refuse it
   };
   struct Found {
     Verdict verdict;
     const Answer* answer;  // when known; valid until the next change
   };
 
-  [[nodiscard]] Found find(Incarnation sender, uint64_t number) const;
+  [[nodiscard]] Found find(Incarnation sender, uint64_t number, Sent sent) const;
 
   // As much of a reply as is remembered: all or nothing.
   [[nodiscard]] static std::string_view kept(std::string_view reply) {
@@ -49,7 +55,8 @@ class SenderLog {
   }
 
   // A record of this sender was applied, or what it tells of an earlier write. Forgets the sender's answers below
-  // `answered_below`. REQUIRES: sender != 0, number != 0; sequences grow from call to call.
+  // `answered_below`. With an empty reply the write is refused when it comes again. REQUIRES: sender != 0, number != 0;
+  // sequences grow from call to call; of a sender that is not known, no write with a greater number has run.
   void record(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence, std::string_view reply);
 
   // A write of this sender ran here and changed nothing, so it has no record of its own. Its answer rests on
@@ -60,32 +67,47 @@ class SenderLog {
   // Lifetime: until the next change.
   [[nodiscard]] std::vector<protocol::EarlierAnswer> take_unrecorded(Incarnation sender, uint64_t answered_below);
 
+  // Forgets what this write was answered, if it is known: from now on it is refused.
+  void forget_reply(Incarnation sender, uint64_t number);
+
   // All that is part of records, for a copy of the slot, and from one. What was only noted is this member's alone.
   [[nodiscard]] std::vector<protocol::SenderRecord> records() const;
-  void restore(const std::vector<protocol::SenderRecord>& records);
+  void restore(const std::vector<protocol::SenderRecord>& records, bool has_forgotten_senders);
+  // Whether there were senders that are not known any more.
+  [[nodiscard]] bool has_forgotten_senders() const { return has_forgotten_senders_; }
 
   // For checkers: whether this log settles every write that the other one has a recorded answer to.
   [[nodiscard]] bool covers(const SenderLog& other) const;
 
-  void clear() { senders_.clear(); }
+  void clear() { *this = SenderLog(); }
   [[nodiscard]] size_t senders() const { return senders_.size(); }
+  // What it takes, about; 0 when it is empty.
+  [[nodiscard]] size_t bytes() const { return bytes_; }
 
  private:
   struct Sender {
     Incarnation id = 0;
     uint64_t answered_below = 0;
-    Sequence last = 0;
+    Sequence last = 0;     // newest_ when it wrote last
     Fifo<Answer> answers;  // by ascending number
     size_t unrecorded = 0;
     size_t reply_bytes = 0;
     uint64_t kept_from = 0;                                // no answer below this number has its reply
     [[nodiscard]] size_t place_of(uint64_t number) const;  // of the first answer that is not below it
+    [[nodiscard]] size_t bytes() const { return sizeof(Sender) + answers.size() * sizeof(Answer) + reply_bytes; }
     void insert(Answer answer);
     void forget_oldest();
     void drop_oldest_replies();
+    void drop_reply(size_t place);
   };
-  Sender& sender_for_writing(Incarnation sender);
+  void add(Incarnation sender, uint64_t answered_below, Answer answer);
+  Sender& sender_for_writing(Incarnation sender, uint64_t number);
+  void forget_oldest_sender();
+
   std::vector<Sender> senders_;
+  Sequence newest_ = 0;  // that it was told of
+  size_t bytes_ = 0;
+  bool has_forgotten_senders_ = false;
 };
 
 }  // namespace chainring::node

@@ -29,8 +29,9 @@ Status Store::obey(const ring::Table& table, MemberId self, uint64_t lease_numbe
   return chains_.obey(table, self, lease_number);
 }
 
-SenderLog::Verdict Store::settle_again(Slot slot, Incarnation sender, uint64_t number, const Destination& to) {
-  const SenderLog::Found found = chains_.find_answer(slot, sender, number);
+SenderLog::Verdict Store::settle_again(Slot slot, Incarnation sender, uint64_t number, SenderLog::Sent sent,
+                                       const Destination& to) {
+  const SenderLog::Found found = chains_.find_answer(slot, sender, number, sent);
   if (found.verdict == SenderLog::Verdict::known) {
     reply_ = found.answer->reply;
     reply_when(slot, found.answer->sequence, to);

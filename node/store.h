@@ -51,8 +51,10 @@ class Store final : private ChainObserver {
   // See Chains::obey(). The first table tells the seed of the database's hashes (R22).
   [[nodiscard]] Status obey(const ring::Table& table, MemberId self, uint64_t lease_number);
 
-  // What became of a numbered write that came again. When not `fresh`, it is settled: nothing is to be executed.
-  [[nodiscard]] SenderLog::Verdict settle_again(Slot slot, Incarnation sender, uint64_t number, const Destination& to);
+  // What became of a numbered write that may have come before. When not `fresh`, nothing is to be executed; when
+  // `known`, it is answered.
+  [[nodiscard]] SenderLog::Verdict settle_again(Slot slot, Incarnation sender, uint64_t number, SenderLog::Sent sent,
+                                                const Destination& to);
 
   // Whether execute() runs the command.
   [[nodiscard]] static bool runs(protocol::CommandId id);

@@ -251,6 +251,7 @@ enum RequestFlag : uint8_t {
   kRequestWrite = 1u << 1,
   kRequestTransaction = 1u << 2,
   kRequestAnyMember = 1u << 3,  // a read that any member of the chain may answer, in no order with other requests
+  kRequestAgain = 1u << 4,      // a write that was out before and was neither answered nor bounced: it may have run
 };
 [[nodiscard]] constexpr uint8_t request_flags(RespVersion resp, bool writes) {
   return static_cast<uint8_t>((resp == RespVersion::resp3 ? kRequestResp3 : 0) | (writes ? kRequestWrite : 0));
@@ -279,7 +280,7 @@ enum class ReplyStatus : uint8_t {
   done = 0,        // the body is the client's RESP reply
   bounced = 1,     // not executed; the sender's or the receiver's table is old, or the slot is stopped: park, retry
   not_leader = 2,  // not executed; from a coordinator; the body is "host:port" of the leader, or empty
-  expired = 3,     // not executed now: its sender called it answered, or what it was answered is not kept
+  expired = 3,     // not executed now: its sender called it answered, or it may have run and its answer is not kept
   unsettled = 4,   // executed or proposed, but whoever has it left before it was committed: send it again, same number
   ask_head = 5,    // a read for any member, not executed: this one cannot answer it at the moment, or only the head may
 };
@@ -449,7 +450,7 @@ struct SenderAnswer {
 struct SenderRecord {  // what settles writes that come twice (R20)
   Incarnation sender = 0;
   uint64_t answered_below = 0;
-  Sequence last = 0;
+  Sequence last = 0;  // the slot's newest record when the sender's last write ran
   std::vector<SenderAnswer> answers;
   template <class A>
   void fields(A& a) {
@@ -464,9 +465,10 @@ struct CopyEnd {
   Sequence sequence = 0;
   Millis time = 0;  // of the slot's last execution (R12)
   std::vector<SenderRecord> senders;
+  bool senders_forgotten = false;  // there were more of them
   template <class A>
   void fields(A& a) {
-    a(slot, epoch, stream, part, sequence, time, senders);
+    a(slot, epoch, stream, part, sequence, time, senders, senders_forgotten);
   }
 };
 

@@ -144,7 +144,7 @@ void Dispatcher::on_reply(Outstanding& request, const protocol::Reply& reply, st
       if (!request.is_write() && queue.would_overtake(request)) break;
       if (!take_answer(queue, request, request.place == kLockPlace ? 0 : reply.epoch, body)) break;
       return go_on(queue, now);
-    case protocol::ReplyStatus::expired:  // it was given up, or has run and was answered what is too long to be kept
+    case protocol::ReplyStatus::expired:  // it was given up, or may have run and its answer is not kept
       queue.came_back(request);
       finish(queue, request, Ending::unknown, unknown_reply_);
       return go_on(queue, now);

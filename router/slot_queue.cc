@@ -113,6 +113,7 @@ protocol::Request SlotQueue::header(Place place, const Outstanding& request) con
   header.slot = place == kLockPlace ? protocol::kNoSlot : place;
   header.db = request.db;
   header.flags = request.roams ? request.flags : request.flags & ~protocol::kRequestAnyMember;
+  if (request.is_write() && request.may_have_run) header.flags |= protocol::kRequestAgain;
   header.attempt = attempt_;
   header.epoch = epoch_;
   header.number = request.number;

@@ -247,12 +247,12 @@ TEST_CASE("Chains: a sender's answers travel with the records (R20)") {
   world.deliver_all();
   for (MemberId id = 1; id <= 2; ++id) {
     const auto& chains = world.member(id).chains;
-    CHECK(chains.find_answer(kSlot, 77, 1).verdict == SenderLog::Verdict::expired);
-    const auto known = chains.find_answer(kSlot, 77, 2);
+    CHECK(chains.find_answer(kSlot, 77, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::expired);
+    const auto known = chains.find_answer(kSlot, 77, 2, SenderLog::Sent::again);
     REQUIRE(known.verdict == SenderLog::Verdict::known);
     CHECK(known.answer->sequence == 2);
-    CHECK(chains.find_answer(kSlot, 77, 3).verdict == SenderLog::Verdict::fresh);
-    CHECK(chains.find_answer(kSlot, 78, 1).verdict == SenderLog::Verdict::fresh);
+    CHECK(chains.find_answer(kSlot, 77, 3, SenderLog::Sent::again).verdict == SenderLog::Verdict::fresh);
+    CHECK(chains.find_answer(kSlot, 78, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::fresh);
   }
 }
 
@@ -265,9 +265,9 @@ TEST_CASE("Chains: a reply that is too long to be kept does not travel, and its 
   CHECK(world.member(1).chains.uncommitted_bytes() < 1000);
   world.deliver_all();
   for (const MemberId id : {1u, 2u}) {
-    CHECK(world.member(id).chains.find_answer(kSlot, 77, 1).verdict == SenderLog::Verdict::expired);
-    CHECK(world.member(id).chains.find_answer(kSlot, 77, 2).verdict == SenderLog::Verdict::expired);
-    CHECK(world.member(id).chains.find_answer(kSlot, 77, 3).verdict == SenderLog::Verdict::fresh);
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::expired);
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 2, SenderLog::Sent::again).verdict == SenderLog::Verdict::expired);
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 3, SenderLog::Sent::again).verdict == SenderLog::Verdict::fresh);
   }
 }
 
@@ -282,7 +282,7 @@ TEST_CASE("Chains: of the answers without a record, those for which there is no 
   world.deliver_all();
   for (const MemberId id : {1u, 2u}) {
     const Chains& chains = world.member(id).chains;
-    const auto verdict = [&](uint64_t number) { return chains.find_answer(kSlot, 77, number).verdict; };
+    const auto verdict = [&](uint64_t number) { return chains.find_answer(kSlot, 77, number, SenderLog::Sent::again).verdict; };
     CHECK(verdict(1) == SenderLog::Verdict::expired);
     CHECK(verdict(49) == SenderLog::Verdict::expired);
     CHECK(verdict(50) == SenderLog::Verdict::known);
@@ -320,4 +320,55 @@ TEST_CASE("Chains: malformed frames are an error and change nothing") {
   CHECK_FALSE(world.member(1).chains.on_ack(2, encode(protocol::Ack{{{kSlot, 1, 99}}})).ok());
   world.deliver_all();
   CHECK(world.member(1).chains.committed(kSlot) == 1);
+}
+
+TEST_CASE("Chains: of long replies the newest are remembered, so many bytes of all slots together (R11, R20)") {
+  ChainWorld world(1);
+  world.found({1});
+  Chains& chains = world.member(1).chains;
+  constexpr Slot kSlots = 256;
+  const std::string long_reply(LongReplies::kBytesMax / (kSlots / 2), 'x');
+  for (Slot slot = 0; slot < kSlots; ++slot) chains.note_answer(slot, 77, 1, 1, 0, long_reply);
+  chains.note_answer(0, 78, 1, 1, 0, "+OK\r\n");
+  const auto verdict = [&](Slot slot, Incarnation sender) {
+    return chains.find_answer(slot, sender, 1, SenderLog::Sent::again).verdict;
+  };
+  CHECK(verdict(0, 77) == SenderLog::Verdict::expired);
+  CHECK(verdict(kSlots / 2 - 1, 77) == SenderLog::Verdict::expired);
+  CHECK(verdict(kSlots / 2, 77) == SenderLog::Verdict::known);
+  CHECK(verdict(kSlots - 1, 77) == SenderLog::Verdict::known);
+  CHECK(verdict(0, 78) == SenderLog::Verdict::known);
+  CHECK(chains.remembered_bytes() > LongReplies::kBytesMax / 2);
+  CHECK(chains.remembered_bytes() < LongReplies::kBytesMax + 100'000);
+}
+
+TEST_CASE("LongReplies.add: what a slot has forgotten by itself takes no place of others") {
+  LongReplies replies;
+  size_t forgotten = 0;
+  const auto add = [&](uint64_t number, uint64_t known_from) {
+    replies.add(
+        {kSlot, 77, number, LongReplies::kBytesMax / 10},
+        [&](const LongReplies::Reply& reply) { return reply.number >= known_from; },
+        [&](const LongReplies::Reply&) { ++forgotten; });
+  };
+  for (uint64_t number = 1; number <= 100; ++number) add(number, number);
+  CHECK(forgotten == 0);
+  for (uint64_t number = 101; number <= 112; ++number) add(number, 101);
+  CHECK(forgotten == 2);
+}
+
+TEST_CASE("Chains.remembered_bytes: nothing of slots that have left (R11)") {
+  ChainWorld world(2);
+  world.found({1, 2});
+  world.execute(1, kSlot, "a", {1}, 77, 1, 1);
+  world.execute(1, kSlot, "b", {1}, 78, 1, 1);
+  world.deliver_all();
+  CHECK(world.member(2).chains.remembered_bytes() > 0);
+  CHECK(world.member(2).chains.remembered_bytes() == world.member(1).chains.remembered_bytes());
+  world.publish(1, {1, 2}, 2, {1});
+  world.show_all();
+  world.publish(2, {1});
+  world.show_all();
+  CHECK(world.member(2).chains.remembered_bytes() == 0);
+  CHECK(world.member(1).chains.remembered_bytes() > 0);
 }

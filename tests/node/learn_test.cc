@@ -50,7 +50,7 @@ TEST_CASE("Chains.learned: a learner gets what was there, follows, and goes on a
   world.settle();
   REQUIRE(world.learned(1));
   CHECK(world.member(3).log.applied[5] == Lines{"a", "b"});
-  CHECK(world.member(3).chains.find_answer(5, 77, 1).verdict == SenderLog::Verdict::known);
+  CHECK(world.member(3).chains.find_answer(5, 77, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::known);
 
   world.execute(1, 5, "c");
   world.deliver_all();
@@ -131,14 +131,28 @@ TEST_CASE("Chains.note_answer: what changed nothing is told with the sender's ne
   world.member(1).chains.note_answer(5, 77, 1, 1, 0, "$-1\r\n");
   world.execute(1, 5, "a", {7}, 78, 1);  // somebody else's
   world.deliver_all();
-  CHECK(world.member(2).chains.find_answer(5, 77, 1).verdict == SenderLog::Verdict::fresh);
+  CHECK(world.member(2).chains.find_answer(5, 77, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::fresh);
   world.execute(1, 5, "b", {7}, 77, 2, 1);
   world.deliver_all();
   for (const MemberId id : {1u, 2u}) {
-    const SenderLog::Found found = world.member(id).chains.find_answer(5, 77, 1);
+    const SenderLog::Found found = world.member(id).chains.find_answer(5, 77, 1, SenderLog::Sent::again);
     REQUIRE(found.verdict == SenderLog::Verdict::known);
     CHECK(found.answer->reply == "$-1\r\n");
   }
+}
+
+TEST_CASE("Chains.learned: a learner knows that the slot has forgotten senders (R20)") {
+  LearnWorld world;
+  for (uint64_t i = 0; i <= SenderLog::kSendersMax; ++i) world.execute(1, 5, "x", {7}, 77 + i, 1);
+  world.deliver_all();
+  world.set_goal();
+  world.settle();
+  REQUIRE(world.learned(1));
+  const Chains& learner = world.member(3).chains;
+  CHECK(learner.find_answer(5, 77, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::expired);
+  CHECK(learner.find_answer(5, 78, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::known);
+  CHECK(learner.find_answer(6, 77, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::fresh);
+  CHECK(learner.remembered_bytes() == world.member(1).chains.remembered_bytes());
 }
 
 TEST_CASE("Chains.on_level: the source gives a learner what it had not acknowledged when all stopped") {

@@ -107,6 +107,26 @@ TEST_CASE("Node: a write that comes twice runs once and is answered twice (R20)"
   CHECK(scene.replies(router) == Said{"3 0 1 :2\r\n", "4 3 1 "});
 }
 
+TEST_CASE("Node: a write that may have run is not run again when its sender was forgotten (R20)") {
+  Scene scene;
+  scene.serve({kSelf});
+  const auto increment = [&](ConnId conn, uint64_t number, bool again) {
+    protocol::Request request;
+    request.number = number;
+    request.flags = protocol::kRequestWrite | (again ? protocol::kRequestAgain : 0);
+    scene.ask(conn, 1, {"INCR", "n"}, request);
+    return scene.replies(conn);
+  };
+  ConnId router = scene.router();
+  CHECK(increment(router, 1, true) == Said{"1 0 1 :1\r\n"});  // it had never come
+  for (size_t i = 0; i < node::SenderLog::kSendersMax; ++i) increment(scene.router(concat(10 + i)), 1, false);
+  router = scene.router();
+  CHECK(increment(router, 1, true) == Said{"1 3 1 "});
+  CHECK(increment(router, 2, false) == Said{"1 0 1 :66\r\n"});
+  CHECK(increment(router, 1, true) == Said{"1 3 1 "});
+  CHECK(increment(router, 2, true) == Said{"1 0 1 :66\r\n"});
+}
+
 TEST_CASE("Node: a FLUSHALL of a slot that comes twice runs once (R20)") {
   Scene scene;
   const ConnId router = scene.router();
@@ -252,7 +272,7 @@ TEST_CASE("Node: refuses peers of another cluster, and clients get MOVED for slo
   scene.serve({kOther});
   const ConnId stranger = scene.net.accept("x:1");
   scene.net.receive(stranger,
-                    "*7\r\n$4\r\nPEER\r\n$1\r\n4\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
+                    "*7\r\n$4\r\nPEER\r\n$1\r\n5\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
   scene.turn();
   CHECK(scene.net.take_output(stranger).starts_with("-ERR peer refused: this is cluster 77, you said 78"));
   const ConnId client = scene.net.accept("y:1");
@@ -342,7 +362,7 @@ TEST_CASE("Node: carries a router's link to a member of its table, and to nobody
   const auto ask = [&](std::string_view to) {
     const ConnId conn = scene.net.accept("router:1");
     std::string said;
-    const std::vector<std::string_view> args{"PEER", "4", "77", "router", "r1", "abc", "", to};
+    const std::vector<std::string_view> args{"PEER", "5", "77", "router", "r1", "abc", "", to};
     protocol::append_request(said, args);
     scene.net.receive(conn, said);
     scene.turn();
@@ -356,9 +376,9 @@ TEST_CASE("Node: carries a router's link to a member of its table, and to nobody
   scene.net.establish(far);
   scene.turn();
   CHECK(scene.net.take_output(far).starts_with("*7\r\n$4\r\nPEER\r\n"));
-  scene.net.receive(far, "+PEER 4 77 node n2 52\r\n");
+  scene.net.receive(far, "+PEER 5 77 node n2 52\r\n");
   scene.turn();
-  CHECK(scene.net.take_output(near) == "+PEER 4 77 node n2 52\r\n");
+  CHECK(scene.net.take_output(near) == "+PEER 5 77 node n2 52\r\n");
   CHECK(scene.net.state(direct) == FakeTransport::State::open);  // it is the same router's, and another link
 
   const ConnId refused = ask("127.0.0.1:9999");

@@ -50,7 +50,7 @@ class Scene {
     net.establish(coordinator);
     turn();
     own_incarnation_ = incarnation_in(net.take_output(coordinator));
-    net.receive(coordinator, concat("+PEER 4 77 coordinator c1 ", "c0", "\r\n"));
+    net.receive(coordinator, concat("+PEER 5 77 coordinator c1 ", "c0", "\r\n"));
     turn();
   }
 
@@ -99,12 +99,15 @@ class Scene {
     }
   }
 
-  ConnId router() {
+  ConnId router(std::string_view incarnation = "abc") {
     const ConnId conn = net.accept("router:1");
-    net.receive(conn, "*7\r\n$4\r\nPEER\r\n$1\r\n4\r\n$2\r\n77\r\n$6\r\nrouter\r\n$2\r\nr1\r\n$3\r\nabc\r\n$0\r\n\r\n");
+    std::string peer;
+    const std::string_view words[] = {"PEER", "5", "77", "router", "r1", incarnation, ""};
+    protocol::append_request(peer, words);
+    net.receive(conn, peer);
     turn();
     const std::string welcome = net.take_output(conn);
-    REQUIRE(welcome.starts_with("+PEER 4 77 node n1 "));
+    REQUIRE(welcome.starts_with("+PEER 5 77 node n1 "));
     return conn;
   }
 
@@ -115,7 +118,7 @@ class Scene {
     net.establish(coordinator);
     turn();
     net.take_output(coordinator);
-    net.receive(coordinator, "+PEER 4 77 coordinator c1 c0\r\n");
+    net.receive(coordinator, "+PEER 5 77 coordinator c1 c0\r\n");
     turn();
   }
 
@@ -194,14 +197,14 @@ class Scene {
     net.establish(conn);
     turn();
     net.take_output(conn);
-    net.receive(conn, concat("+PEER 4 77 node n", id, " 5", id, "\r\n"));
+    net.receive(conn, concat("+PEER 5 77 node n", id, " 5", id, "\r\n"));
     turn();
     return conn;
   }
   // A member that dials this node as its predecessor in the chain.
   ConnId predecessor() {
     const ConnId conn = net.accept("n2:1");
-    net.receive(conn, "*7\r\n$4\r\nPEER\r\n$1\r\n4\r\n$2\r\n77\r\n$4\r\nnode\r\n$2\r\nn2\r\n$2\r\n52\r\n$0\r\n\r\n");
+    net.receive(conn, "*7\r\n$4\r\nPEER\r\n$1\r\n5\r\n$2\r\n77\r\n$4\r\nnode\r\n$2\r\nn2\r\n$2\r\n52\r\n$0\r\n\r\n");
     turn();
     REQUIRE(net.take_output(conn).starts_with("+PEER "));
     return conn;

@@ -167,7 +167,7 @@ TEST_CASE("Store.transaction: one that is sent again is answered and does not ru
   Head head;
   const std::string first = head.exec({"INCR {t}a", "INCR {t}a"}, {}, 1);
   CHECK(first == "*2\r\n:1\r\n:2\r\n");
-  CHECK(head.store.settle_again(head.slot, 9, 1, {}) == SenderLog::Verdict::known);
+  CHECK(head.store.settle_again(head.slot, 9, 1, SenderLog::Sent::again, {}) == SenderLog::Verdict::known);
   CHECK(head.replies.back() == first);
   CHECK(head.ask("GET {t}a") == "$1\r\n2\r\n");
 }
@@ -208,7 +208,7 @@ TEST_CASE("Store.transaction: a long reply is not part of the record, and its wr
   const auto records = head.sent();
   REQUIRE(records.size() == 1);
   CHECK(records[0].reply.empty());
-  CHECK(head.store.settle_again(head.slot, 9, 5, {}) == SenderLog::Verdict::expired);
+  CHECK(head.store.settle_again(head.slot, 9, 5, SenderLog::Sent::again, {}) == SenderLog::Verdict::expired);
   CHECK(head.ask("GET {t}n") == "$1\r\n1\r\n");
 }
 
@@ -218,7 +218,7 @@ TEST_CASE("Store.execute: a command whose effects might not fit a record is refu
   const std::string refused = "-ERR the command is too long to be executed as one; send less at once\r\n";
   CHECK(head.ask({"MSET", "{t}a", "1", "{t}b", half, "{t}c", half}, 0, 1) == refused);
   CHECK(head.ask("EXISTS {t}a {t}b {t}c") == ":0\r\n");
-  CHECK(head.store.settle_again(head.slot, 9, 1, {}) == SenderLog::Verdict::known);
+  CHECK(head.store.settle_again(head.slot, 9, 1, SenderLog::Sent::again, {}) == SenderLog::Verdict::known);
   const std::string key = concat("{t}", std::string(1000, 'k'));
   std::vector<std::string_view> keys(1 + 400'000, key);  // each of them may have to be removed
   keys[0] = "EXISTS";

@@ -183,12 +183,17 @@ TEST_CASE("Router: a link that breaks is dialled again, and its requests sent ag
   Served served;
   Rig& rig = served.rig;
   rig.request(served.client, {"INCR", kKey});
-  CHECK(rig.requests(1).size() == 1);
+  rig.bounce(1, rig.requests(1).at(0).header.id);
+  rig.advance(100);
+  const auto first = rig.requests(1);
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].header.flags == protocol::kRequestWrite);  // it was only bounced
   rig.break_link(1);
   rig.advance(100);
   const auto arrived = rig.requests(1);
   REQUIRE(arrived.size() == 1);
   CHECK(arrived[0].header.number == 1);
+  CHECK(arrived[0].header.flags == (protocol::kRequestWrite | protocol::kRequestAgain));  // it may have run
   rig.reply(1, arrived[0].header.id, ":1\r\n");
   CHECK(rig.read(served.client) == ":1\r\n");
 }

@@ -290,6 +290,16 @@ TEST_CASE("SlotQueue.doubtful: after a write was given up, until the head answer
   CHECK_FALSE(queue.doubtful());
 }
 
+TEST_CASE("SlotQueue.header: a write that may have run says so, a read need not (R20)") {
+  TwoLanes two;
+  Outstanding& write = two.of_client(1, true);
+  Outstanding& read = two.of_client(2, false);
+  CHECK(two.queue.header(kPlace, write).flags == protocol::kRequestWrite);
+  write.may_have_run = read.may_have_run = true;
+  CHECK(two.queue.header(kPlace, write).flags == (protocol::kRequestWrite | protocol::kRequestAgain));
+  CHECK(two.queue.header(kPlace, read).flags == 0);
+}
+
 TEST_CASE("SlotQueue.header: a read is for any member only while it roams") {
   TwoLanes two;
   Outstanding& read = two.of_client(1, false);

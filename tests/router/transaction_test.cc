@@ -95,7 +95,7 @@ TEST_CASE("Router.transaction: it is sent again with its number when its node di
   const auto again = rig.requests(2);
   REQUIRE(again.size() == 1);
   CHECK(again[0].header.number == 1);
-  CHECK(again[0].header.flags == kWriting);
+  CHECK(again[0].header.flags == (kWriting | protocol::kRequestAgain));
   CHECK(commands_of(again[0]) == std::vector<std::string>{"INCR " + kLow});
   rig.reply(2, again[0].header.id, "*1\r\n:1\r\n", 2);
   CHECK(rig.read(client) == "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");

@@ -25,7 +25,7 @@ TEST_CASE("Clients: beyond maxclients a client is refused, a peer is not") {
   CHECK(rig.ask(third, "PING") == "-ERR max number of clients reached\r\n");
   CHECK_FALSE(rig.open(third));
   const ConnId peer = rig.connect();
-  rig.ask(peer, "PEER 4 ab router r1 cd secret");
+  rig.ask(peer, "PEER 5 ab router r1 cd secret");
   CHECK(rig.peers == std::vector<ConnId>{peer});
   rig.transport.disconnect(first);
   rig.turn();

@@ -193,12 +193,12 @@ TEST_CASE("Clients: a connection that breaks is reported once and its late repli
 TEST_CASE("Clients: a connection that begins with PEER is the role's from then on") {
   Rig rig;
   const ConnId conn = rig.connect();
-  rig.transport.receive(conn, request("PEER 4 ab router r1 cd secret") + "frames");
+  rig.transport.receive(conn, request("PEER 5 ab router r1 cd secret") + "frames");
   rig.turn();
   REQUIRE(rig.peers == std::vector<ConnId>{conn});
   const auto args = rig.clients.peer_args();
   CHECK(std::vector<std::string>(args.begin(), args.end()) ==
-        std::vector<std::string>{"PEER", "4", "ab", "router", "r1", "cd", "secret"});
+        std::vector<std::string>{"PEER", "5", "ab", "router", "r1", "cd", "secret"});
   CHECK(rig.transport.input(conn) == "frames");
   CHECK(rig.open(conn));
   CHECK_FALSE(rig.clients.owns(conn));
@@ -209,7 +209,7 @@ TEST_CASE("Clients: PEER is the first request or an error") {
   Rig rig;
   const ConnId conn = rig.connect();
   CHECK(rig.ask(conn, "PING") == kPong);
-  CHECK(rig.ask(conn, "PEER 4 ab router r1 cd secret") == "-ERR PEER must be the first request of a connection\r\n");
+  CHECK(rig.ask(conn, "PEER 5 ab router r1 cd secret") == "-ERR PEER must be the first request of a connection\r\n");
   CHECK(rig.peers.empty());
 }
 
