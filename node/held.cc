@@ -13,6 +13,7 @@ bool is_client(const Destination& to) { return to.link == kNoConn; }
 
 HeldReplies::Queue::iterator HeldReplies::insert(Slot slot, Sequence needs, Held held) {
   ++count_;
+  bytes_ += sizeof(Held) + held.reply.size();
   Queue& queue = slots_[slot];
   return queue.emplace_hint(queue.end(), needs, std::move(held));  // most rest on the newest record
 }
@@ -21,6 +22,7 @@ HeldReplies::Held HeldReplies::take(Slot slot, Queue::iterator at) {
   Held held = std::move(at->second);
   slots_[slot].erase(at);
   --count_;
+  bytes_ -= sizeof(Held) + held.reply.size();
   return held;
 }
 
@@ -45,6 +47,7 @@ void HeldReplies::hold_all(std::span<const std::pair<Slot, Sequence>> needs, std
   group.settled = std::move(at_once);
   group.to = to;
   group.reply = std::move(reply);
+  bytes_ += group.reply.size();
   for (const auto& [slot, sequence] : needs) {
     group.waiting.emplace_hint(group.waiting.end(), slot, insert(slot, sequence, Held{id, {}, {}}));
   }
@@ -93,6 +96,7 @@ HeldReplies::Group HeldReplies::take_group(uint64_t group) {
   CHECK(at != groups_.end(), "a group lives until it is taken");
   Group taken = std::move(at->second);
   groups_.erase(at);
+  bytes_ -= taken.reply.size();
   for (const auto& [slot, held] : taken.waiting) static_cast<void>(take(slot, held));
   return taken;
 }

@@ -63,6 +63,7 @@ class HeldReplies {
   [[nodiscard]] Micros oldest_of_clients() const;
 
   [[nodiscard]] size_t count() const { return count_; }
+  [[nodiscard]] size_t bytes() const { return bytes_; }  // that they take, about
 
  private:
   struct Held {
@@ -101,6 +102,7 @@ class HeldReplies {
   std::map<Age, Place> clients_;
   uint64_t last_group_ = 0;
   size_t count_ = 0;
+  size_t bytes_ = 0;
 };
 
 }  // namespace chainring::node

@@ -8,8 +8,9 @@
 namespace chainring::node {
 namespace {
 
-// Uncommitted records beyond this close the door to new requests until half of it is left (R11).
+// Uncommitted records or held replies beyond this close the door to new requests until half of it is left (R11).
 constexpr size_t kUncommittedBytesMax = size_t{256} << 20;
+constexpr size_t kHeldBytesMax = size_t{64} << 20;
 constexpr size_t kExpiredKeysPerTurnMax = 1000;
 constexpr size_t kCheckedKeysPerTurnMax = 5000;  // by new placement rules
 constexpr size_t kFreedKeysPerTurnMax = 2000;
@@ -61,6 +62,7 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
     on_event(event);
     if (finished_) return;
   }
+  mind_the_door();  // acknowledgements may have opened it for what is parked
   tend_parked();
   give_up_replies();
   clients_.flush(now);  // may execute requests that were held back, so what follows sees their effects
@@ -284,9 +286,11 @@ void Node::reassure() {
   }
 }
 
+// Also between two requests: one batch of them may ask for any number of long replies.
 void Node::mind_the_door() {
-  const size_t uncommitted = store_.chains().uncommitted_bytes();
-  const bool close = door_closed_ ? uncommitted > kUncommittedBytesMax / 2 : uncommitted > kUncommittedBytesMax;
+  const auto is_too_much = [this](size_t bytes, size_t max) { return bytes > (door_closed_ ? max / 2 : max); };
+  const bool close = is_too_much(store_.chains().uncommitted_bytes(), kUncommittedBytesMax) ||
+                     is_too_much(store_.held_bytes(), kHeldBytesMax);
   if (close == door_closed_) return;
   door_closed_ = close;
   for (const auto& [conn, peer] : peers_) tend_reading(conn, peer);

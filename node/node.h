@@ -222,7 +222,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   CopyRate copy_rate_;
   bool freeing_goes_on_ = false;
   bool copying_goes_on_ = false;  // there was room for more than a turn's worth
-  bool door_closed_ = false;      // too much is uncommitted: requests are not read (R11)
+  bool door_closed_ = false;      // too much waits for a commit: requests are not read (R11)
   Micros drained_by_ = kNever;    // asked to end: until then at most the slots are handed over
   bool stopping_ = false;
   bool finished_ = false;

@@ -38,6 +38,7 @@ void Node::refuse(const session::ClientRequest& request, std::string_view why) {
 }
 
 void Node::request(const session::ClientRequest& request) {
+  mind_the_door();
   const bool runs = Store::runs(request.command->id);
   switch (request.command->routing) {
     case protocol::Routing::slot:
@@ -242,7 +243,7 @@ void Node::info(std::string_view section, session::InfoWriter& out) {
   const engine::Database* database = store_.database();
   const Chains& chains = store_.chains();
   if (equals_ignoring_case(section, "memory")) {
-    out.bytes("used_memory", static_cast<int64_t>(database == nullptr ? 0 : database->memory_bytes()));
+    out.bytes("used_memory", static_cast<int64_t>(store_.memory_bytes()));
   } else if (equals_ignoring_case(section, "stats") && database != nullptr) {
     out.field("expired_keys", static_cast<int64_t>(database->statistics().expired));
     out.field("evicted_keys", 0);
@@ -263,6 +264,8 @@ void Node::info(std::string_view section, session::InfoWriter& out) {
     out.field("chainring_parked_requests", static_cast<int64_t>(parked_.count()));
     out.field("chainring_forwarded_requests", static_cast<int64_t>(locks_.count()));
     out.field("chainring_held_replies", static_cast<int64_t>(store_.held()));
+    out.field("chainring_held_bytes", static_cast<int64_t>(store_.held_bytes()));
+    out.field("chainring_remembered_bytes", static_cast<int64_t>(chains.remembered_bytes()));
   }
 }
 

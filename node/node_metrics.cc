@@ -26,7 +26,7 @@ void slots_and_keys(const Store& store, MetricsWriter& out) {
   uint64_t keys = 0;
   for (uint8_t db = 0; db < engine::kDatabaseCount; ++db) keys += database->counts(ranges, db).keys;
   out.value(Metric::node_keys, keys);
-  out.value(Metric::node_data, database->memory_bytes());
+  out.value(Metric::node_data, store.memory_bytes());
   out.value(Metric::node_hits, database->statistics().hits);
   out.value(Metric::node_misses, database->statistics().misses);
   out.value(Metric::node_expired, database->statistics().expired);
@@ -53,6 +53,8 @@ void Node::metrics(Now now, MetricsWriter& out) const {
   out.value(Metric::node_records_applied, chains.counts().records_applied);
   out.value(Metric::node_uncommitted, chains.uncommitted_bytes());
   out.value(Metric::node_held_replies, store_.held());
+  out.value(Metric::node_held_bytes, store_.held_bytes());
+  out.value(Metric::node_remembered, chains.remembered_bytes());
   out.value(Metric::node_door_closed, door_closed_ ? 1 : 0);
   const auto routers = std::count_if(
       peers_.begin(), peers_.end(), [](const auto& peer) { return peer.second.who.role == session::PeerRole::router; });

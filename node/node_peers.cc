@@ -103,6 +103,7 @@ bool Node::take_frames(ConnId conn, Peer& peer) {
   protocol::FrameState state = protocol::FrameState::ready;
   for (;;) {
     if (peer.who.role == session::PeerRole::router) {
+      mind_the_door();
       peer.full = transport_.unsent(conn) > kReplyBacklogMax;
       if (peer.full || door_closed_) break;
     }

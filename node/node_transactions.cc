@@ -18,6 +18,7 @@ session::Placement Node::placement(const protocol::CommandSpec& command, std::sp
 }
 
 void Node::transaction(const session::ClientTransaction& transaction) {
+  mind_the_door();
   if (transaction.place == kLocks) return forward(transaction);
   const auto refuse = [&](std::string_view why) { clients_.complete(transaction.ticket, protocol::error_reply(why)); };
   const auto slot = static_cast<Slot>(transaction.place);

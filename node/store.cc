@@ -72,7 +72,7 @@ void Store::reply_when(Slot slot, Sequence needs, const Destination& to) {
 
 bool Store::out_of_memory(uint32_t command_flags, const Requested& requested) const {
   return requested.memory_max != 0 && (command_flags & protocol::kDenyOom) != 0 &&
-         database_->memory_bytes() > requested.memory_max;
+         memory_bytes() > requested.memory_max;
 }
 
 // By what the engine promises of effects (Database::execute).

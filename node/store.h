@@ -106,6 +106,12 @@ class Store final : private ChainObserver {
   // Gives back memory of slots that were dropped or flushed, some `keys_max` keys' worth. Whether there is more.
   bool free_some(size_t keys_max) { return database_ && database_->free_some(keys_max); }
   [[nodiscard]] size_t held() const { return held_.count(); }
+  [[nodiscard]] size_t held_bytes() const { return held_.bytes(); }
+  // What counts against maxmemory (R11): the database, what retries and learners need, and what waits for a commit.
+  [[nodiscard]] uint64_t memory_bytes() const {
+    return (database_ ? database_->memory_bytes() : 0) + chains_.remembered_bytes() + chains_.uncommitted_bytes() +
+           held_.bytes();
+  }
   [[nodiscard]] uint64_t member_reads() const { return member_reads_; }  // that read() answered, since the start
 
  private:

@@ -47,6 +47,23 @@ TEST_CASE("HeldReplies: a slot that goes leaves its requests unsettled") {
   CHECK(held.count() == 0);
 }
 
+TEST_CASE("HeldReplies.bytes: those of what is held (R11)") {
+  HeldReplies held;
+  Sink sink;
+  const std::string long_reply(10'000, 'x');
+  held.hold(3, 1, to(1), long_reply);
+  held.hold(4, 1, to(2), long_reply);
+  const std::pair<Slot, Sequence> needs[] = {{3, 2}, {4, 2}};
+  held.hold_all(needs, {}, to(3), long_reply);
+  CHECK(held.bytes() > 30'000);
+  CHECK(held.bytes() < 31'000);
+  held.committed(3, 1, sink);
+  CHECK(held.bytes() < 21'000);
+  held.committed(3, 2, sink);
+  held.dropped(4, false, sink);
+  CHECK(held.bytes() == 0);
+}
+
 TEST_CASE("HeldReplies: a reply over several slots waits for the last and names those that are settled") {
   HeldReplies held;
   Sink sink;

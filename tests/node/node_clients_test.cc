@@ -417,3 +417,26 @@ TEST_CASE("Node clients: CLUSTER tells the table and the keys of a slot") {
   CHECK(scene.say(client, "CLUSTER COUNTKEYSINSLOT 16384") == "-ERR Invalid slot\r\n");
   CHECK(scene.say(client, "CLUSTER COUNTKEYSINSLOT x") == "-ERR value is not an integer or out of range\r\n");
 }
+
+TEST_CASE("Node clients: a pipeline waits when the replies that are held for it are too long (R11)") {
+  Scene scene;
+  scene.serve({kSelf, kOther});
+  const ConnId successor = scene.successor();
+  const ConnId client = scene.client();
+  constexpr size_t kValueBytes = size_t{8} << 20;
+  std::string requests;
+  const std::string value(kValueBytes, 'x');
+  const std::string_view words[] = {"SET", "big", value};
+  protocol::append_request(requests, words);
+  for (int i = 0; i < 20; ++i) requests += "GET big\r\n";
+  scene.net.receive(client, requests);
+  scene.turn();
+  CHECK(scene.node.store().held() == 9);  // the one that passes the bound of 64 MiB is the last
+  scene.acknowledge(successor, protocol::slot_of("big"), 1);
+  size_t bytes = 0;
+  for (int turns = 0; turns < 30 && bytes < 20 * kValueBytes; ++turns) {
+    bytes += scene.net.take_output(client).size();
+    scene.turn();
+  }
+  CHECK(bytes == 5 + 20 * (kValueBytes + 12));
+}

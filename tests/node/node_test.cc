@@ -331,6 +331,55 @@ TEST_CASE("Node: a router that does not take its replies is not read, and goes o
   CHECK(scene.net.reading(router));
 }
 
+TEST_CASE("Node: replies that wait are bounded, also those to one batch of requests (R11)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf, kOther});
+  const ConnId successor = scene.successor();
+  constexpr size_t kValueBytes = size_t{8} << 20;
+  scene.ask(router, 1, {"SET", "big", std::string(kValueBytes, 'x')}, 1);
+  std::string requests;
+  std::string command;
+  const std::string_view words[] = {"GET", "big"};
+  protocol::append_request(command, words);
+  for (uint64_t id = 2; id < 22; ++id) {
+    protocol::Request request;
+    request.id = id;
+    request.slot = protocol::slot_of("big");
+    protocol::append_frame(requests, protocol::FrameType::request, request, command);
+  }
+  scene.net.receive(router, requests);
+  scene.turn();
+  CHECK_FALSE(scene.net.reading(router));
+  CHECK(scene.node.store().held() == 9);  // the one that passes the bound of 64 MiB is the last
+  CHECK(scene.node.store().memory_bytes() > 10 * kValueBytes);
+  scene.acknowledge(successor, protocol::slot_of("big"), 1);
+  CHECK(scene.node.store().held_bytes() == 0);
+  size_t answered = 0;
+  for (int turns = 0; turns < 30 && answered < 21; ++turns) {
+    answered += scene.frames(router).size();
+    scene.turn();
+  }
+  CHECK(answered == 21);
+}
+
+TEST_CASE("Node: what retries need counts against maxmemory (R11)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf});
+  scene.ask(router, 1, {"SET", "a", std::string(10'000, 'x')}, 1);
+  const uint64_t before = scene.node.store().memory_bytes();
+  scene.ask(router, 2, {"GETEX", "a", "EX", "100"}, 2, 1, 2);
+  CHECK(scene.node.store().memory_bytes() > before + 10'000);
+  const ConnId client = scene.client();
+  CHECK(scene.say(client, "INFO memory").find(concat("used_memory:", scene.node.store().memory_bytes())) !=
+        std::string::npos);
+  CHECK(scene.say(client, concat("CONFIG SET maxmemory ", before + 5'000)) == "+OK\r\n");
+  CHECK(scene.say(client, "SET a 1").starts_with("-OOM "));
+  scene.ask(router, 3, {"DEL", "{a}none"}, 3, 1, 3);  // says that the answer has come
+  CHECK(scene.say(client, "SET a 1") == "+OK\r\n");
+}
+
 TEST_CASE("Node: accuses a successor that is silent for a lease while it owes an acknowledgement (R19)") {
   Scene scene;
   scene.serve({kSelf, kOther});
