@@ -199,7 +199,7 @@ struct LearnedRun {
 struct Learned {
   MemberId member = kNoMember;
   TableVersion obeyed = 0;  // the newest, which says whose learner it is
-  uint64_t keys = 0;  // that were copied to it since its start
+  uint64_t keys = 0;        // that were copied to it since its start
   uint64_t bytes = 0;
   std::vector<LearnedRun> runs;
   template <class A>

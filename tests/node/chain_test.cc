@@ -265,9 +265,12 @@ TEST_CASE("Chains: a reply that is too long to be kept does not travel, and its 
   CHECK(world.member(1).chains.uncommitted_bytes() < 1000);
   world.deliver_all();
   for (const MemberId id : {1u, 2u}) {
-    CHECK(world.member(id).chains.find_answer(kSlot, 77, 1, SenderLog::Sent::again).verdict == SenderLog::Verdict::expired);
-    CHECK(world.member(id).chains.find_answer(kSlot, 77, 2, SenderLog::Sent::again).verdict == SenderLog::Verdict::expired);
-    CHECK(world.member(id).chains.find_answer(kSlot, 77, 3, SenderLog::Sent::again).verdict == SenderLog::Verdict::fresh);
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 1, SenderLog::Sent::again).verdict ==
+          SenderLog::Verdict::expired);
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 2, SenderLog::Sent::again).verdict ==
+          SenderLog::Verdict::expired);
+    CHECK(world.member(id).chains.find_answer(kSlot, 77, 3, SenderLog::Sent::again).verdict ==
+          SenderLog::Verdict::fresh);
   }
 }
 
@@ -282,7 +285,9 @@ TEST_CASE("Chains: of the answers without a record, those for which there is no 
   world.deliver_all();
   for (const MemberId id : {1u, 2u}) {
     const Chains& chains = world.member(id).chains;
-    const auto verdict = [&](uint64_t number) { return chains.find_answer(kSlot, 77, number, SenderLog::Sent::again).verdict; };
+    const auto verdict = [&](uint64_t number) {
+      return chains.find_answer(kSlot, 77, number, SenderLog::Sent::again).verdict;
+    };
     CHECK(verdict(1) == SenderLog::Verdict::expired);
     CHECK(verdict(49) == SenderLog::Verdict::expired);
     CHECK(verdict(50) == SenderLog::Verdict::known);
