@@ -9,8 +9,9 @@
 namespace chainring::node {
 namespace {
 
-// Copied in one turn, so that requests are not kept waiting.
-constexpr size_t kCopyBytesPerTurn = size_t{512} << 10;
+// Copied in one turn, so that requests are not kept waiting: what is written meanwhile waits for a turn at each member
+// of its chain.
+constexpr size_t kCopyBytesPerTurn = size_t{16} << 10;
 
 }  // namespace
 

@@ -48,7 +48,7 @@ class CopySource {
   // What one learner is told of records while its link takes nothing more of a copy; beyond it the streams that tell it
   // begin again, and so wait until the link does.
   static constexpr size_t kToldBytesMax = size_t{16} << 20;
-  static constexpr size_t kPartBytes = size_t{64} << 10;
+  static constexpr size_t kPartBytes = size_t{16} << 10;
 
   struct Message {
     MemberId to = kNoMember;
