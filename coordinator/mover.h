@@ -90,7 +90,7 @@ class Mover {
   void check_at(Micros when) { next_check_ = std::min(next_check_, when); }
 
   std::map<MemberId, Pupil> pupils_;
-  TableVersion heard_from_ = 0;  // tables below which a learner's statement says nothing
+  TableVersion heard_from_ = 0;         // tables below which a learner's statement says nothing
   std::map<Epoch, Micros> open_since_;  // of planned changes
   Micros patience_ = kPatience;
   Micros retry_at_ = 0;  // after a withdrawal

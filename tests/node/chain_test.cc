@@ -17,6 +17,19 @@ bool has_learned_all(ChainWorld& world, MemberId id) {
   return runs.size() == 1 && runs[0].first == 0 && runs[0].last == kSlotCount - 1;
 }
 
+// The chain {1, 2, 3} loses its head, and the others promise to go on: 2 has both of its records, 3 has none.
+void lose_head(ChainWorld& world) {
+  world.found({1, 2, 3});
+  world.execute(1, kSlot, "x");
+  world.execute(1, kSlot, "y");
+  world.deliver_one({1, 2});
+  world.deliver_one({1, 2});
+  world.member(1).alive = false;
+  world.clear_links();
+  world.publish(1, {1, 2, 3}, 2, {2, 3});
+  world.show_all();
+}
+
 }  // namespace
 
 TEST_CASE("Chains: a record goes down the chain and its acknowledgement comes back up") {
@@ -93,15 +106,7 @@ TEST_CASE("Chains: an acknowledgement that comes after the promise commits nothi
 
 TEST_CASE("Chains: levelling brings the new chain to the highest number, and activation commits it (R15)") {
   ChainWorld world(3);
-  world.found({1, 2, 3});
-  world.execute(1, kSlot, "x");
-  world.execute(1, kSlot, "y");
-  world.deliver_one({1, 2});
-  world.deliver_one({1, 2});
-  world.member(1).alive = false;
-  world.clear_links();
-  world.publish(1, {1, 2, 3}, 2, {2, 3});
-  world.show_all();
+  lose_head(world);
   world.member(2).chains.on_level({2, {{kSlot, 3, 0, 2}}});
   CHECK(world.member(2).chains.wanted_links() == std::vector<MemberId>{3});
   world.pump(2);
@@ -121,14 +126,7 @@ TEST_CASE("Chains: levelling brings the new chain to the highest number, and act
 
 TEST_CASE("Chains.on_level: what was asked for is sent once on each link") {
   ChainWorld world(3);
-  world.found({1, 2, 3});
-  for (const char* effects : {"x", "y"}) world.execute(1, kSlot, effects);
-  world.deliver_one({1, 2});
-  world.deliver_one({1, 2});
-  world.member(1).alive = false;
-  world.clear_links();
-  world.publish(1, {1, 2, 3}, 2, {2, 3});
-  world.show_all();
+  lose_head(world);
   Chains& donor = world.member(2).chains;
   donor.on_level({2, {{kSlot, 3, 0, 1}}});
   world.pump(2);

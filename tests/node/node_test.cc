@@ -6,6 +6,26 @@
 using namespace chainring;
 using namespace chainring::node::test;
 
+namespace {
+
+// GETs of the key `big` with the ids from `first` up to `end`, all in one batch.
+void get_big(Scene& scene, ConnId router, uint64_t first, uint64_t end) {
+  std::string requests;
+  std::string command;
+  const std::string_view words[] = {"GET", "big"};
+  protocol::append_request(command, words);
+  for (uint64_t id = first; id < end; ++id) {
+    protocol::Request request;
+    request.id = id;
+    request.slot = protocol::slot_of("big");
+    protocol::append_frame(requests, protocol::FrameType::request, request, command);
+  }
+  scene.net.receive(router, requests);
+  scene.turn();
+}
+
+}  // namespace
+
 TEST_CASE("Node: serves its slots under a lease, and bounces when the lease is over (R5)") {
   Scene scene;
   const ConnId router = scene.router();
@@ -307,18 +327,7 @@ TEST_CASE("Node: a router that does not take its replies is not read, and goes o
   scene.serve({kSelf});
   scene.ask(router, 1, {"SET", "big", std::string(1 << 20, 'x')}, 1);
   scene.replies(router);
-  std::string requests;
-  std::string command;
-  const std::string_view words[] = {"GET", "big"};
-  protocol::append_request(command, words);
-  for (uint64_t id = 2; id < 12; ++id) {
-    protocol::Request request;
-    request.id = id;
-    request.slot = protocol::slot_of("big");
-    protocol::append_frame(requests, protocol::FrameType::request, request, command);
-  }
-  scene.net.receive(router, requests);
-  scene.turn();
+  get_big(scene, router, 2, 12);
   CHECK_FALSE(scene.net.reading(router));
   size_t answered = scene.replies(router).size();
   CHECK(answered == 4);  // the one that passes the bound of 4 MiB is the last
@@ -338,18 +347,7 @@ TEST_CASE("Node: replies that wait are bounded, also those to one batch of reque
   const ConnId successor = scene.successor();
   constexpr size_t kValueBytes = size_t{8} << 20;
   scene.ask(router, 1, {"SET", "big", std::string(kValueBytes, 'x')}, 1);
-  std::string requests;
-  std::string command;
-  const std::string_view words[] = {"GET", "big"};
-  protocol::append_request(command, words);
-  for (uint64_t id = 2; id < 22; ++id) {
-    protocol::Request request;
-    request.id = id;
-    request.slot = protocol::slot_of("big");
-    protocol::append_frame(requests, protocol::FrameType::request, request, command);
-  }
-  scene.net.receive(router, requests);
-  scene.turn();
+  get_big(scene, router, 2, 22);
   CHECK_FALSE(scene.net.reading(router));
   CHECK(scene.node.store().held() == 9);  // the one that passes the bound of 64 MiB is the last
   CHECK(scene.node.store().memory_bytes() > 10 * kValueBytes);

@@ -243,13 +243,26 @@ TEST_CASE("PeerLink: a malformed frame ends the link") {
   CHECK(rig.link.trouble() == "the other end sent a malformed frame");
 }
 
+namespace {
+
+constexpr Micros kPatience = 90 * kMicrosPerMilli;
+
+// It is up, watched, and has nothing to send.
+struct WatchedLink : LinkRig {
+  WatchedLink() {
+    link.expect_signs(kPatience);
+    conn = dialled();
+    welcome(conn);
+    transport.take_output(conn);
+  }
+  ConnId conn = kNoConn;
+};
+
+}  // namespace
+
 TEST_CASE("PeerLink.expect_signs: one that says nothing is asked, and dialled anew without an answer") {
-  constexpr Micros kPatience = 90 * kMicrosPerMilli;
-  LinkRig rig;
-  rig.link.expect_signs(kPatience);
-  const ConnId conn = rig.dialled();
-  rig.welcome(conn);
-  rig.transport.take_output(conn);
+  WatchedLink rig;
+  const ConnId conn = rig.conn;
   const auto pass = [&](Micros time) {
     for (const Micros end = rig.now + time; rig.now < end; rig.now += 10 * kMicrosPerMilli) rig.turn();
   };
@@ -276,12 +289,8 @@ TEST_CASE("PeerLink.expect_signs: one that says nothing is asked, and dialled an
 }
 
 TEST_CASE("PeerLink.expect_signs: while what waits to leave leaves bit by bit, the other end is there") {
-  constexpr Micros kPatience = 90 * kMicrosPerMilli;
-  LinkRig rig;
-  rig.link.expect_signs(kPatience);
-  const ConnId conn = rig.dialled();
-  rig.welcome(conn);
-  rig.transport.take_output(conn);
+  WatchedLink rig;
+  const ConnId conn = rig.conn;
   rig.transport.output(conn)->append(1000, 'x');
   const auto pass = [&](size_t taken) {
     for (const Micros end = rig.now + 3 * kPatience; rig.now < end; rig.now += 10 * kMicrosPerMilli) {
@@ -297,10 +306,7 @@ TEST_CASE("PeerLink.expect_signs: while what waits to leave leaves bit by bit, t
 }
 
 TEST_CASE("PeerLink.expect_signs: time in which this process stood still is nobody else's silence") {
-  constexpr Micros kPatience = 90 * kMicrosPerMilli;
-  LinkRig rig;
-  rig.link.expect_signs(kPatience);
-  rig.welcome(rig.dialled());
+  WatchedLink rig;
   rig.now += kMicrosPerSecond;
   rig.turn();
   CHECK(rig.link.up());

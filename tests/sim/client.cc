@@ -14,8 +14,9 @@ constexpr size_t kManyMost = 4;
 constexpr size_t kEagerOpenMost = 12;
 constexpr Micros kEagerThinkMost = 2 * kMicrosPerMilli;
 constexpr Micros kLockTtl = 700 * kMicrosPerMilli;
-// The default of request-timeout-ms, less what a router's clock may be fast by: kDriftPpmMost.
-constexpr Micros kGivenUpAfter = 2940 * kMicrosPerMilli;
+// The default of request-timeout-ms, less what a router's clock may be fast by.
+constexpr Micros kRequestTimeout = 3 * kMicrosPerSecond;
+constexpr Micros kGivenUpAfter = kRequestTimeout - kRequestTimeout / 1'000'000 * kDriftPpmMost;
 
 using Kind = protocol::ReplyValue::Kind;
 
