@@ -34,7 +34,7 @@ class Double final : public Process {
     }
     const auto port = parts_.transport.listen({std::string(parts_.settings.text(Setting::bind)),
                                                static_cast<uint16_t>(parts_.settings.number(Setting::port))});
-    return port.status();
+    return port.ok() ? write_file(directory + "/started", "yes") : port.status();
   }
   void turn(Now, std::span<const NetEvent> events) override {
     for (const NetEvent& event : events) {

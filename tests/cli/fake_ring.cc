@@ -13,19 +13,25 @@ int number(std::string_view text) { return static_cast<int>(parse_int(text).valu
 
 }  // namespace
 
-std::set<std::string> FakeRing::registered() const {
+std::set<std::string> FakeRing::nodes_with(std::string_view file) const {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(cluster_)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with('n') && std::filesystem::exists(entry.path() / "pid")) names.insert(name);
+    if (name.starts_with('n') && std::filesystem::exists(entry.path() / file)) names.insert(name);
   }
+  return names;
+}
+
+std::set<std::string> FakeRing::registered() const {
+  std::set<std::string> names = nodes_with("pid");
+  std::erase_if(names, [started = nodes_with("data/started")](const auto& name) { return !started.contains(name); });
   return names;
 }
 
 std::string FakeRing::answer(std::span<const std::string_view> words) {
   const std::string_view verb = words.size() < 2 ? "" : words[1];
   if (weights_.empty()) {
-    for (const std::string& name : registered()) weights_[name] = 100;
+    for (const std::string& name : nodes_with("pid")) weights_[name] = 100;
   }
   if (verb == "STATUS") return bulk(status());
   if (verb == "RESHARD") {

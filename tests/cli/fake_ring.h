@@ -1,6 +1,7 @@
-// A stand-in for the coordinators' ring: answers RING as they do, for a cluster that `up` runs in a directory. A node
-// has registered when its process runs. A change goes on by one step each time somebody asks how far it is, so tests
-// see every stage and wait for nothing.
+// A stand-in for the coordinators' ring: answers RING as they do, for a cluster that `up` runs in a directory. Nodes
+// that it runs at the first question are in the ring. A node has registered when its process runs and has come through
+// its start, of which a file among its data tells. A change goes on by one step each time somebody asks how far it is,
+// so tests see every stage and wait for nothing.
 #pragma once
 
 #include <map>
@@ -22,6 +23,7 @@ class FakeRing {
  private:
   static constexpr int kSlotsOfAMove = 100, kSlotsOfAStep = 20;
 
+  [[nodiscard]] std::set<std::string> nodes_with(std::string_view file) const;  // in their directories
   [[nodiscard]] std::set<std::string> registered() const;
   [[nodiscard]] std::string status();
   [[nodiscard]] std::string reshard();

@@ -83,6 +83,8 @@ void Program::signal(int number) { REQUIRE(::kill(pid_, number) == 0); }
 
 int Program::wait() {
   until([] { return false; });  // to the end of its outputs
+  INFO("it said: " << out << err);
+  REQUIRE_FALSE((out_fd_.is_open() || err_fd_.is_open()));  // else it runs, and might for ever
   int status = 0;
   REQUIRE(::waitpid(pid_, &status, 0) == pid_);
   pid_ = 0;
