@@ -206,6 +206,7 @@ StatusFacts Coordinator::status_facts() const {
   }
   for (const Member& member : state_.ring().members()) {
     facts.lease_ms.push_back(std::max<Micros>(0, leases_.ends(member.listed.id) - now_.mono) / kMicrosPerMilli);
+    facts.renewed.push_back(leases_.was_granted(member.listed.id));
   }
   for (const auto& [conn, peer] : peers_) {
     if (peer.who.role != session::PeerRole::router || !peer.wants_tables) continue;

@@ -65,7 +65,7 @@ void write_members(JsonWriter& json, const RingState& ring, const StatusFacts& f
     json.key("incarnation").text(hex(member.incarnation));
     json.key("host").text(member.host).key("port").number(member.port);
     json.key("state").text(state_name(member.state));
-    json.key("lease_ms").number(facts.lease_ms[i]);
+    json.key("lease_ms").number(facts.lease_ms[i]).key("renewed").boolean(facts.renewed[i]);
     json.key("head_slots").number(load.heads).key("slots").number(load.holds);
     json.key("weight").number(member.weight).key("placed").boolean(has_place);
     json.key("failure_host").text(member.failure_host).key("zone").text(member.failure_zone);

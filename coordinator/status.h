@@ -39,6 +39,7 @@ struct StatusFacts {
   uint64_t term = 0;
   std::vector<CoordinatorStatus> coordinators;
   std::vector<int64_t> lease_ms;  // left, of each of ring.members(); 0 when lapsed
+  std::vector<bool> renewed;      // by this leader, of each of them; before that its lease is only assumed
   std::vector<RouterStatus> routers;
   uint64_t lock_count = 0;
   uint64_t lock_token = 0;

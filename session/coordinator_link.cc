@@ -19,6 +19,9 @@ constexpr Micros kAvoidSilent = kMicrosPerSecond;
 // first one after a leader that fell silent: it may be cut off, too.
 constexpr Micros kLeaderlessPatience = 300 * kMicrosPerMilli;
 constexpr Micros kFirstPatience = 100 * kMicrosPerMilli;
+// A group that is back elects at once, and its leader counts as lapsed whom it has not heard of for a lease and a half:
+// some dials have to fit into that.
+constexpr Micros kBackOffMost = 120 * kMicrosPerMilli;
 
 constexpr std::string_view kReplaced =
     " is of an earlier generation of the cluster and is not obeyed (told once): stop it, and do not start it again";
@@ -44,7 +47,8 @@ CoordinatorLink::CoordinatorLink(Transport& transport, Random& random, Log& log,
       coordinators_(configured_),
       listed_(coordinators_.size()),
       current_(random_start(random, coordinators_.size())),
-      link_(transport, random, coordinators_[current_]) {}
+      link_(transport, random, coordinators_[current_]),
+      back_off_(kBackOffMost) {}
 
 void CoordinatorLink::follow(const std::vector<protocol::CoordinatorAddress>& coordinators, Micros now) {
   std::vector<Address> next = addresses_of(coordinators);
@@ -153,7 +157,9 @@ void CoordinatorLink::avoid(Micros now, bool silent, bool round) {
 }
 
 bool CoordinatorLink::avoids(const Address& address, Micros now) const {
-  return address == avoided_.address && now < avoided_.until;
+  // After all were dialled in vain, who hung up last is as good as any.
+  const bool any_will_do = !avoided_.silent && dials_ > coordinators_.size();
+  return address == avoided_.address && now < avoided_.until && !any_will_do;
 }
 
 void CoordinatorLink::dial_next(Micros now) {

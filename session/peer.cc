@@ -16,7 +16,7 @@ namespace chainring::session {
 namespace {
 
 constexpr Micros kBackOffFirst = 40 * kMicrosPerMilli;
-constexpr Micros kBackOffMax = 500 * kMicrosPerMilli;
+constexpr Micros kBackOffMost = 500 * kMicrosPerMilli;
 constexpr Micros kHandshakeFirst = 200 * kMicrosPerMilli;
 constexpr Micros kHandshakeMax = kMicrosPerSecond;
 constexpr size_t kPeerIdBytesMax = 128;
@@ -233,13 +233,17 @@ bool consume_frames(Transport& transport, ConnId conn, const std::function<void(
 }
 
 Micros BackOff::next(Random& random) {
-  bound_us_ = bound_us_ == 0 ? kBackOffFirst : std::min(bound_us_ * 2, kBackOffMax);
+  bound_us_ = bound_us_ == 0 ? kBackOffFirst : std::min(bound_us_ * 2, most_us_);
   const Micros half = bound_us_ / 2;
   return half + static_cast<Micros>(random.below(static_cast<uint64_t>(half) + 1));
 }
 
 PeerLink::PeerLink(Transport& transport, Random& random, Address address)
-    : transport_(transport), random_(random), address_(std::move(address)), handshake_within_(kHandshakeFirst) {}
+    : transport_(transport),
+      random_(random),
+      address_(std::move(address)),
+      back_off_(kBackOffMost),
+      handshake_within_(kHandshakeFirst) {}
 
 PeerLink::~PeerLink() {
   if (conn_ != kNoConn) transport_.close(conn_);

@@ -84,14 +84,16 @@ class ToldRefusals {
 // connection. Returns false when the stream is broken (malformed frame): close it.
 bool consume_frames(Transport& transport, ConnId conn, const std::function<void(const protocol::Frame&)>& on_frame);
 
-// Growing waits between attempts, each drawn from the upper half of a bound that doubles from 40 ms to 500 ms, so that
+// Growing waits between attempts, each drawn from the upper half of a bound that doubles from 40 ms to `most`, so that
 // those who lost the same peer do not come back at the same moment.
 class BackOff {
  public:
+  explicit BackOff(Micros most) : most_us_(most) {}
   [[nodiscard]] Micros next(Random& random);
   void reset() { bound_us_ = 0; }
 
  private:
+  const Micros most_us_;
   Micros bound_us_ = 0;
 };
 

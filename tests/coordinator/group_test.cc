@@ -209,6 +209,22 @@ TEST_CASE("Group: a new leader counts nobody as lapsed before a whole lease (R4)
   REQUIRE(group.world.now() - led_at >= kLease + kMargin - 2 * kMicrosPerMilli);
 }
 
+TEST_CASE("Group: RING STATUS tells which leases a new leader only assumes") {
+  Serving group;
+  REQUIRE(group.ask("RING STATUS JSON").find("\"renewed\":false") == std::string::npos);
+  group.kill_node("n1");
+  group.kill(group.leader_index());
+  REQUIRE(group.has_leader());
+  const auto count = [&](std::string_view part) {
+    const std::string json = group.ask("RING STATUS JSON");
+    size_t found = 0;
+    for (size_t at = json.find(part); at != std::string::npos; at = json.find(part, at + 1)) ++found;
+    return found;
+  };
+  REQUIRE(group.within(kLease, [&] { return count("\"renewed\":true") == 2; }));
+  REQUIRE(count("\"renewed\":false") == 1);
+}
+
 TEST_CASE("Group: a leader that is cut off with a head grants it nothing that the next leader overlooks (R4)") {
   const uint64_t seed = GENERATE(range<uint64_t>(1, 21));
   CAPTURE(seed);

@@ -16,6 +16,7 @@ struct StatusFixture : RingFixture {
     facts.term = 4;
     facts.coordinators = {{"c1", "127.0.0.1", 7301, "leader", 12, 0}, {"c2", "127.0.0.1", 7302, "unreachable", 9, -1}};
     facts.lease_ms = {430, 20, 0};
+    facts.renewed = {true, false, true};
     facts.routers = {{"r1", "127.0.0.1", 7379, ring.version(), 40}};
     facts.lock_count = 2;
     facts.lock_token = 77;
@@ -32,12 +33,13 @@ TEST_CASE("status_json: the documented object, word for word") {
       R"("voter":true},)"
       R"({"name":"c2","host":"127.0.0.1","port":7302,"state":"unreachable","applied":9,"last_heard_ms":-1,)"
       R"("voter":true}],)"
-      R"("members":[{"id":1,"name":"n1","incarnation":"65","host":"host-n1","port":7401,"state":"up","lease_ms":430,)"
-      R"("head_slots":16384,"slots":16384,"weight":100,"placed":true,"failure_host":"host-n1","zone":""},)"
+      R"("members":[{"id":1,"name":"n1","incarnation":"65","host":"host-n1","port":7401,"state":"up",)"
+      R"("lease_ms":430,"renewed":true,"head_slots":16384,"slots":16384,"weight":100,"placed":true,)"
+      R"("failure_host":"host-n1","zone":""},)"
       R"({"id":2,"name":"n2","incarnation":"66","host":"host-n2","port":7401,"state":"up","lease_ms":20,)"
-      R"("head_slots":0,"slots":16384,"weight":100,"placed":true,"failure_host":"host-n2","zone":""},)"
+      R"("renewed":false,"head_slots":0,"slots":16384,"weight":100,"placed":true,"failure_host":"host-n2","zone":""},)"
       R"({"id":3,"name":"n3","incarnation":"67","host":"host-n3","port":7401,"state":"up","lease_ms":0,)"
-      R"("head_slots":0,"slots":16384,"weight":100,"placed":true,"failure_host":"host-n3","zone":""}],)"
+      R"("renewed":true,"head_slots":0,"slots":16384,"weight":100,"placed":true,"failure_host":"host-n3","zone":""}],)"
       R"("routers":[{"name":"r1","host":"127.0.0.1","port":7379,"version":7,"last_heard_ms":40}],)"
       R"("slots":{"assigned":16384,"served":0,"changing":100,"lost":0,"standing":0,"short":0},)"
       R"("ranges":[{"first":0,"last":99,"epoch":1,"chain":["n1","n2","n3"],"next_epoch":2,"next_chain":["n1","n2"],)"

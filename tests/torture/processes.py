@@ -190,7 +190,7 @@ class Cluster:
         whole = (slots["served"] == 16384 and slots["short"] == 0 and
                  sorted(one["state"] for one in coordinators) == ["follower", "follower", "leader"] and
                  all(0 <= one["last_heard_ms"] < HEARD_MS for one in coordinators) and
-                 all(one["placed"] == (one["slots"] > 0) for one in status["members"]) and
+                 all(one["placed"] == (one["slots"] > 0) and one["renewed"] for one in status["members"]) and
                  self.are_new(status, lives))
         return status if whole else None
 
