@@ -150,6 +150,7 @@ void CopySource::work(size_t bytes_max, const std::function<size_t(MemberId)>& r
     if (!stream.follows && bytes_sent_ >= enough) break;  // goes on here
     ++at;
   }
+  has_work_ = has_work_ || (unfinished_ != 0 && bytes_sent_ >= enough);  // among those that were not looked at
   next_ = at == streams_.end() ? Key{} : at->first;
 }
 

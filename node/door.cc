@@ -30,6 +30,16 @@ Door judge_door(const ring::Table& table, const Chains& chains, MemberId self, S
   }
 }
 
+bool heads_all_of_its(const ring::Table& table, const Chains& chains, MemberId self) {
+  if (!table.has_ranges()) return false;
+  for (const protocol::SlotRange& range : table.headed_by(self)) {
+    for (uint32_t slot = range.first; slot <= range.last; ++slot) {
+      if (!chains.heads(static_cast<Slot>(slot), 0)) return false;
+    }
+  }
+  return true;
+}
+
 bool ParkedRequests::park(ParkedRequest request) {
   if (bytes_ + cost(request) > kBytesMax) return false;
   bytes_ += cost(request);

@@ -32,6 +32,9 @@ enum class Door : uint8_t {
 [[nodiscard]] Door judge_door(const ring::Table& table, const Chains& chains, MemberId self, Slot slot, bool reads_here,
                               bool serving);
 
+// Whether it heads all slots whose head it is by its table: none of them is between two chains.
+[[nodiscard]] bool heads_all_of_its(const ring::Table& table, const Chains& chains, MemberId self);
+
 // A request that waits. Its client is held meanwhile, so that nothing overtakes it, and so has no other here.
 struct ParkedRequest {
   session::Ticket ticket;
@@ -42,7 +45,7 @@ struct ParkedRequest {
   Micros came_at = 0;
   Micros deadline = 0;
   bool transaction = false;
-  bool writes = false;  // of a transaction
+  bool writes = false;  // of a transaction, and of a command for all slots
   std::string bytes;    // one RESP request, or what protocol/transaction.h says
 };
 

@@ -129,6 +129,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void client_gone(session::ClientId client) override;
   void info(std::string_view section, session::InfoWriter& out) override;
   [[nodiscard]] int64_t replicas() const override;
+  [[nodiscard]] bool may_run_everywhere(bool writes) const;
   void run_everywhere(const session::ClientRequest& request);
   void begin_walk(const session::ClientRequest& request);
   void walk_on();

@@ -15,6 +15,7 @@ constexpr std::string_view kBetweenChains =
     "TRYAGAIN the slot is between two chains; the command was not executed, try again";
 
 bool only_reads(const protocol::CommandSpec& command) { return (command.flags & protocol::kReadonly) != 0; }
+bool writes(const protocol::CommandSpec& command) { return (command.flags & protocol::kWrite) != 0; }
 
 }  // namespace
 
@@ -73,8 +74,14 @@ Execution Node::execution_for(const session::ClientRequest& request) const {
   return execution;
 }
 
+// A write promises something of all slots that this node heads, so it waits for those that are between two chains.
+bool Node::may_run_everywhere(bool writes) const {
+  if (door_closed_ || !serving()) return false;
+  return !writes || heads_all_of_its(table_, store_.chains(), self_);
+}
+
 void Node::run_everywhere(const session::ClientRequest& request) {
-  if (door_closed_ || !serving()) return park(request, protocol::kNoSlot);
+  if (!may_run_everywhere(writes(*request.command))) return park(request, protocol::kNoSlot);
   if (request.command->id == protocol::CommandId::keys) return begin_walk(request);
   Execution execution = execution_for(request);
   execution.scan_ends = true;
@@ -174,6 +181,7 @@ void Node::park(const session::ClientRequest& request, Slot slot) {
   parked.db = request.db;
   parked.resp = request.resp;
   parked.reads_here = only_reads(*request.command);
+  parked.writes = writes(*request.command);
   parked.came_at = request.came_at;
   parked.deadline = request.came_at + request_timeout();
   parked.bytes = request.bytes;
@@ -201,7 +209,7 @@ void Node::tend_parked() {
   }
   if (!moved_meanwhile && before == door_state_) return;
   const auto can_go_on = [this](const ParkedRequest& parked) {
-    if (parked.slot == protocol::kNoSlot) return serving() && !door_closed_;
+    if (parked.slot == protocol::kNoSlot) return may_run_everywhere(parked.writes);
     return door(parked.slot, parked.reads_here) != Door::waits;
   };
   for (const ParkedRequest& parked : parked_.take(can_go_on)) {

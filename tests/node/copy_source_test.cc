@@ -60,7 +60,36 @@ struct Source {
   size_t bytes = 0;
 };
 
+// One whose walk takes one call.
+class ShortSlot final : public CopyContent {
+ public:
+  uint32_t copy_out(Slot, engine::CopyCursor& cursor, size_t, std::string& effects) override {
+    Log::append_effect(effects, "a key and its value");
+    cursor.db = engine::CopyCursor::kEnd;
+    return 1;
+  }
+  void copy_effects(Slot, engine::CopyCursor&, std::string_view, std::string&) override {}
+};
+
 }  // namespace
+
+TEST_CASE("CopySource.has_work: also when what is left comes behind a slot that ended with the turn") {
+  ShortSlot content;
+  CopySource source(content);
+  const MemberId learners[] = {kLearner};
+  for (const Slot slot : {Slot{5}, Slot{6}}) {
+    source.want(slot, 1, learners);
+    source.asked(slot, 1, kLearner, 1);
+  }
+  const auto turn = [&] {
+    source.work(1, [](MemberId) { return kPieceBytes; }, [](Slot) { return CopySource::Standing{}; });
+    return source.take_messages().size();
+  };
+  const size_t of_a_slot = turn();
+  CHECK(source.has_work());
+  CHECK(turn() == of_a_slot);
+  CHECK_FALSE(source.has_work());
+}
 
 TEST_CASE("CopySource: writes to a slot that is being copied do not pile up for a slow link (R11)") {
   Source copy;

@@ -278,6 +278,21 @@ TEST_CASE("Node clients: a FLUSHALL that may have been lost is not acknowledged 
   CHECK(scene.net.take_output(client) == kUnknown);
 }
 
+TEST_CASE("Node clients: a FLUSHALL waits for slots that are between two chains") {
+  Scene scene;
+  scene.serve({kSelf});
+  const ConnId client = scene.client();
+  REQUIRE(scene.say(client, "SET a 1") == "+OK\r\n");
+  scene.table(1, {kSelf}, 2, {kSelf, kOther});
+  CHECK(scene.say(scene.client(), "DBSIZE") == ":0\r\n");  // a sum promises nothing
+  CHECK(scene.say(client, "FLUSHALL").empty());
+  scene.table(1, {kSelf}, 3, {kSelf});  // withdrawn
+  CHECK(scene.net.take_output(client).empty());
+  scene.table(3, {kSelf});
+  CHECK(scene.net.take_output(client) == "+OK\r\n");
+  CHECK(scene.say(client, "GET a") == "$-1\r\n");
+}
+
 TEST_CASE("Node clients: a FLUSHALL of what has just been deleted waits for the deletion (R7)") {
   Scene scene;
   scene.serve({kSelf, kOther});
