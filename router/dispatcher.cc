@@ -61,7 +61,7 @@ void Dispatcher::submit(const Submission& submission, Micros now) {
   queue.append(request);
   if (queue.bond(request).kind == SlotQueue::Bond::Kind::none) request.alone = true;
   if (!roam(queue, request)) line_up(queue, request, now);
-  if (request.out() && request.lane->backlog() > kLaneBacklogMax) crowded_ = request.lane;
+  if (request.out() && request.lane->backlog() > kLaneBacklogMax) crowded_ = request.lane->member();
 }
 
 void Dispatcher::send(SlotQueue& queue, Outstanding& request, Lane& lane) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,9 +57,9 @@ class Dispatcher {
   void set_read_locality(size_t answers) { read_locality_ = answers; }
 
   void submit(const Submission& submission, Micros now);
-  // The lane on which too much waits to leave, if submit() has met one since the last call; nullptr otherwise.
-  // Lifetime: to be looked at before the links change.
-  [[nodiscard]] Lane* take_crowded_lane() { return std::exchange(crowded_, nullptr); }
+  // The member on whose lane too much waits to leave (kNoMember: the leader's), if submit() has met one since the last
+  // call.
+  [[nodiscard]] std::optional<MemberId> take_crowded() { return std::exchange(crowded_, std::nullopt); }
 
   void on_reply(Outstanding& request, const protocol::Reply& reply, std::string_view body, Micros now);
   // What was in flight on `lane` will not be answered: its link broke.
@@ -146,7 +147,7 @@ class Dispatcher {
   ByDeadline by_deadline_;
   std::deque<Outstanding> slab_;
   std::vector<Outstanding*> free_;
-  Lane* crowded_ = nullptr;
+  std::optional<MemberId> crowded_;
   size_t parked_bytes_ = 0;
   size_t held_bytes_ = 0;
   size_t outstanding_ = 0;

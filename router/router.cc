@@ -115,7 +115,7 @@ void Router::request_stop(Now now) {
 Micros Router::deadline() const { return now_.mono + settings_.number(Setting::request_timeout_ms) * kMicrosPerMilli; }
 
 void Router::request(const session::ClientRequest& request) {
-  const size_t parked_before = dispatcher_.parked_bytes();
+  const size_t parked_before = before_submitting();
   carry_out(request);
   hold_back(request.ticket.client, parked_before);
 }
@@ -171,7 +171,7 @@ session::Placement Router::placement(const protocol::CommandSpec& command,
 }
 
 void Router::transaction(const session::ClientTransaction& transaction) {
-  const size_t parked_before = dispatcher_.parked_bytes();
+  const size_t parked_before = before_submitting();
   const uint8_t flags = protocol::request_flags(transaction.resp, transaction.writes) | protocol::kRequestTransaction;
   submit(transaction.ticket, static_cast<Place>(transaction.place), transaction.db, flags, transaction.payload, false);
   hold_back(transaction.ticket.client, parked_before);
@@ -185,13 +185,19 @@ void Router::begin(std::unique_ptr<Operation> operation, bool wide) {
   retire_if_finished(begun);
 }
 
+// The bytes that are parked already. A lane that operations of others have crowded is none of the next client's doing.
+size_t Router::before_submitting() {
+  static_cast<void>(dispatcher_.take_crowded());
+  return dispatcher_.parked_bytes();
+}
+
 void Router::hold_back(session::ClientId client, size_t parked_before) {
   const size_t parked = dispatcher_.parked_bytes();
-  const Lane* const crowded = dispatcher_.take_crowded_lane();
+  const std::optional<MemberId> crowded = dispatcher_.take_crowded();
   if (parked > parked_before && parked > static_cast<size_t>(settings_.number(Setting::parked_bytes_max))) {
     holds_.hold(client, {HoldCause::Kind::parked_bytes});
-  } else if (crowded != nullptr) {
-    holds_.hold(client, {HoldCause::Kind::lane, crowded->member()});
+  } else if (crowded) {
+    holds_.hold(client, {HoldCause::Kind::lane, *crowded});
   } else if (wide_.size() >= kWideOperationsMax) {
     holds_.hold(client, {HoldCause::Kind::operations});
   }

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,7 @@ class Router final : public Process, private session::Backend, private Links::Ha
               bool alone);
   void begin(std::unique_ptr<Operation> operation, bool wide);
   void retire_if_finished(Operation& operation);
+  [[nodiscard]] size_t before_submitting();
   void hold_back(session::ClientId client, size_t parked_before);
   void release_holds();
   void on_reply(Lane& lane, std::string_view payload);

@@ -100,6 +100,28 @@ TEST_CASE("Router: a node that does not read holds back those who send to it, an
   CHECK(rig.transport.reading(sender));
 }
 
+TEST_CASE("Router: a FLUSHALL that comes to a node that does not read holds back no other client") {
+  Rig rig;
+  rig.publish(rig.table({2, 1}));
+  rig.stop_reading(1);
+  const ConnId sender = rig.connect();
+  rig.send(sender, sets_of(kParked, 200, 100'000));
+  REQUIRE_FALSE(rig.transport.reading(sender));
+  rig.request(rig.connect(), {"FLUSHALL"});
+  size_t flushed = 0;
+  for (std::vector<Arrived> legs = rig.requests(2); !legs.empty(); legs = rig.requests(2)) {
+    for (const Arrived& leg : legs) rig.reply(2, leg.header.id, "+OK\r\n");
+    flushed += legs.size();
+  }
+  REQUIRE(flushed == kSlotCount / 2);  // the last of them sent others to the node that does not read
+
+  const ConnId other = rig.connect();
+  rig.request(other, {"GET", kServed});
+  CHECK(rig.transport.reading(other));
+  rig.reply(2, rig.requests(2)[0].header.id, "$-1\r\n");
+  CHECK(rig.read(other) == "$-1\r\n");
+}
+
 TEST_CASE("Router: a held client that goes away is forgotten") {
   Rig rig({.settings = {{Setting::parked_bytes_max, "1048576"}}});
   rig.publish(rig.table({1, kNoMember}));
