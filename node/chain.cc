@@ -237,7 +237,8 @@ Status Chains::on_ack(MemberId from, std::string_view payload) {
     if (item.slot >= kSlotCount) return Status(ErrorCode::corrupt, "ack of a slot that does not exist");
     SlotState& state = slots_[item.slot];
     if (from == kNoMember) continue;
-    if (state.tail()) copies_.acknowledged(item.slot, item.epoch, from, item.committed);
+    const bool learns = state.tail() && copies_.acknowledged(item.slot, item.epoch, from, item.committed);
+    hear_tight(from, item, learns);
     if (!state.active() || item.epoch != state.epoch || from != state.successor) continue;
     if (item.committed > state.applied) return Status(ErrorCode::corrupt, "ack of a record that was never sent");
     commit_to(item.slot, state, item.committed);
@@ -295,7 +296,49 @@ void Chains::send_levels(const Levelling& levelling, Slot slot, Sequence after, 
   send(state.uncommitted);
 }
 
+// ---- memory (R11) ---------------------------------------------------------------------------------------------------
+
+void Chains::set_near_limit(bool near_limit) {
+  if (std::exchange(near_limit_, near_limit) == near_limit) return;
+  for (uint32_t number = 0; number < kSlotCount; ++number) {
+    const auto slot = static_cast<Slot>(number);
+    if (slots_[slot].acknowledges() && !tight_behind(slot)) mark_ack_due(slot, slots_[slot]);
+  }
+}
+
+// A successor may take up an epoch before we do. Whoever else speaks of the present one is a learner no more.
+void Chains::hear_tight(MemberId from, const protocol::AckItem& item, bool from_learner) {
+  SlotState& state = slots_[item.slot];
+  if (item.epoch < state.epoch) return;
+  if (item.epoch == state.epoch && from != state.successor && !from_learner) return;
+  const bool before = says_tight(item.slot);
+  tight_members_.heard(item.slot, from, item.epoch, item.tight);
+  if (says_tight(item.slot) != before) mark_ack_due(item.slot, state);
+}
+
+// What was said under an earlier epoch, or by who was to learn the slot and is not any more.
+void Chains::forget_tight(Slot slot, const protocol::TableRange& range) {
+  SlotState& state = slots_[slot];
+  const bool before = tight_behind(slot);
+  tight_members_.retain(slot, [&](MemberId member, Epoch epoch) {
+    const bool is_behind = member == state.successor || ring::contains(range.goal, member);
+    return epoch > state.epoch || (epoch == state.epoch && is_behind);
+  });
+  if (before && state.acknowledges()) mark_ack_due(slot, state);
+}
+
+void Chains::dialled_by(MemberId member) {
+  if (member == kNoMember || (!near_limit_ && tight_members_.empty())) return;
+  for (uint32_t number = 0; number < kSlotCount; ++number) {
+    const auto slot = static_cast<Slot>(number);
+    if (slots_[slot].predecessor == member && says_tight(slot)) mark_ack_due(slot, slots_[slot]);
+  }
+}
+
+// ---- links ----------------------------------------------------------------------------------------------------------
+
 void Chains::link_up(MemberId member) {
+  tight_members_.forget(member, [this](Slot slot) { mark_ack_due(slot, slots_[slot]); });
   copies_.link_up(member, [&](Slot slot) { return !slots_[slot].active(); });
   for (SlotState& state : slots_) {
     if (!state.active() || state.successor != member) continue;
@@ -360,11 +403,10 @@ std::vector<ChainMessage> Chains::take_messages() {
   for (const Slot slot : acks_due_) {
     SlotState& state = slots_[slot];
     state.ack_due = false;
-    const bool acknowledges = state.learning ? state.learning->copied : state.active();
-    if (!acknowledges || state.predecessor == kNoMember) continue;
+    if (!state.acknowledges()) continue;
     auto ack = std::find_if(acks.begin(), acks.end(), [&](const auto& a) { return a.first == state.predecessor; });
     if (ack == acks.end()) ack = acks.insert(acks.end(), {state.predecessor, {}});
-    ack->second.items.push_back({slot, state.epoch, state.committed});
+    ack->second.items.push_back({slot, state.epoch, state.committed, says_tight(slot)});
   }
   acks_due_.clear();
   for (const auto& [to, ack] : acks) {

@@ -28,6 +28,7 @@
 #include "node/long_replies.h"
 #include "node/sender_log.h"
 #include "node/stored_record.h"
+#include "node/tight_members.h"
 #include "protocol/frame.h"
 #include "protocol/messages.h"
 #include "ring/table.h"
@@ -131,12 +132,25 @@ class Chains {
   // From the coordinator.
   void on_level(const protocol::Level& level);
 
-  // The link that we dial to `member` is up (again): all that it may have missed is sent.
+  // The link that we dial to `member` is up (again): all that it may have missed is sent, and what it said on the one
+  // before is forgotten.
   void link_up(MemberId member);
+  // `member` has dialled us (again): it is told anew what holds until it is told otherwise.
+  void dialled_by(MemberId member);
   // The members that should be dialled: successors, and targets of levelling. Sorted.
   [[nodiscard]] const std::vector<MemberId>& wanted_links() const { return wanted_links_; }
   // Whether something waits for `member`: an acknowledgement, the end of a levelling or of a copy. Looks at all slots.
   [[nodiscard]] bool waits_for(MemberId member) const;
+
+  // ---- memory (R11) -----------------------------------------------------------------------------------------------
+
+  // Whether this member is near its memory limit. A change is told to the predecessors at once, whether or not anything
+  // else is to be acknowledged: their slots may be idle.
+  void set_near_limit(bool near_limit);
+  [[nodiscard]] bool near_limit() const { return near_limit_; }
+  // Whether somebody behind us in the slot's chain, or who learns the slot from its tail, is near its limit, by the
+  // newest word of our successor under the present epoch.
+  [[nodiscard]] bool tight_behind(Slot slot) const { return tight_members_.any(slot, slots_[slot].epoch); }
 
   // ---- learning (R17) ---------------------------------------------------------------------------------------------
 
@@ -211,6 +225,10 @@ class Chains {
     [[nodiscard]] bool tail() const { return active() && successor == kNoMember; }
     // Whether, as a learner, we take what the source sends.
     [[nodiscard]] bool follows() const { return learning && promised <= learning->epoch; }
+    // Whether there is somebody whom we tell how far we have come.
+    [[nodiscard]] bool acknowledges() const {
+      return predecessor != kNoMember && (learning ? learning->copied : active());
+    }
   };
   // What we were asked to send a member under an intended epoch (R15).
   struct Levelling {
@@ -265,6 +283,9 @@ class Chains {
   void send_record(MemberId to, const SlotState& state, const StoredRecord& record, protocol::RecordKind kind);
   void send_levels(const Levelling& levelling, Slot slot, Sequence after, Sequence through);
   void seal(Batch& batch);
+  [[nodiscard]] bool says_tight(Slot slot) const { return near_limit_ || tight_behind(slot); }
+  void hear_tight(MemberId from, const protocol::AckItem& item, bool from_learner);
+  void forget_tight(Slot slot, const protocol::TableRange& range);
   void mark_ack_due(Slot slot, SlotState& state);
   void ask_gap(Slot slot, SlotState& state);
 
@@ -278,6 +299,7 @@ class Chains {
   std::vector<Batch> batches_;
   std::vector<ChainMessage> messages_;
   std::vector<Slot> acks_due_;
+  TightMembers tight_members_;
   std::vector<MemberId> wanted_links_;
   std::vector<Levelling> levellings_;
   CopySource copies_;
@@ -292,6 +314,7 @@ class Chains {
   bool learned_due_ = false;
   bool copies_due_ = false;
   bool stopped_due_ = false;
+  bool near_limit_ = false;
   Status broken_;
 };
 

@@ -118,6 +118,7 @@ Status Chains::on_copy_end(MemberId from, std::string_view payload) {
   state->learning->copied = true;
   state->applied = state->committed = end->sequence;
   state->last_time = end->time;
+  mark_ack_due(end->slot, *state);  // the source does not know whether we are near our limit (R11)
   change_senders(*state, [&](SenderLog& senders) { senders.restore(end->senders, end->senders_forgotten); });
   for (const protocol::SenderRecord& sender : end->senders) {
     for (const protocol::SenderAnswer& answer : sender.answers) {

@@ -83,6 +83,7 @@ void Chains::obey_slot(Slot slot, const protocol::TableRange& range, MemberId se
   copy_to_learners(slot, state, range);
   state.promised = std::max(state.promised, range.epoch);
   if (!state.member) state.epoch = std::max(state.epoch, range.epoch);
+  forget_tight(slot, range);
 }
 
 void Chains::activate(Slot slot, SlotState& state, const protocol::TableRange& range, MemberId self) {
@@ -95,6 +96,7 @@ void Chains::activate(Slot slot, SlotState& state, const protocol::TableRange& r
   state.gap_asked = false;
   // All members of the new chain were brought to the same number before the activation was committed.
   commit_to(slot, state, state.applied);
+  if (says_tight(slot)) mark_ack_due(slot, state);  // the new epoch's predecessor has not been told
   if (std::exchange(state.refused_ahead, false) && state.active() && state.predecessor != kNoMember) {
     ask_gap(slot, state);  // the head was quicker to take up the epoch than we were
   }

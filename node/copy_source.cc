@@ -97,9 +97,9 @@ void CopySource::tell(const Key& key, Stream& stream, std::string_view effects) 
   send_parts(key, stream, told, 0);
 }
 
-void CopySource::acknowledged(Slot slot, Epoch epoch, MemberId from, Sequence applied) {
+bool CopySource::acknowledged(Slot slot, Epoch epoch, MemberId from, Sequence applied) {
   const auto at = streams_.find({slot, from});
-  if (at == streams_.end() || at->second.epoch != epoch) return;
+  if (at == streams_.end() || at->second.epoch != epoch) return false;
   Stream& stream = at->second;
   while (!stream.kept.empty() && stream.kept.front().head.sequence <= applied) {
     const size_t bytes = stream.kept.front().bytes();
@@ -107,6 +107,7 @@ void CopySource::acknowledged(Slot slot, Epoch epoch, MemberId from, Sequence ap
     kept_bytes_ -= bytes;
     stream.kept.pop_front();
   }
+  return true;
 }
 
 const Fifo<StoredRecord>* CopySource::kept(Slot slot, MemberId learner) const {

@@ -79,8 +79,8 @@ class CopySource {
   // A record that is in the content now. Those who follow are to be sent it: `follower(member)` is called for each.
   void applied(const StoredRecord& record, std::string_view effects, const std::function<void(MemberId)>& follower);
 
-  // What a learner says that it holds of a slot that it follows.
-  void acknowledged(Slot slot, Epoch epoch, MemberId from, Sequence applied);
+  // What a learner says that it holds of a slot that it follows. Whether it is one under that epoch.
+  bool acknowledged(Slot slot, Epoch epoch, MemberId from, Sequence applied);
   // The records that are kept for a learner of a slot; nullptr when none are.
   [[nodiscard]] const Fifo<StoredRecord>* kept(Slot slot, MemberId learner) const;
   // The link to a learner is up again, and what was on its way is lost: its streams begin anew, but for slots that are

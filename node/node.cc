@@ -73,6 +73,7 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
   check_rules();
   talk_to_coordinator();
   tend_locks();
+  store_.mind_memory(memory_max());
   send_chain_messages();
   mind_the_door();
   mind_the_drain();

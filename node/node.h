@@ -90,6 +90,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void mind_the_door();
   void free_memory();
   void reassure();
+  [[nodiscard]] uint64_t memory_max() const { return static_cast<uint64_t>(settings_.number(Setting::maxmemory)); }
   [[nodiscard]] Micros lease_length() const { return settings_.number(Setting::lease_ms) * kMicrosPerMilli; }
 
   // ---- node_peers.cc: links with members and routers

@@ -67,7 +67,7 @@ Execution Node::execution_for(const session::ClientRequest& request) const {
   execution.db = request.db;
   execution.resp = request.resp;
   execution.now = lease_.wall(now_.mono);
-  execution.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
+  execution.memory_max = memory_max();
   execution.to.ticket = request.ticket;
   execution.to.came_at = request.came_at;
   execution.to.reads = only_reads(*request.command);

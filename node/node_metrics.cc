@@ -47,7 +47,7 @@ void Node::metrics(Now now, MetricsWriter& out) const {
   out.value(Metric::node_reads_referred, routed_.referred);
   out.seconds(Metric::node_lease_left, lease_.left(now.mono));
   slots_and_keys(store_, out);
-  out.value(Metric::node_data_max, static_cast<uint64_t>(settings_.number(Setting::maxmemory)));
+  out.value(Metric::node_data_max, memory_max());
   const Chains& chains = store_.chains();
   out.value(Metric::node_records_sent, chains.counts().records_sent);
   out.value(Metric::node_records_applied, chains.counts().records_applied);

@@ -66,6 +66,7 @@ void Node::welcome_peer(ConnId conn) {
   }
   dialled_by_[peer.who.incarnation] = conn;
   store_.chains().ask_for_copies();  // it may be the source of some
+  store_.chains().dialled_by(member_of(peer.who.incarnation));
   on_peer_event({NetEvent::Kind::input, conn}, peer);
 }
 
@@ -215,7 +216,7 @@ void Node::run_request(ConnId conn, Peer& peer, const protocol::Request& request
   requested.number = request.number;
   requested.answered_below = request.answered_below;
   requested.now = lease_.wall(now_.mono);
-  requested.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
+  requested.memory_max = memory_max();
   requested.to = {conn, request.id, {}, now_.mono};
   if ((request.flags & protocol::kRequestTransaction) != 0) {
     const Result<protocol::Transaction> transaction = protocol::parse_transaction(command, request.db);

@@ -40,7 +40,7 @@ void Node::transaction(const session::ClientTransaction& transaction) {
   requested.db = transaction.db;
   requested.resp = transaction.resp;
   requested.now = lease_.wall(now_.mono);
-  requested.memory_max = static_cast<uint64_t>(settings_.number(Setting::maxmemory));
+  requested.memory_max = memory_max();
   requested.to.ticket = transaction.ticket;
   requested.to.came_at = transaction.came_at;
   requested.to.reads = !transaction.writes;

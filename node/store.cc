@@ -13,6 +13,15 @@ constexpr std::string_view kCommandTooLong = "ERR the command is too long to be 
 // Of one argument among effects, with the name and the numbers that stand around it.
 constexpr size_t kAroundArgBytes = 64;
 
+// A member says that it is near its limit when less than one part in kNearLimitParts of it is left, for what is on its
+// way meanwhile, and takes that back when twice as much is: what comes and goes at the bound is not told each time.
+constexpr uint64_t kNearLimitParts = 32;
+
+bool is_near_limit(uint64_t bytes, uint64_t max, bool was_near) {
+  const uint64_t left = (was_near ? 2 : 1) * (max / kNearLimitParts);
+  return max != 0 && bytes > max - left;
+}
+
 }  // namespace
 
 Store::Store(HeldReplies::Sink& sink, Random& random) : sink_(sink), random_(random), chains_(*this) {}
@@ -71,8 +80,13 @@ void Store::reply_when(Slot slot, Sequence needs, const Destination& to) {
 }
 
 bool Store::out_of_memory(uint32_t command_flags, const Requested& requested) const {
-  return requested.memory_max != 0 && (command_flags & protocol::kDenyOom) != 0 &&
-         memory_bytes() > requested.memory_max;
+  if ((command_flags & protocol::kDenyOom) == 0) return false;
+  const bool full = requested.memory_max != 0 && memory_bytes() > requested.memory_max;
+  return full || chains_.tight_behind(requested.slot);
+}
+
+void Store::mind_memory(uint64_t memory_max) {
+  chains_.set_near_limit(is_near_limit(memory_bytes(), memory_max, chains_.near_limit()));
 }
 
 // By what the engine promises of effects (Database::execute).

@@ -112,6 +112,9 @@ class Store final : private ChainObserver {
     return (database_ ? database_->memory_bytes() : 0) + chains_.remembered_bytes() + chains_.uncommitted_bytes() +
            held_.bytes();
   }
+  // Says with the acknowledgements when this is near `memory_max` (0: never), so that the heads of the slots that are
+  // only followed here take no writes that need memory; and when it is not any more (R11).
+  void mind_memory(uint64_t memory_max);
   [[nodiscard]] uint64_t member_reads() const { return member_reads_; }  // that read() answered, since the start
 
  private:

@@ -15,7 +15,7 @@
 
 namespace chainring::protocol {
 
-inline constexpr uint32_t kWireVersion = 5;  // both ends must have the same one
+inline constexpr uint32_t kWireVersion = 6;  // both ends must have the same one
 
 // Pinned: numbers on the wire never change their meaning.
 enum class FrameType : uint16_t {

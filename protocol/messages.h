@@ -380,9 +380,10 @@ struct AckItem {
   Slot slot = 0;
   Epoch epoch = 0;
   Sequence committed = 0;  // all members from the sender to the tail have applied up to here
+  bool tight = false;      // the sender, or a member behind it in the slot's chain, is near its memory limit (R11)
   template <class A>
   void fields(A& a) {
-    a(slot, epoch, committed);
+    a(slot, epoch, committed, tight);
   }
 };
 struct Ack {

@@ -183,6 +183,8 @@ class ChainWorld {
     if (!member(dialler).alive || !member(other).alive) return;
     member(dialler).chains.link_up(other);
     pump(dialler);
+    member(other).chains.dialled_by(dialler);
+    pump(other);
   }
   void clear_links() { links_.clear(); }
 

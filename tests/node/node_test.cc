@@ -292,7 +292,7 @@ TEST_CASE("Node: refuses peers of another cluster, and clients get MOVED for slo
   scene.serve({kOther});
   const ConnId stranger = scene.net.accept("x:1");
   scene.net.receive(stranger,
-                    "*7\r\n$4\r\nPEER\r\n$1\r\n5\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
+                    "*7\r\n$4\r\nPEER\r\n$1\r\n6\r\n$2\r\n78\r\n$6\r\nrouter\r\n$2\r\nr9\r\n$1\r\n9\r\n$0\r\n\r\n");
   scene.turn();
   CHECK(scene.net.take_output(stranger).starts_with("-ERR peer refused: this is cluster 77, you said 78"));
   const ConnId client = scene.net.accept("y:1");
@@ -409,7 +409,7 @@ TEST_CASE("Node: carries a router's link to a member of its table, and to nobody
   const auto ask = [&](std::string_view to) {
     const ConnId conn = scene.net.accept("router:1");
     std::string said;
-    const std::vector<std::string_view> args{"PEER", "5", "77", "router", "r1", "abc", "", to};
+    const std::vector<std::string_view> args{"PEER", "6", "77", "router", "r1", "abc", "", to};
     protocol::append_request(said, args);
     scene.net.receive(conn, said);
     scene.turn();
@@ -423,9 +423,9 @@ TEST_CASE("Node: carries a router's link to a member of its table, and to nobody
   scene.net.establish(far);
   scene.turn();
   CHECK(scene.net.take_output(far).starts_with("*7\r\n$4\r\nPEER\r\n"));
-  scene.net.receive(far, "+PEER 5 77 node n2 52\r\n");
+  scene.net.receive(far, "+PEER 6 77 node n2 52\r\n");
   scene.turn();
-  CHECK(scene.net.take_output(near) == "+PEER 5 77 node n2 52\r\n");
+  CHECK(scene.net.take_output(near) == "+PEER 6 77 node n2 52\r\n");
   CHECK(scene.net.state(direct) == FakeTransport::State::open);  // it is the same router's, and another link
 
   const ConnId refused = ask("127.0.0.1:9999");

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -50,7 +51,7 @@ class Scene {
     net.establish(coordinator);
     turn();
     own_incarnation_ = incarnation_in(net.take_output(coordinator));
-    net.receive(coordinator, concat("+PEER 5 77 coordinator c1 ", "c0", "\r\n"));
+    net.receive(coordinator, concat("+PEER 6 77 coordinator c1 ", "c0", "\r\n"));
     turn();
   }
 
@@ -102,12 +103,12 @@ class Scene {
   ConnId router(std::string_view incarnation = "abc") {
     const ConnId conn = net.accept("router:1");
     std::string peer;
-    const std::string_view words[] = {"PEER", "5", "77", "router", "r1", incarnation, ""};
+    const std::string_view words[] = {"PEER", "6", "77", "router", "r1", incarnation, ""};
     protocol::append_request(peer, words);
     net.receive(conn, peer);
     turn();
     const std::string welcome = net.take_output(conn);
-    REQUIRE(welcome.starts_with("+PEER 5 77 node n1 "));
+    REQUIRE(welcome.starts_with("+PEER 6 77 node n1 "));
     return conn;
   }
 
@@ -118,7 +119,7 @@ class Scene {
     net.establish(coordinator);
     turn();
     net.take_output(coordinator);
-    net.receive(coordinator, "+PEER 5 77 coordinator c1 c0\r\n");
+    net.receive(coordinator, "+PEER 6 77 coordinator c1 c0\r\n");
     turn();
   }
 
@@ -163,8 +164,8 @@ class Scene {
     send(conn, protocol::FrameType::request, request, command);
   }
 
-  std::vector<Frame> frames(ConnId conn) {
-    const std::string bytes = net.take_output(conn);
+  std::vector<Frame> frames(ConnId conn) { return frames_in(net.take_output(conn)); }
+  static std::vector<Frame> frames_in(std::string_view bytes) {
     std::vector<Frame> found;
     std::string_view rest = bytes;
     protocol::Frame frame;
@@ -197,17 +198,19 @@ class Scene {
     net.establish(conn);
     turn();
     net.take_output(conn);
-    net.receive(conn, concat("+PEER 5 77 node n", id, " 5", id, "\r\n"));
+    net.receive(conn, concat("+PEER 6 77 node n", id, " 5", id, "\r\n"));
     turn();
     return conn;
   }
-  // A member that dials this node as its predecessor in the chain.
-  ConnId predecessor() {
+  // A member that dials this node as its predecessor in the chain, and the frames that it is sent at once.
+  ConnId predecessor() { return predecessor_and_frames().first; }
+  std::pair<ConnId, std::vector<Frame>> predecessor_and_frames() {
     const ConnId conn = net.accept("n2:1");
-    net.receive(conn, "*7\r\n$4\r\nPEER\r\n$1\r\n5\r\n$2\r\n77\r\n$4\r\nnode\r\n$2\r\nn2\r\n$2\r\n52\r\n$0\r\n\r\n");
+    net.receive(conn, "*7\r\n$4\r\nPEER\r\n$1\r\n6\r\n$2\r\n77\r\n$4\r\nnode\r\n$2\r\nn2\r\n$2\r\n52\r\n$0\r\n\r\n");
     turn();
-    REQUIRE(net.take_output(conn).starts_with("+PEER "));
-    return conn;
+    const std::string said = net.take_output(conn);
+    REQUIRE(said.starts_with("+PEER "));
+    return {conn, frames_in(std::string_view(said).substr(said.find("\r\n") + 2))};
   }
   void acknowledge(ConnId conn, Slot slot, Sequence sequence, Epoch epoch = 1) {
     send(conn, protocol::FrameType::ack, protocol::Ack{{{slot, epoch, sequence}}});

@@ -39,7 +39,7 @@ TEST_CASE("secrets_equal: as ==, for all lengths") {
 }
 
 TEST_CASE("parse_peer_request: who it is") {
-  const auto who = parse({"peer", "5", "1f", "Router", "r-1", "deadbeef00000001", "s"});
+  const auto who = parse({"peer", "6", "1f", "Router", "r-1", "deadbeef00000001", "s"});
   REQUIRE(who.ok());
   CHECK(who->cluster_id == 0x1f);
   CHECK(who->role == PeerRole::router);
@@ -50,22 +50,22 @@ TEST_CASE("parse_peer_request: who it is") {
 
 TEST_CASE("parse_peer_request: refusals say what is wrong") {
   CHECK(refusal({"PEER"}).starts_with("ERR peer refused: expected PEER <wire version>"));
-  CHECK(refusal({"PEER", "6", "0", "node", "n", "1", ""}) ==
-        "ERR peer refused: wire version 5 is spoken here, not '6'; run the same release everywhere");
-  CHECK(refusal({"PEER", "5", "xyz", "node", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "7", "0", "node", "n", "1", ""}) ==
+        "ERR peer refused: wire version 6 is spoken here, not '7'; run the same release everywhere");
+  CHECK(refusal({"PEER", "6", "xyz", "node", "n", "1", ""}) ==
         "ERR peer refused: the cluster id is not a hexadecimal number");
-  CHECK(refusal({"PEER", "5", "11112222333344445", "node", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "6", "11112222333344445", "node", "n", "1", ""}) ==
         "ERR peer refused: the cluster id is not a hexadecimal number");
-  CHECK(refusal({"PEER", "5", "0", "boss", "n", "1", ""}) ==
+  CHECK(refusal({"PEER", "6", "0", "boss", "n", "1", ""}) ==
         "ERR peer refused: the role is none of node, router, coordinator");
   const std::string long_id(129, 'n');
   for (const std::string_view id :
        {std::string_view(""), std::string_view("a b"), std::string_view("a\r\nb"), std::string_view(long_id)}) {
-    CHECK(refusal({"PEER", "5", "0", "node", id, "1", ""}) ==
+    CHECK(refusal({"PEER", "6", "0", "node", id, "1", ""}) ==
           "ERR peer refused: the id must be 1 to 128 printable characters without spaces");
   }
   for (const std::string_view incarnation : {"0", "", "-1", "g"}) {
-    CHECK(refusal({"PEER", "5", "0", "node", "n", incarnation, ""}) ==
+    CHECK(refusal({"PEER", "6", "0", "node", "n", incarnation, ""}) ==
           "ERR peer refused: the incarnation must be a hexadecimal number other than 0");
   }
 }
@@ -212,7 +212,7 @@ TEST_CASE("PeerLink: who refuses, answers nonsense or is of another cluster is l
       Case{peer_welcome(other), "refused: it is of cluster dead, this is of c1"},
       Case{peer_welcome(nobody), "ERR peer refused: the incarnation must be a hexadecimal number other than 0"},
       Case{"+PEER 9 c1 node n2 5\r\n",
-           "ERR peer refused: wire version 5 is spoken here, not '9'; run the same release everywhere"});
+           "ERR peer refused: wire version 6 is spoken here, not '9'; run the same release everywhere"});
   LinkRig rig;
   const ConnId conn = rig.dialled();
   rig.transport.establish(conn);
