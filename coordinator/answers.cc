@@ -106,6 +106,11 @@ void Answers::write(ByteWriter& out) const {
   }
 }
 
+size_t Answers::snapshot_bytes() const {
+  constexpr size_t kNumbersOfSender = 4;
+  return (1 + senders_.size() * kNumbersOfSender) * sizeof(uint64_t) + bytes_;
+}
+
 void Answers::read(ByteReader& in) {
   *this = Answers();
   for (uint64_t left = in.varint(); left > 0 && !in.failed(); --left) {

@@ -65,6 +65,7 @@ class Answers {
   [[nodiscard]] size_t senders() const { return senders_.size(); }
 
   void write(ByteWriter& out) const;
+  [[nodiscard]] size_t snapshot_bytes() const;  // that write() takes at most
   void read(ByteReader& in);
 
  private:

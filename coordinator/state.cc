@@ -232,6 +232,7 @@ std::string State::snapshot() const {
   std::string out;
   ByteWriter writer(out);
   writer(kSnapshotFormat, kCommandSetVersion, digest_, mark_, ring_);
+  out.reserve(out.size() + snapshot_bytes() + sizeof digest_);  // growing by copies would take a third of the time
   locks_.write(writer);
   answers_.write(writer);
   writer(protocol::key_hash(out));

@@ -62,6 +62,8 @@ class State {
 
   // Exact: a state restored from a snapshot answers every later entry as the one that made it.
   [[nodiscard]] std::string snapshot() const;
+  // What locks and answers have of it at most. The ring beside them is never long.
+  [[nodiscard]] uint64_t snapshot_bytes() const { return locks_.snapshot_bytes() + answers_.snapshot_bytes(); }
   [[nodiscard]] Status restore(std::string_view snapshot);
 
  private:

@@ -263,6 +263,11 @@ void LockSpace::write(ByteWriter& out) const {
   }
 }
 
+uint64_t LockSpace::snapshot_bytes() const {
+  constexpr uint64_t kNumbers = 8;  // beside the removals
+  return (kNumbers + kRemovalPlaces) * sizeof(uint64_t) + bytes_;
+}
+
 void LockSpace::read(ByteReader& in) {
   uint64_t hash_seed = 0, generation = 0;
   in(hash_seed, generation);

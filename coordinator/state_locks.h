@@ -93,6 +93,7 @@ class LockSpace {
   [[nodiscard]] const Lock* find(uint8_t db, std::string_view key) const;
 
   void write(ByteWriter& out) const;
+  [[nodiscard]] uint64_t snapshot_bytes() const;  // that write() takes at most
   void read(ByteReader& in);
 
  private:

@@ -100,7 +100,8 @@ Status Log::write_snapshot_file(const Snapshot& snapshot) {
   auto file = disk_.open(kSnapshotTemporaryName);
   if (!file) return file.status();
   if (Status status = (*file)->truncate(0); !status) return status;
-  if (Status status = (*file)->append(encode_snapshot_file(snapshot)); !status) return status;
+  if (Status status = (*file)->append(snapshot_file_head(snapshot)); !status) return status;
+  if (Status status = (*file)->append(snapshot.data); !status) return status;
   if (Status status = (*file)->sync(); !status) return status;
   const std::string name = snapshot_name(snapshot.index);
   if (Status status = disk_.rename(kSnapshotTemporaryName, name); !status) return status;

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <charconv>
+#include <memory>
 
 #include "base/bytes.h"
 #include "base/text.h"
@@ -17,6 +18,15 @@ constexpr size_t kNumberDigits = 16;
 
 uint64_t checksum(std::string_view bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+// Of the first bytes and the others behind them.
+uint64_t checksum_of_two(std::string_view first, std::string_view others) {
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
+  XXH3_64bits_reset(state.get());
+  XXH3_64bits_update(state.get(), first.data(), first.size());
+  XXH3_64bits_update(state.get(), others.data(), others.size());
+  return XXH3_64bits_digest(state.get());
 }
 
 uint64_t place_seed(uint64_t number, uint64_t position) { return number * 0x9e3779b97f4a7c15ULL + position; }
@@ -115,12 +125,15 @@ bool was_synced(std::string_view file, uint64_t number, uint64_t position) {
   return false;
 }
 
-std::string encode_snapshot_file(const Snapshot& snapshot) {
-  const std::string body = encode(snapshot);
-  std::string file(kSnapshotMagic);
-  ByteWriter{file}(checksum(body, 0));
-  file += body;
-  return file;
+std::string snapshot_file_head(const Snapshot& snapshot) {
+  std::string fields;
+  ByteWriter writer(fields);
+  writer(snapshot.index, snapshot.term, snapshot.configuration);
+  writer.varint(snapshot.data.size());
+  std::string head(kSnapshotMagic);
+  ByteWriter{head}(checksum_of_two(fields, snapshot.data));
+  head += fields;
+  return head;
 }
 
 std::optional<Snapshot> decode_snapshot_file(std::string_view file) {

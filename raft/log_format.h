@@ -28,7 +28,7 @@
 //
 //        0     8  "CRSNAP01"
 //        8     8  checksum of bytes 16..
-//       16     -  Snapshot, encoded by base/bytes.h
+//       16     -  Snapshot, encoded by base/bytes.h; its data comes last
 //
 // Thread-safety: pure functions.
 #pragma once
@@ -81,7 +81,8 @@ void append_record(std::string& out, uint64_t number, uint64_t position, uint64_
 // is broken there was damaged later; if not it is a write that a crash cut off.
 [[nodiscard]] bool was_synced(std::string_view file, uint64_t number, uint64_t position);
 
-[[nodiscard]] std::string encode_snapshot_file(const Snapshot& snapshot);
+// What stands before the snapshot's data, which ends the file: hundreds of megabytes are not copied.
+[[nodiscard]] std::string snapshot_file_head(const Snapshot& snapshot);
 [[nodiscard]] std::optional<Snapshot> decode_snapshot_file(std::string_view file);
 
 }  // namespace chainring::raft

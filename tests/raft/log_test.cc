@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "tests/support/sim_disk.h"
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
@@ -322,7 +323,7 @@ TEST_CASE("Log.open: leftovers of snapshots and segments are removed, other file
   }
   for (const char* name : {"snapshot.tmp", "log.tmp", "server.id", "log-x.wal"}) REQUIRE(disk.open(name).ok());
   REQUIRE(disk.open(snapshot_name(2)).ok());
-  disk.replace_contents(snapshot_name(2), encode_snapshot_file(Snapshot{2, 1, kThree, "two"}));
+  disk.replace_contents(snapshot_name(2), concat(snapshot_file_head(Snapshot{2, 1, kThree, "two"}), "two"));
   CHECK(open(disk).contents.snapshot.data == "four");
   const auto names = *disk.list();
   const std::vector<std::string> expected = {"log-0000000000000001.wal", "log-x.wal", "server.id", snapshot_name(4)};
