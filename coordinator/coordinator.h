@@ -130,6 +130,7 @@ class Coordinator final : public Process,
 
   void apply(const raft::Entry& entry) override;
   [[nodiscard]] std::string snapshot() const override;
+  [[nodiscard]] uint64_t snapshot_bytes() const override { return state_.snapshot_bytes(); }
   [[nodiscard]] Status restore(std::string_view snapshot) override;
   void read_ready(uint64_t context) override;
   void read_failed(uint64_t context) override;

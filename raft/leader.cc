@@ -52,7 +52,7 @@ bool Core::leading() const { return lead_ && applied_ >= lead_->first_index; }
 
 Result<Index> Core::propose(std::string data) {
   if (!is_settled()) return not_leading();
-  if (lead_->transfer.to != kNobody) return Status(ErrorCode::unavailable, "leadership is being handed over");
+  if (handing_over()) return Status(ErrorCode::unavailable, "leadership is being handed over");
   if (data.size() > options_.limits.proposal_bytes_max) {
     return Status(ErrorCode::invalid_argument,
                   concat("a proposal has at most ", options_.limits.proposal_bytes_max, " bytes"));
@@ -66,7 +66,7 @@ Result<Index> Core::propose(std::string data) {
 
 Result<Index> Core::propose_configuration(const Configuration& to) {
   if (!is_settled()) return not_leading();
-  if (lead_->transfer.to != kNobody) return Status(ErrorCode::unavailable, "leadership is being handed over");
+  if (handing_over()) return Status(ErrorCode::unavailable, "leadership is being handed over");
   if (log_.configuration_index() > committed_) {
     return Status(ErrorCode::unavailable, "the last change of the group is not committed yet");
   }
@@ -113,14 +113,14 @@ Status Core::transfer_leadership(ServerId to) {
   if (!is_settled()) return not_leading();
   if (to == options_.id) return {ErrorCode::already_exists, "this server leads already"};
   if (!is_voter(configuration(), to)) return {ErrorCode::invalid_argument, "only a voter can lead"};
-  if (lead_->transfer.to != kNobody) return {ErrorCode::unavailable, "leadership is being handed over already"};
+  if (handing_over()) return {ErrorCode::unavailable, "leadership is being handed over already"};
   lead_->transfer = Transfer{to, now_ + options_.election_us};
   continue_transfer();
   return {};
 }
 
 void Core::continue_transfer() {
-  if (lead_->transfer.to == kNobody) return;
+  if (!handing_over()) return;
   const Progress* peer = progress(lead_->transfer.to);
   if (peer != nullptr && peer->match == log_.last_index()) send(message(MessageType::timeout_now, lead_->transfer.to));
 }
@@ -130,7 +130,7 @@ void Core::lead_tick() {
   const Micros stall = std::max<Micros>(0, now_ - lead_->heartbeat_due);
   for (auto& [id, peer] : lead_->peers) peer.last_contact += stall;
   if (!hears_quorum()) return become_follower(term(), kNobody);
-  if (lead_->transfer.to != kNobody && now_ >= lead_->transfer.deadline) lead_->transfer = {};
+  if (handing_over() && now_ >= lead_->transfer.deadline) lead_->transfer = {};
   if (now_ < lead_->heartbeat_due) return;
   lead_->heartbeat_due = now_ + options_.heartbeat_us;
   lead_->heartbeat_now = true;

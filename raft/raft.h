@@ -111,6 +111,8 @@ class Core {
   [[nodiscard]] const Progress* progress(ServerId peer) const;  // leader only, nullptr for others
   // Leader only: whether a peer answers and lacks little of the log.
   [[nodiscard]] bool has_caught_up(ServerId server) const;
+  // Leader only: whether a transfer is under way. It ends with the leadership, or after an election timeout.
+  [[nodiscard]] bool handing_over() const { return lead_ && lead_->transfer.to != kNobody; }
   // Not ok once a leader contradicted what is committed here: some disk broke its promises. The process must end.
   [[nodiscard]] const Status& fault() const { return fault_; }
 

@@ -9,11 +9,13 @@
 #include "raft/configuration.h"
 #include "raft/log.h"
 #include "raft/raft.h"
+#include "raft/snapshot_schedule.h"
 
 namespace chainring::raft {
 namespace {
 
-// While a peer is being sent a snapshot the next one waits, but not until the log is more than so many times too long.
+// While a peer is being sent a snapshot, or another server is asked to lead, the next one waits, but not until the log
+// is more than so many times too long.
 constexpr uint64_t kSnapshotDelayMax = 4;
 
 struct Leadership {
@@ -29,9 +31,10 @@ struct Replica::State {
   State(const ReplicaOptions& given, Random& source, StateMachine& state_machine, Log::Opened opened)
       : options(given), random(source), machine(state_machine), log(std::move(opened.log)) {}
 
-  void start_core(const HardState& hard_state, EntryLog entries, Micros now) {
+  void start_core(const HardState& hard_state, EntryLog entries, Micros start) {
+    now = start;
     const CoreOptions core_options{options.id, options.heartbeat_us, options.election_us, options.limits};
-    core.emplace(core_options, random, hard_state, std::move(entries), now);
+    core.emplace(core_options, random, hard_state, std::move(entries), start);
   }
 
   [[nodiscard]] Status flush();
@@ -39,7 +42,11 @@ struct Replica::State {
   [[nodiscard]] Status fill_chunks(std::vector<Message>& batch);
   void apply_committed();
   [[nodiscard]] Status compact();
-  [[nodiscard]] bool wants_snapshot() const;
+  [[nodiscard]] uint64_t unsaved_entries() const;
+  [[nodiscard]] bool log_reaches(uint64_t bytes) const;
+  [[nodiscard]] bool snapshot_is_due() const;
+  [[nodiscard]] bool snapshot_is_overdue() const;
+  [[nodiscard]] bool lets_another_lead();
   void tell_leadership();
   void answer_reads();
 
@@ -48,7 +55,10 @@ struct Replica::State {
   StateMachine& machine;
   std::unique_ptr<Log> log;
   std::optional<Core> core;  // once the disk holds a group
+  Micros now = 0;
   Leadership told;
+  std::optional<Micros> turned_at;      // when it was last told that it leads, or leads no more
+  std::vector<ServerId> asked_to_lead;  // before the snapshot that is due, and in vain as long as this one leads
   std::vector<Message> messages;
   std::optional<Snapshot> outgoing;  // in memory only while a peer is being sent it
   Status failure;
@@ -104,6 +114,7 @@ Status Replica::join_blank(Micros now) {
 }
 
 void Replica::tick(Micros now) {
+  state_->now = std::max(state_->now, now);
   if (state_->core) state_->core->tick(now);
 }
 
@@ -190,32 +201,65 @@ void Replica::State::apply_committed() {
   }
 }
 
-bool Replica::State::wants_snapshot() const {
-  const uint64_t entries = core->applied() - core->log().snapshot().index;
-  if (entries == 0) return false;
-  if (core->log().bytes() >= kLogBytesMax) return true;
-  if (options.snapshot_entries == 0 || entries < options.snapshot_entries) return false;
-  return !core->sending_snapshot() || entries / kSnapshotDelayMax >= options.snapshot_entries;
+uint64_t Replica::State::unsaved_entries() const { return core->applied() - core->log().snapshot().index; }
+
+// Of applied entries, as only these go with a snapshot.
+bool Replica::State::log_reaches(uint64_t bytes) const {
+  const EntryLog& entries = core->log();
+  return entries.bytes() >= bytes && entries.bytes() - entries.bytes_after(core->applied()) >= bytes;
+}
+
+bool Replica::State::snapshot_is_due() const {
+  if (unsaved_entries() == 0) return false;
+  const Place place = place_of(core->configuration(), options.id);
+  if (log_reaches(log_bytes_due(place))) return true;
+  const uint64_t every = options.snapshot_entries;
+  return every > 0 && core->applied() >= next_snapshot(core->log().snapshot().index, every, place);
+}
+
+bool Replica::State::snapshot_is_overdue() const {
+  const uint64_t every = options.snapshot_entries;
+  return log_reaches(kLogBytesMax) || (every > 0 && unsaved_entries() / kSnapshotDelayMax >= every);
+}
+
+// While a leader writes a long snapshot nobody is served, so a server that follows writes it. For an election timeout
+// after a change it waits: what it has said as a leader has to leave, and those that it served have to find the next
+// one; a new leader has to hear who keeps up. Each voter is asked once, as proposals are refused meanwhile.
+bool Replica::State::lets_another_lead() {
+  if (machine.snapshot_bytes() <= options.limits.leader_snapshot_bytes_max) return false;
+  const bool leads = core->role() == Role::leader;
+  if (leads != told.leading || (turned_at && now < *turned_at + options.election_us)) return true;
+  if (!leads) return false;
+  if (core->handing_over()) return true;
+  const ServerId next = stand_in(*core, options.id, asked_to_lead);
+  if (next == kNobody) return false;
+  if (core->transfer_leadership(next).ok()) asked_to_lead.push_back(next);
+  return true;
 }
 
 // Half as many entries as a snapshot covers stay in memory, so that a peer that is a little behind needs no snapshot.
 Status Replica::State::compact() {
-  if (!wants_snapshot()) return {};
+  if (!snapshot_is_due()) return {};
+  if (!snapshot_is_overdue() && (core->sending_snapshot() || lets_another_lead())) return {};
   const Index index = core->applied();
   const EntryLog& entries = core->log();
+  const bool by_bytes = log_reaches(log_bytes_due(place_of(core->configuration(), options.id)));
   Snapshot snapshot{index, *entries.term_at(index), entries.configuration_at(index), machine.snapshot()};
   if (Status status = log->save_snapshot(snapshot); !status) return status;
-  const uint64_t kept = entries.bytes() >= kLogBytesMax ? 0 : std::min(index, options.snapshot_entries / 2);
+  const uint64_t kept = by_bytes ? 0 : std::min(index, options.snapshot_entries / 2);
   const Index base = std::max(entries.base(), index - kept);
   core->compact(SnapshotMark{index, snapshot.term, std::move(snapshot.configuration)}, base);
+  asked_to_lead.clear();
   return {};
 }
 
 void Replica::State::tell_leadership() {
-  const Leadership now{core->leading(), core->term(), core->leader()};
-  if (now == told) return;
-  told = now;
-  machine.leadership(now.leading, now.term, now.leader);
+  const Leadership is{core->leading(), core->term(), core->leader()};
+  if (is == told) return;
+  if (is.leading != told.leading) turned_at = now;
+  told = is;
+  asked_to_lead.clear();
+  machine.leadership(is.leading, is.term, is.leader);
 }
 
 void Replica::State::answer_reads() {

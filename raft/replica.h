@@ -30,6 +30,7 @@ class StateMachine {
   virtual ~StateMachine() = default;
   virtual void apply(const Entry& entry) = 0;  // data entries only, once each, in order of index
   [[nodiscard]] virtual std::string snapshot() const = 0;
+  [[nodiscard]] virtual uint64_t snapshot_bytes() const = 0;  // about how long it is; cheap
   [[nodiscard]] virtual Status restore(std::string_view snapshot) = 0;
   // The read asked for with this context may be answered from the state as it is now (6.4, read-index).
   virtual void read_ready(uint64_t context) = 0;
@@ -43,8 +44,10 @@ class StateMachine {
 struct ReplicaOptions {
   ServerId id = kNobody;
   Micros heartbeat_us = 0;
-  Micros election_us = 0;         // timeouts are drawn from [election_us, 2 * election_us)
-  uint64_t snapshot_entries = 0;  // a snapshot is taken when the log has so many applied entries; 0: only by bytes
+  Micros election_us = 0;  // timeouts are drawn from [election_us, 2 * election_us)
+  // A snapshot is taken each time that so many entries are applied, at another index by each server of the group
+  // (raft/snapshot_schedule.h); 0: only by bytes. A leader hands over before a long one when it can.
+  uint64_t snapshot_entries = 0;
   Limits limits = {};
   uint64_t segment_bytes = kSegmentBytesDefault;
 };

@@ -1,11 +1,14 @@
 // Locks in a whole group: they outlive leaders, keep their time, and are granted once (R20, R25, R26, R30).
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "base/text.h"
+#include "raft/raft.h"
 #include "tests/coordinator/direct_client.h"
 #include "tests/coordinator/group.h"
 #include "tests/coordinator/lock_fixture.h"
@@ -297,6 +300,30 @@ TEST_CASE("Locks in a group: all coordinators hold the same after it is over") {
     REQUIRE(group.coordinator(i)->replica()->applied() == group.leader()->replica()->applied());
     REQUIRE(group.coordinator(i)->state().snapshot() == group.leader()->state().snapshot());
   }
+}
+
+TEST_CASE("Locks in a group: with so many that a snapshot is long, who leads hands over before it takes one") {
+  Locking group({.settings = {{Setting::snapshot_entries, "300"}}});
+  const std::string owner(60'000, 'o');
+  for (int i = 0; i < 40; ++i) REQUIRE(group.ask(concat("SET lock:", i, " ", owner)) == "+OK\r\n");
+  FakeNode& node = group.node("n1");
+  REQUIRE(group.within(2 * kSecond, [&] { return node.has_lease(group.world.now()); }));
+  std::array<raft::Index, 3> taken{};
+  std::set<size_t> leaders;
+  size_t snapshots = 0;
+  while (snapshots < 7) {
+    REQUIRE(group.ask("SET lock:often me") == "+OK\r\n");
+    REQUIRE(node.has_lease(group.world.now()));
+    for (size_t i = 0; i < 3; ++i) {
+      const raft::Index newest = group.coordinator(i)->replica()->core()->log().snapshot().index;
+      if (newest == std::exchange(taken[i], newest)) continue;
+      ++snapshots;
+      REQUIRE_FALSE(group.coordinator(i)->leads());
+    }
+    if (group.leader() != nullptr) leaders.insert(group.leader_index());
+    REQUIRE(group.coordinator(0)->replica()->applied() < 1'500);
+  }
+  REQUIRE(leaders.size() == 3);
 }
 
 TEST_CASE("Clients of a coordinator: what it is, who leads, and what it refuses") {

@@ -2,108 +2,12 @@
 #include "raft/replica.h"
 
 #include <algorithm>
-#include <functional>
 
-#include "base/text.h"
-#include "tests/support/sim_disk.h"
+#include "tests/raft/replica_fixture.h"
 
 #include <catch2/catch.hpp>  // after our own headers: it has a CHECK of its own
 
-namespace chainring::raft {
-namespace {
-
-using chainring::testing::SimDisk;
-using Calls = std::vector<std::string>;
-
-constexpr Micros kHeartbeat = 10'000;
-constexpr Micros kElection = 100'000;
-
-class RecordingMachine final : public StateMachine {
- public:
-  void apply(const Entry& entry) override {
-    state += entry.data;
-    calls.push_back(concat("apply ", entry.data));
-    if (on_apply) on_apply();
-  }
-  std::string snapshot() const override { return state; }
-  Status restore(std::string_view snapshot) override {
-    state = snapshot;
-    calls.push_back(concat("restore ", snapshot));
-    return refuses_restore ? Status(ErrorCode::corrupt, "no such state") : Status();
-  }
-  void read_ready(uint64_t context) override { calls.push_back(concat("ready ", context)); }
-  void read_failed(uint64_t context) override { calls.push_back(concat("failed ", context)); }
-  void leadership(bool leading, Term term, ServerId leader) override {
-    calls.push_back(concat(leading ? "leads" : "follows", " term ", term, " leader ", leader));
-  }
-  Calls take() { return std::exchange(calls, {}); }
-
-  Calls calls;
-  std::string state;
-  bool refuses_restore = false;
-  std::function<void()> on_apply;
-};
-
-struct Server {
-  explicit Server(ServerId given, uint64_t snapshots_each = 0)
-      : id(given), random(given), snapshot_entries(snapshots_each) {
-    REQUIRE(open().ok());
-  }
-  Status open() {
-    replica.reset();
-    ReplicaOptions options;
-    options.id = id;
-    options.heartbeat_us = kHeartbeat;
-    options.election_us = kElection;
-    options.snapshot_entries = snapshot_entries;
-    auto opened = Replica::open(options, disk, random, machine, now);
-    if (opened.ok()) replica = *std::move(opened);
-    return opened.status();
-  }
-  void pass(Micros us) {
-    for (; us > kHeartbeat; us -= kHeartbeat) replica->tick(now += kHeartbeat);
-    replica->tick(now += us);
-  }
-  Status propose(std::string data) { return replica->propose(std::move(data)).status(); }
-
-  const ServerId id;
-  SimDisk disk;
-  SeededRandom random;
-  uint64_t snapshot_entries;
-  RecordingMachine machine;
-  Micros now = 0;
-  std::unique_ptr<Replica> replica;
-};
-
-// A group of one that leads already.
-struct Alone : Server {
-  explicit Alone(uint64_t snapshots_each = 0) : Server(7, snapshots_each) {
-    REQUIRE(replica->found({{7}, {}}, 0).ok());
-    lead();
-  }
-  void lead() {
-    pass(2 * kElection);
-    REQUIRE(replica->flush().ok());
-    REQUIRE(replica->leading());
-    machine.take();
-  }
-};
-
-// Exchanges messages until there are none.
-void settle(const std::vector<Server*>& servers) {
-  for (bool quiet = false; !quiet;) {
-    quiet = true;
-    for (Server* server : servers) {
-      REQUIRE(server->replica->flush().ok());
-      for (const Message& message : server->replica->take_messages()) {
-        quiet = false;
-        for (Server* to : servers) to->replica->step(message);
-      }
-    }
-  }
-}
-
-}  // namespace
+namespace chainring::raft::testing {
 
 TEST_CASE("Replica.found: once, by its members, and it is still there after a restart") {
   Server server(2);
@@ -321,4 +225,4 @@ TEST_CASE("Replica.heartbeat_note: set by the leader, carried to all") {
   CHECK(two.replica->heartbeat_note() == 1234);
 }
 
-}  // namespace chainring::raft
+}  // namespace chainring::raft::testing

@@ -63,6 +63,7 @@ void Simulation::draw_plan() {
   options_.limits.uncommitted_entries_max = 20 + random_.below(200);
   options_.limits.snapshot_chunk_bytes = 8 + random_.below(200);
   options_.limits.lag_entries_max = 20;
+  if (random_.percent(50)) options_.limits.leader_snapshot_bytes_max = random_.below(400);
 }
 
 void Simulation::add_servers() {

@@ -43,6 +43,7 @@ class NotingMachine final : public StateMachine {
 
   void apply(const Entry& entry) override;
   std::string snapshot() const override;
+  uint64_t snapshot_bytes() const override { return padding_; }
   Status restore(std::string_view snapshot) override;
   void read_ready(uint64_t context) override { notes.reads_ready.push_back(context); }
   void read_failed(uint64_t context) override { notes.reads_failed.push_back(context); }
