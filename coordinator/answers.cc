@@ -51,23 +51,35 @@ void Answers::forget_oldest(const Sender& newest) {
   forget_below(*oldest, oldest->answers.rbegin()->first + 1);
 }
 
-Answers::Found Answers::find(Incarnation sender, uint64_t number) const {
+void Answers::forget_oldest_sender() {
+  const auto oldest = std::min_element(senders_.begin(), senders_.end(), [](const auto& a, const auto& b) {
+    return a.second.last_index < b.second.last_index;
+  });
+  const auto& [id, sender] = *oldest;
+  note_forgotten(id, sender.answered_below);
+  if (!sender.answers.empty()) note_forgotten(id, sender.answers.rbegin()->first + 1);
+  bytes_ -= sender.bytes;
+  senders_.erase(oldest);
+}
+
+void Answers::note_forgotten(Incarnation sender, uint64_t number) {
+  uint64_t& below = forgotten_below_[place_of(sender)];
+  below = std::max(below, number);
+}
+
+Answers::Found Answers::find(Incarnation sender, uint64_t number, protocol::Sent sent) const {
+  const bool may_have_run = sent == protocol::Sent::again && number < forgotten_below(sender);
+  const Found unknown{may_have_run ? Verdict::expired : Verdict::fresh, nullptr};
   const auto known = senders_.find(sender);
-  if (known == senders_.end()) return {Verdict::fresh, nullptr};
+  if (known == senders_.end()) return unknown;
   const auto answer = known->second.answers.find(number);
   if (answer != known->second.answers.end()) return {Verdict::known, &answer->second};
-  return {number < known->second.answered_below ? Verdict::expired : Verdict::fresh, nullptr};
+  return number < known->second.answered_below ? Found{Verdict::expired, nullptr} : unknown;
 }
 
 void Answers::record(Incarnation sender, uint64_t number, uint64_t answered_below, uint64_t index, LockReply reply) {
   CHECK(sender != 0 && number != 0, "only numbered writes are remembered");
-  if (senders_.size() == kSendersMax && !senders_.contains(sender)) {
-    const auto oldest = std::min_element(senders_.begin(), senders_.end(), [](const auto& a, const auto& b) {
-      return a.second.last_index < b.second.last_index;
-    });
-    bytes_ -= oldest->second.bytes;
-    senders_.erase(oldest);
-  }
+  if (senders_.size() == kSendersMax && !senders_.contains(sender)) forget_oldest_sender();
   Sender& known = senders_[sender];
   known.last_index = index;
   keep(known, number, std::move(reply));
@@ -104,6 +116,12 @@ void Answers::write(ByteWriter& out) const {
     out.varint(sender.answers.size());
     for (const auto& [number, reply] : sender.answers) out(number, reply);
   }
+  out.varint(kForgottenPlaces - static_cast<size_t>(std::count(forgotten_below_.begin(), forgotten_below_.end(), 0)));
+  for (size_t place = 0; place < kForgottenPlaces; ++place) {
+    if (forgotten_below_[place] == 0) continue;
+    out.varint(place);
+    out.varint(forgotten_below_[place]);
+  }
 }
 
 size_t Answers::snapshot_bytes() const {
@@ -124,6 +142,11 @@ void Answers::read(ByteReader& in) {
       in(number, reply);
       keep(sender, number, std::move(reply));
     }
+  }
+  for (uint64_t left = in.varint(); left > 0 && !in.failed(); --left) {
+    const uint64_t place = in.varint();
+    if (place >= kForgottenPlaces) return in.fail();
+    forgotten_below_[place] = in.varint();
   }
 }
 

@@ -2,9 +2,15 @@
 //
 // Part of the replicated state: deterministic, bounded, and in every snapshot. The leader's desk keeps another one, of
 // answers that no log entry has told the others yet.
+//
+// Of a sender that is forgotten, it is still known up to which number its writes may have run: one of them that is sent
+// again is refused, not run. Forgotten senders share kForgottenPlaces such marks, so one in so many others may be told
+// for theirs, too, that the outcome of what is sent again is unknown. Numbers of one sender run in any order here, when
+// they are of other keys, so the first one after it was forgotten would be no such mark.
 // Thread-safety: none; one owner. Ownership: owns the replies.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -13,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "protocol/messages.h"
 #include "protocol/resp.h"
 
 namespace chainring::coordinator {
@@ -39,21 +46,23 @@ class Answers {
   static constexpr size_t kAnswerBytesMax = 1 << 20;  // of one sender
   static constexpr size_t kAllAnswerBytesMax = size_t{128} << 20;
   static constexpr size_t kAnswerOverheadBytes = 32;  // of one in a snapshot, beside its text: counted, too
+  static constexpr size_t kForgottenPlaces = 4096;
 
   enum class Verdict {
     fresh,    // never seen: run it
     known,    // has run: its answer is there
-    expired,  // its sender called it answered: refuse it
+    expired,  // its sender called it answered, or it may have run and the answer is not kept: refuse it
   };
   struct Found {
     Verdict verdict;
     const LockReply* answer;  // when known; valid until the next change
   };
-  [[nodiscard]] Found find(Incarnation sender, uint64_t number) const;
+  [[nodiscard]] Found find(Incarnation sender, uint64_t number, protocol::Sent sent) const;
 
   // The entry at `index` answered this. Forgets the sender's answers below `answered_below`, and what is too much in
-  // all: that of the senders that wrote longest ago, whose numbers so far are refused from then on. REQUIRES: sender !=
-  // 0, number != 0, find() says fresh; indices never go back.
+  // all: that of the senders that wrote longest ago, whose numbers so far are refused from then on; of a sender that is
+  // forgotten altogether, when they are sent again. REQUIRES: sender != 0, number != 0, find() says fresh; indices
+  // never go back.
   void record(Incarnation sender, uint64_t number, uint64_t answered_below, uint64_t index, LockReply reply);
 
   // The answers to one sender, by number. Valid until the next change.
@@ -61,6 +70,11 @@ class Answers {
   [[nodiscard]] uint64_t answered_below(Incarnation sender) const;
   // They are kept elsewhere from now on. What is below answered_below() is refused all the same.
   void forget_answers(Incarnation sender);
+
+  // What the sender wrote below this number may have run and been forgotten; 0 for nothing.
+  [[nodiscard]] uint64_t forgotten_below(Incarnation sender) const { return forgotten_below_[place_of(sender)]; }
+  // So it is known from elsewhere: what is sent again below `number`, and has no answer here, is refused.
+  void note_forgotten(Incarnation sender, uint64_t number);
 
   [[nodiscard]] size_t senders() const { return senders_.size(); }
 
@@ -75,11 +89,14 @@ class Answers {
     size_t bytes = 0;
     std::map<uint64_t, LockReply> answers;  // by number
   };
+  static size_t place_of(Incarnation sender) { return sender % kForgottenPlaces; }
   void keep(Sender& sender, uint64_t number, LockReply reply);
   void forget_below(Sender& sender, uint64_t number);
   void forget_oldest(const Sender& newest);
+  void forget_oldest_sender();
 
   std::map<Incarnation, Sender> senders_;
+  std::array<uint64_t, kForgottenPlaces> forgotten_below_{};
   size_t bytes_ = 0;  // of all senders
 };
 

@@ -261,6 +261,7 @@ void Coordinator::on_request(ConnId conn, const Peer& peer, std::string_view pay
     request.sender = peer.who.incarnation;
     request.number = header.number;
     request.answered_below = header.answered_below;
+    request.sent = protocol::sent_of(header.flags);
     request.db = header.db;
     request.resp = protocol::resp_of(header.flags);
     return request;

@@ -99,6 +99,7 @@ std::string numbered(E entry, const LockRequest& request) {
   entry.sender = request.sender;
   entry.number = request.number;
   entry.answered_below = request.answered_below;
+  entry.sent = request.sent;
   return encode_entry(entry);
 }
 
@@ -170,7 +171,7 @@ void Coordinator::run_ring(const LockRequest& request) {
 
 // R18: the word is about those who hold no lease now, and they get none until it is recorded or void.
 void Coordinator::serve_empty(const LockRequest& request, std::span<const std::string_view> args) {
-  if (const std::optional<LockOutcome> before = state_.answered_before(request.sender, request.number)) {
+  if (const auto before = state_.answered_before(request.sender, request.number, request.sent)) {
     const auto status = before->expired ? protocol::ReplyStatus::expired : protocol::ReplyStatus::done;
     return answer(request.origin, status, before->reply.resp);
   }

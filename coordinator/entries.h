@@ -16,7 +16,7 @@
 
 namespace chainring::coordinator {
 
-inline constexpr uint8_t kCommandSetVersion = 3;
+inline constexpr uint8_t kCommandSetVersion = 4;
 
 enum class EntryType : uint8_t {
   found = 1,
@@ -173,9 +173,10 @@ struct ReshardEntry {
   Incarnation sender = 0;  // as a lock command's (R20)
   uint64_t number = 0;
   uint64_t answered_below = 0;
+  protocol::Sent sent = protocol::Sent::once;
   template <class A>
   void fields(A& a) {
-    a(verb, name, value, sender, number, answered_below);
+    a(verb, name, value, sender, number, answered_below, sent);
   }
 };
 
@@ -212,9 +213,10 @@ struct ServeEmptyEntry {
   Incarnation sender = 0;         // as a lock command's (R20)
   uint64_t number = 0;
   uint64_t answered_below = 0;
+  protocol::Sent sent = protocol::Sent::once;
   template <class A>
   void fields(A& a) {
-    a(runs, planned_at, gone, sender, number, answered_below);
+    a(runs, planned_at, gone, sender, number, answered_below, sent);
   }
 };
 
@@ -263,14 +265,16 @@ struct LockCommandEntry {
   Incarnation sender = 0;  // 0: nobody who could send it again (R20)
   uint64_t number = 0;
   uint64_t answered_below = 0;
+  protocol::Sent sent = protocol::Sent::once;
   // What the leader answered this sender without an entry (R20, R30). Lifetime of the views: the caller's.
   std::vector<protocol::EarlierAnswer> earlier;
+  uint64_t forgotten_below = 0;  // such answers below this number may be forgotten: refuse what is sent again
   uint8_t db = 0;
   uint8_t resp = 2;
   std::vector<std::string> args;
   template <class A>
   void fields(A& a) {
-    a(time, sender, number, answered_below, earlier, db, resp, args);
+    a(time, sender, number, answered_below, sent, earlier, forgotten_below, db, resp, args);
   }
 };
 
@@ -281,13 +285,15 @@ struct LockTransactionEntry {
   Incarnation sender = 0;  // as in LockCommandEntry
   uint64_t number = 0;
   uint64_t answered_below = 0;
+  protocol::Sent sent = protocol::Sent::once;
   std::vector<protocol::EarlierAnswer> earlier;
+  uint64_t forgotten_below = 0;
   uint8_t db = 0;
   uint8_t resp = 2;
   std::string payload;  // protocol/transaction.h
   template <class A>
   void fields(A& a) {
-    a(time, sender, number, answered_below, earlier, db, resp, payload);
+    a(time, sender, number, answered_below, sent, earlier, forgotten_below, db, resp, payload);
   }
 };
 

@@ -146,11 +146,11 @@ void LockDesk::submit(LockRequest request) {
 bool LockDesk::has_run(const LockRequest& request) const {
   return request.numbered() &&
          (numbered_.contains({request.sender, request.number}) ||
-          state_.answers().find(request.sender, request.number).verdict != Answers::Verdict::fresh);
+          state_.answers().find(request.sender, request.number, request.sent).verdict != Answers::Verdict::fresh);
 }
 
 Answers::Found LockDesk::noted(const LockRequest& request) const {
-  return request.numbered() ? noted_.find(request.sender, request.number)
+  return request.numbered() ? noted_.find(request.sender, request.number, request.sent)
                             : Answers::Found{Answers::Verdict::fresh, nullptr};
 }
 
@@ -283,7 +283,9 @@ std::string LockDesk::entry_of(const LockRequest& request) const {
     entry.sender = request.sender;
     entry.number = request.number;
     entry.answered_below = request.answered_below;
+    entry.sent = request.sent;
     if (request.numbered()) {
+      entry.forgotten_below = noted_.forgotten_below(request.sender);
       // Too many to remember them all: those that are forgotten must not be run again.
       entry.answered_below = std::max(entry.answered_below, noted_.answered_below(request.sender));
       for (const auto& [number, answer] : noted_.of(request.sender)) {

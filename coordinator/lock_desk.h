@@ -71,6 +71,7 @@ struct LockRequest {
   Incarnation sender = 0;  // 0: nobody who could send it again
   uint64_t number = 0;
   uint64_t answered_below = 0;
+  protocol::Sent sent = protocol::Sent::once;
   uint8_t db = 0;
   protocol::RespVersion resp = protocol::RespVersion::resp2;
   const protocol::CommandSpec* spec;

@@ -6,7 +6,7 @@
 namespace chainring::coordinator {
 namespace {
 
-constexpr uint32_t kSnapshotFormat = 2;
+constexpr uint32_t kSnapshotFormat = 3;
 
 Status corrupt(uint64_t index, std::string_view why) {
   return {ErrorCode::corrupt, concat("log entry ", index, ": ", why)};
@@ -159,18 +159,22 @@ template <class E, class Run>
 LockOutcome State::run_once(uint64_t index, const E& entry, Run&& run) {
   locks_.advance(entry.time);
   for (const protocol::EarlierAnswer& earlier : entry.earlier) {
-    if (entry.sender == 0 || earlier.number == 0 || answered_before(entry.sender, earlier.number)) continue;
+    if (entry.sender == 0 || earlier.number == 0) continue;
+    if (answered_before(entry.sender, earlier.number, protocol::Sent::once)) continue;
     answers_.record(entry.sender, earlier.number, entry.answered_below, index, {std::string(earlier.reply), 0, 0});
   }
-  if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return *std::move(before);
+  answers_.note_forgotten(entry.sender, entry.forgotten_below);
+  if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number, entry.sent)) {
+    return *std::move(before);
+  }
   LockOutcome outcome{false, run()};
   if (is_numbered(entry)) answers_.record(entry.sender, entry.number, entry.answered_below, index, outcome.reply);
   return outcome;
 }
 
-std::optional<LockOutcome> State::answered_before(Incarnation sender, uint64_t number) const {
+std::optional<LockOutcome> State::answered_before(Incarnation sender, uint64_t number, protocol::Sent sent) const {
   if (sender == 0 || number == 0) return std::nullopt;
-  const Answers::Found found = answers_.find(sender, number);
+  const Answers::Found found = answers_.find(sender, number, sent);
   if (found.verdict == Answers::Verdict::known) return LockOutcome{false, *found.answer};
   if (found.verdict == Answers::Verdict::expired) return LockOutcome{true, {}};
   return std::nullopt;
@@ -181,7 +185,7 @@ std::optional<LockOutcome> State::grant_wish(uint64_t index, ByteReader& reader)
   E entry;
   reader(entry);
   if (!reader.complete()) return std::nullopt;
-  if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number)) return before;
+  if (std::optional<LockOutcome> before = answered_before(entry.sender, entry.number, entry.sent)) return before;
   LockOutcome outcome;
   const Status refused = ring_.check(entry);
   outcome.reply.resp = refused.ok() ? granted(entry) : protocol::error_reply(concat("ERR ", refused.message()));

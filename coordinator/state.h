@@ -20,7 +20,7 @@ inline constexpr uint64_t kDigestEvery = 1024;  // entries between the digests t
 
 // What became of a lock command, or of an operator's wish.
 struct LockOutcome {
-  bool expired = false;  // its number was called answered before: it did not run now (R20)
+  bool expired = false;  // it was called answered before, or may have run and been forgotten: it did not run now (R20)
   LockReply reply;
 };
 
@@ -54,7 +54,8 @@ class State {
   [[nodiscard]] LockSpace& locks() { return locks_; }
   [[nodiscard]] const Answers& answers() const { return answers_; }
   // What was answered when this write came for the first time; nothing when this is the first time (R20).
-  [[nodiscard]] std::optional<LockOutcome> answered_before(Incarnation sender, uint64_t number) const;
+  [[nodiscard]] std::optional<LockOutcome> answered_before(Incarnation sender, uint64_t number,
+                                                           protocol::Sent sent) const;
 
   // The newest mark; there is one about every kDigestEvery entries.
   [[nodiscard]] const DigestMark& digest_mark() const { return mark_; }

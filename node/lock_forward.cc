@@ -54,6 +54,7 @@ void LockForward::send_one(std::string& out, uint64_t id, Request& request) {
   header.attempt = request.attempt = attempt_;
   header.number = request.number;
   if (request.number != 0) header.answered_below = *numbers_.begin();
+  if (request.number != 0 && request.may_have_run) header.flags |= protocol::kRequestAgain;
   protocol::append_frame(out, protocol::FrameType::request, header, request.bytes);
   request.out = true;
 }
@@ -82,7 +83,7 @@ bool LockForward::on_reply(const protocol::Reply& reply, std::string_view body, 
       doubtful_ = false;
       finish(at, body);
       return true;
-    case protocol::ReplyStatus::expired:  // only what was given up is below the mark
+    case protocol::ReplyStatus::expired:  // it may have run, and its answer is not kept
       doubtful_ = false;
       finish(at, protocol::error_reply(protocol::errors::kOutcomeUnknown));
       return true;

@@ -168,8 +168,7 @@ void Node::on_request(ConnId conn, Peer& peer, std::string_view payload) {
 
   const Destination to{conn, request.id, {}, now_.mono};
   if (request.number != 0) {
-    const bool again = (request.flags & protocol::kRequestAgain) != 0;
-    const auto sent = again ? SenderLog::Sent::again : SenderLog::Sent::once;
+    const protocol::Sent sent = protocol::sent_of(request.flags);
     switch (store_.settle_again(request.slot, peer.who.incarnation, request.number, sent, to)) {
       case SenderLog::Verdict::fresh:
         break;

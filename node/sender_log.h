@@ -35,8 +35,7 @@ class SenderLog {
     std::string reply;      // empty: it is not kept
     bool recorded = true;   // it is part of a record; else only this member knows it, which was the head
   };
-  // Whether an earlier copy of the request may have run, as its sender knows.
-  enum class Sent : uint8_t { once, again };
+  using Sent = protocol::Sent;
   enum class Verdict {
     fresh,    // never seen: run it
     known,    // has run: its answer is there

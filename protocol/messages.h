@@ -259,6 +259,9 @@ enum RequestFlag : uint8_t {
 [[nodiscard]] constexpr RespVersion resp_of(uint8_t flags) {
   return (flags & kRequestResp3) != 0 ? RespVersion::resp3 : RespVersion::resp2;
 }
+// Whether an earlier copy of a write may have run, as its sender knows (R20).
+enum class Sent : uint8_t { once = 0, again = 1 };
+[[nodiscard]] constexpr Sent sent_of(uint8_t flags) { return (flags & kRequestAgain) != 0 ? Sent::again : Sent::once; }
 
 // Behind the header: the command's own bytes, one RESP request; of a transaction, what protocol/transaction.h says.
 struct Request {

@@ -72,6 +72,7 @@ struct DeskFixture : LockDesk::Log, LockDesk::Sink {
     if (number != 0) request.sender = sender;
     request.number = number;
     request.answered_below = answered_below;
+    request.sent = sent;
     desk.submit(std::move(request));
     return requests;
   }
@@ -79,6 +80,7 @@ struct DeskFixture : LockDesk::Log, LockDesk::Sink {
   ConnId link = 5;
   session::ClientId client = 0;  // with no link: who is connected here
   Incarnation sender = 77;       // of what has a number
+  protocol::Sent sent = protocol::Sent::once;
   State state;
   SeededRandom random{1};
   LockDesk desk{state, *this, *this, random};

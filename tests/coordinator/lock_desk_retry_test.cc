@@ -8,6 +8,7 @@ namespace chainring::coordinator {
 namespace {
 
 using protocol::ReplyStatus;
+using protocol::Sent;
 
 struct RetryFixture : DeskFixture {
   // Somebody else leads now; the state is what was committed.
@@ -103,12 +104,12 @@ TEST_CASE("LockDesk: an entry tells each answer once, of its own sender, and non
   f.run("SET lock:a me NX", 2);
   f.sender = 88;
   f.run("INCR lock:n", 1);
-  REQUIRE(f.state.answers().find(77, 1).verdict == Answers::Verdict::fresh);
+  REQUIRE(f.state.answers().find(77, 1, Sent::once).verdict == Answers::Verdict::fresh);
   f.sender = 77;
   f.submit("INCR lock:n", 3, 2);
   f.commit();
-  REQUIRE(f.state.answers().find(77, 1).verdict == Answers::Verdict::expired);
-  REQUIRE(f.state.answers().find(77, 2).answer->resp == "$-1\r\n");
+  REQUIRE(f.state.answers().find(77, 1, Sent::once).verdict == Answers::Verdict::expired);
+  REQUIRE(f.state.answers().find(77, 2, Sent::once).answer->resp == "$-1\r\n");
   const size_t entry_bytes = f.log.back().size();
   f.submit("INCR lock:n", 4, 2);
   REQUIRE(f.log.back().size() < entry_bytes);
@@ -145,6 +146,29 @@ TEST_CASE("LockDesk: answers that are too much to be noted are refused by the ne
   f.commit();
   REQUIRE(f.answers[forgotten].first == ReplyStatus::expired);
   REQUIRE(f.holder("lock:a") == "me");
+}
+
+TEST_CASE(
+    "LockDesk: of more senders than are noted, the answers that are forgotten are refused by every leader (R20)") {
+  RetryFixture f;
+  f.run("SET lock:taken other");
+  REQUIRE(f.run("LOCK RELEASE lock:a me", 1) == ":0\r\n");
+  for (Incarnation other = 1; other <= Answers::kSendersMax; ++other) {
+    f.sender = 1'000 + other;
+    f.submit("SET lock:taken me NX", 1);
+  }
+  f.confirm();
+  f.sender = 77;
+  REQUIRE(f.run("SET lock:a me NX", 2) == "+OK\r\n");
+  if (GENERATE(false, true)) f.change_leader();
+  f.sent = Sent::again;
+  const uint64_t forgotten = f.submit("LOCK RELEASE lock:a me", 1);
+  f.confirm();
+  f.commit();
+  REQUIRE(f.answers[forgotten].first == ReplyStatus::expired);
+  REQUIRE(f.holder("lock:a") == "me");
+  REQUIRE(f.run("SET lock:a me NX", 2) == "+OK\r\n");  // that is known
+  REQUIRE(f.run("DELIFEQ lock:a me", 3) == ":1\r\n");  // so is that it has not run
 }
 
 TEST_CASE("LockDesk: an answer goes to the newer link, in whatever order the copies of a write are looked at (R20)") {

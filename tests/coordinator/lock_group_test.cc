@@ -53,13 +53,13 @@ class FrameClient final : public Process {
   }
   [[nodiscard]] bool up() const { return link_.up(); }
   // Returns the id that its reply has.
-  uint64_t send(std::string_view line, uint64_t number, uint32_t attempt) {
+  uint64_t send(std::string_view line, uint64_t number, uint32_t attempt, uint8_t flags = 0) {
     const std::vector<std::string> owned = words(line);
     std::string command;
     protocol::append_request(command, std::vector<std::string_view>(owned.begin(), owned.end()));
     protocol::Request request;
     request.id = ++last_request_;
-    request.flags = protocol::kRequestWrite;
+    request.flags = protocol::kRequestWrite | flags;
     request.number = number;
     request.attempt = attempt;
     link_.send(protocol::FrameType::request, request, command);
@@ -240,6 +240,26 @@ TEST_CASE("Coordinator: what comes behind a request that was sent back does not 
   REQUIRE(link.reply(again) == "0 +OK\r\n");
   REQUIRE(link.reply(next) == "0 +OK\r\n");
   REQUIRE(group.ask("GET lock:a") == "$6\r\nsecond\r\n");
+}
+
+TEST_CASE("Coordinator: a write that says that it may have run is not run again when its sender was forgotten (R20)") {
+  Group group({.coordinators = 1});
+  group.start_coordinators();
+  REQUIRE(group.has_leader());
+  FrameClient& link = FrameClient::connect(group.world, 7301);
+  REQUIRE(group.within(kSecond, [&] { return link.up(); }));
+  const uint64_t first = link.send("SET lock:a me NX", 1, 0);
+  REQUIRE(group.within(kSecond, [&] { return link.reply(first) == "0 +OK\r\n"; }));
+  std::vector<FrameClient*> others(Answers::kSendersMax);
+  for (FrameClient*& other : others) other = &FrameClient::connect(group.world, 7301);
+  const auto all = [&](auto&& holds) { return std::all_of(others.begin(), others.end(), holds); };
+  REQUIRE(group.within(kSecond, [&] { return all([](FrameClient* other) { return other->up(); }); }));
+  for (FrameClient* other : others) other->send("INCR lock:n", 1, 0);
+  REQUIRE(group.within(kSecond, [&] { return all([](FrameClient* other) { return !other->reply(1).empty(); }); }));
+  const uint64_t again = link.send("SET lock:a me NX", 1, 0, protocol::kRequestAgain);
+  REQUIRE(group.within(kSecond, [&] { return link.reply(again) == "3 "; }));  // expired
+  const uint64_t next = link.send("LOCK RELEASE lock:a me", 2, 0, protocol::kRequestAgain);
+  REQUIRE(group.within(kSecond, [&] { return link.reply(next) == "0 :1\r\n"; }));
 }
 
 TEST_CASE("Locks in a group: tokens grow over changes of leader (R26)") {

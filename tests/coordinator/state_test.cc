@@ -172,6 +172,45 @@ TEST_CASE("State.apply: a write that is sent again gets its reply and does not r
   REQUIRE(f.run("GET lock:n") == "$1\r\n2\r\n");
 }
 
+TEST_CASE("State.apply: of more senders than are remembered, none runs anything twice (R20)") {
+  LockFixture f;
+  LockCommandEntry first;
+  first.time = f.now;
+  first.sender = 77;
+  first.number = 1;
+  first.args = words("SET lock:a me NX");
+  REQUIRE(f.apply(encode_entry(first)).lock->reply.resp == "+OK\r\n");
+  LockTransactionEntry second;
+  second.time = f.now;
+  second.sender = 77;
+  second.number = 2;
+  second.payload = transaction_payload({"INCR lock:n"});
+  f.apply(encode_entry(second));
+  ReshardEntry wish;
+  wish.verb = ReshardVerb::pause;
+  wish.sender = 77;
+  wish.number = 3;
+  REQUIRE(f.apply(encode_entry(wish)).wish->reply.resp == "+OK\r\n");
+  LockCommandEntry other = first;
+  other.args = words("INCR lock:other");
+  for (size_t i = 1; i <= Answers::kSendersMax; ++i) {
+    other.sender = 1'000 + i;
+    f.apply(encode_entry(other));
+  }
+  if (GENERATE(false, true)) {
+    const std::string snapshot = f.state.snapshot();
+    REQUIRE(f.state.restore(snapshot).ok());
+  }
+  first.sent = second.sent = wish.sent = protocol::Sent::again;
+  REQUIRE(f.apply(encode_entry(first)).lock->expired);
+  REQUIRE(f.apply(encode_entry(second)).lock->expired);
+  REQUIRE(f.apply(encode_entry(wish)).wish->expired);
+  REQUIRE(f.run("GET lock:n") == "$1\r\n1\r\n");
+  first.number = 4;  // it was out before, and was lost
+  first.args = words("INCR lock:n");
+  REQUIRE(f.apply(encode_entry(first)).lock->reply.resp == ":2\r\n");
+}
+
 TEST_CASE("State.apply: a write that an entry tells the answer of does not run behind it (R20)") {
   LockFixture f;
   LockCommandEntry entry;
@@ -185,7 +224,7 @@ TEST_CASE("State.apply: a write that an entry tells the answer of does not run b
   entry.earlier = {{2, "$-1\r\n"}};  // what is known stays as it is
   entry.args = words("LOCK RELEASE lock:a me");
   REQUIRE(f.apply(encode_entry(entry)).lock->reply.resp == ":0\r\n");
-  REQUIRE(f.state.answers().find(77, 2).answer->resp == "+OK\r\n");
+  REQUIRE(f.state.answers().find(77, 2, protocol::Sent::once).answer->resp == "+OK\r\n");
   REQUIRE(f.state.locks().find(0, "lock:a") != nullptr);
 
   LockTransactionEntry transaction;

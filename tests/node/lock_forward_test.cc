@@ -40,6 +40,7 @@ class Rig : private LockForward::Receiver {
       CHECK(header.slot == protocol::kNoSlot);
       CHECK(body == "x");
       last_attempt = header.attempt;
+      if (protocol::sent_of(header.flags) == protocol::Sent::again) again.push_back(header.id);
       found.push_back(concat(header.id, " ", header.number, " ", header.answered_below));
       rest.remove_prefix(frame.size);
     }
@@ -53,7 +54,8 @@ class Rig : private LockForward::Receiver {
   std::vector<std::string> answers() { return std::exchange(answered_, {}); }
 
   Micros now = kMicrosPerSecond;
-  uint32_t last_attempt = 0;  // of what left last
+  uint32_t last_attempt = 0;    // of what left last
+  std::vector<uint64_t> again;  // ids of what said that it may have run, as often as it did
   LockForward locks{*this};
 
  private:
@@ -91,6 +93,32 @@ TEST_CASE("LockForward: after a change of leader a write goes again with its num
   CHECK(rig.sent() == Said{"1 1 1", "2 0 0"});
   CHECK(rig.reply(1, ReplyStatus::done, "+OK\r\n"));
   CHECK(rig.answers() == Said{"1 +OK\r\n"});
+}
+
+TEST_CASE("LockForward: a write says so when an earlier copy of it may have run (R20)") {
+  Rig rig;
+  for (session::ClientId client = 1; client <= 3; ++client) REQUIRE(rig.submit(client, client != 2));
+  rig.sent();
+  CHECK(rig.again.empty());
+  CHECK(rig.reply(1, ReplyStatus::unsettled));
+  CHECK(rig.reply(2, ReplyStatus::bounced));
+  CHECK(rig.reply(3, ReplyStatus::not_leader));
+  rig.now += LockForward::kRetryInterval;
+  rig.sent();
+  CHECK(rig.again == std::vector<uint64_t>{1});
+  CHECK(rig.reply(1, ReplyStatus::done, "a"));
+  rig.sent();
+  CHECK(rig.again == std::vector<uint64_t>{1});  // it was only asked of one who does not lead
+  rig.locks.link_changed();
+  rig.sent();
+  CHECK(rig.again == std::vector<uint64_t>{1, 3});
+  CHECK(rig.reply(3, ReplyStatus::bounced));  // that is said of the last copy alone
+  CHECK(rig.reply(2, ReplyStatus::bounced));
+  rig.now += LockForward::kRetryInterval;
+  CHECK(rig.sent().size() == 1);  // the read goes first
+  CHECK(rig.reply(2, ReplyStatus::done, "a"));
+  rig.sent();
+  CHECK(rig.again == std::vector<uint64_t>{1, 3, 3});
 }
 
 TEST_CASE("LockForward: a coordinator that does not lead is asked by one request at a time") {
