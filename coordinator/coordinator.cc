@@ -166,6 +166,7 @@ void Coordinator::turn(Now now, std::span<const NetEvent> events) {
   now_ = now;
   clients_.begin_turn(now);
   again_ = false;
+  see_tables_leave();
   if (replica_->founded()) replica_->tick(now.mono);
   if (leading_) desk_.tick(now);
   for (const NetEvent& event : events) on_event(event);

@@ -37,6 +37,7 @@
 #include "coordinator/rules_check.h"
 #include "coordinator/state.h"
 #include "coordinator/status.h"
+#include "coordinator/table_feed.h"
 #include "protocol/resp.h"
 #include "raft/replica.h"
 #include "session/clients.h"
@@ -79,10 +80,7 @@ class Coordinator final : public Process,
     Micros heard_at = 0;
     std::string host;  // where it listens, as it says
     uint16_t port = 0;
-    bool wants_tables = false;  // it has sent a heartbeat or subscribed on this link
-    TableVersion has = 0;       // the newest table that it says it has
-    TableVersion sent = 0;      // the newest one sent on this link
-    Micros sent_at = 0;
+    TableFeed tables;                 // wanted once it has sent a heartbeat or subscribed on this link
     std::optional<uint32_t> bounced;  // the last attempt of which a request was not taken (R10)
     bool called_foreign = false;      // a coordinator that is not of the group, and the log has said so
   };
@@ -155,6 +153,7 @@ class Coordinator final : public Process,
   void begin_round();
   void grant(const PendingGrant& pending);
   void push_tables();
+  void see_tables_leave();
   void table_changed();
   [[nodiscard]] std::optional<raft::Index> propose_entry(std::string entry);
   [[nodiscard]] SettingsEntry own_settings() const;
@@ -296,6 +295,7 @@ class Coordinator final : public Process,
   bool again_ = false;       // another turn is wanted at once
   std::string table_frame_;  // the newest table as payload
   TableVersion table_frame_version_ = 0;
+  std::vector<ConnId> tables_leaving_;  // links whose table may still wait to leave
 
   std::string missing_told_;  // the coordinators that the log has named as missing
   std::optional<Part> part_told_;

@@ -60,8 +60,8 @@ void Coordinator::cease_to_lead() {
   plan_due_ = barrier_due_ = rules_due_ = gray_due_ = false;
   // Who was served here has to find the next leader.
   for (auto& [conn, peer] : peers_) {
-    if (peer.wants_tables) tell_leader(conn);
-    peer.sent = 0;
+    if (peer.tables.wanted()) tell_leader(conn);
+    peer.tables.leadership_ended();
   }
 }
 
@@ -309,7 +309,7 @@ void Coordinator::grant(const PendingGrant& pending) {
 void Coordinator::push_tables() {
   const TableVersion version = state_.ring().version();
   for (auto& [conn, peer] : peers_) {
-    if (!peer.wants_tables || peer.sent >= version || peer.has >= version) continue;
+    if (!peer.tables.is_due(version)) continue;
     if (table_frame_version_ != version) {
       table_frame_ = encode(state_.ring().table());
       table_frame_version_ = version;
@@ -317,9 +317,19 @@ void Coordinator::push_tables() {
     std::string* out = transport_.output(conn);
     if (out == nullptr) continue;
     protocol::append_frame(*out, protocol::FrameType::table, [&](std::string& body) { body.append(table_frame_); });
-    peer.sent = version;
-    peer.sent_at = now_.mono;
+    peer.tables.sent(version, now_.mono);
+    tables_leaving_.push_back(conn);
   }
+}
+
+// REQUIRES: nothing was written to any link in this turn.
+void Coordinator::see_tables_leave() {
+  std::erase_if(tables_leaving_, [&](ConnId conn) {
+    const auto peer = peers_.find(conn);
+    if (peer == peers_.end()) return true;
+    peer->second.tables.turn_begins(transport_.unsent(conn), transport_.sent_late(conn), now_.mono);
+    return !peer->second.tables.is_leaving();
+  });
 }
 
 }  // namespace chainring::coordinator

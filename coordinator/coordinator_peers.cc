@@ -145,10 +145,7 @@ void Coordinator::on_heartbeat(ConnId conn, Peer& peer, std::string_view payload
 
 // Whoever tells which table it has wants the newer ones.
 void Coordinator::note_table(Peer& peer, TableVersion has) {
-  peer.wants_tables = true;
-  peer.has = has;
-  const Micros patience = settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli;
-  if (peer.has < peer.sent && now_.mono - peer.sent_at >= patience) peer.sent = 0;  // what was sent has not arrived
+  peer.tables.heard(has, now_.mono, settings_.number(Setting::heartbeat_ms) * kMicrosPerMilli);
 }
 
 void Coordinator::register_member(const protocol::Heartbeat& heartbeat) {

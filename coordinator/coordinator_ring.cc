@@ -210,8 +210,8 @@ StatusFacts Coordinator::status_facts() const {
     facts.renewed.push_back(leases_.was_granted(member.listed.id));
   }
   for (const auto& [conn, peer] : peers_) {
-    if (peer.who.role != session::PeerRole::router || !peer.wants_tables) continue;
-    facts.routers.push_back({peer.who.id, peer.host, peer.port, peer.has, age_ms(peer.heard_at)});
+    if (peer.who.role != session::PeerRole::router || !peer.tables.wanted()) continue;
+    facts.routers.push_back({peer.who.id, peer.host, peer.port, peer.tables.has(), age_ms(peer.heard_at)});
   }
   std::sort(facts.routers.begin(), facts.routers.end(),
             [](const RouterStatus& a, const RouterStatus& b) { return a.name < b.name; });

@@ -65,6 +65,14 @@ class FrameClient final : public Process {
     link_.send(protocol::FrameType::request, request, command);
     return request.id;
   }
+  // As a router that has the table of this version.
+  void subscribe(TableVersion has) {
+    protocol::Subscribe said;
+    said.incarnation = identity_.incarnation;
+    said.version = has;
+    link_.send(protocol::FrameType::subscribe, said, {});
+  }
+  [[nodiscard]] size_t tables() const { return tables_; }  // that came
   // "status body", or empty.
   std::string reply(uint64_t id) { return replies_[id]; }
 
@@ -91,6 +99,7 @@ class FrameClient final : public Process {
   void on_frame(const protocol::Frame& frame) {
     protocol::Reply reply;
     std::string_view body;
+    if (frame.type == protocol::FrameType::table) ++tables_;
     if (frame.type != protocol::FrameType::reply || !protocol::split_payload(frame.payload, reply, body)) return;
     const bool has_body = reply.status == protocol::ReplyStatus::done;
     replies_[reply.id] = concat(static_cast<int>(reply.status), " ", has_body ? body : std::string_view());
@@ -100,6 +109,7 @@ class FrameClient final : public Process {
   session::PeerLink link_;
   Micros now_ = 0;
   uint64_t last_request_ = 0;
+  size_t tables_ = 0;
   std::map<uint64_t, std::string> replies_;
 };
 
@@ -240,6 +250,26 @@ TEST_CASE("Coordinator: what comes behind a request that was sent back does not 
   REQUIRE(link.reply(again) == "0 +OK\r\n");
   REQUIRE(link.reply(next) == "0 +OK\r\n");
   REQUIRE(group.ask("GET lock:a") == "$6\r\nsecond\r\n");
+}
+
+TEST_CASE("Coordinator: a table that does not arrive is sent again less and less often, and at once on another link") {
+  Group group({.coordinators = 1});
+  group.start_coordinators();
+  REQUIRE(group.has_leader());
+  FrameClient& link = FrameClient::connect(group.world, 7301);
+  REQUIRE(group.within(kSecond, [&] { return link.up(); }));
+  const Micros heartbeat = 100 * kMicrosPerMilli;
+  for (int i = 0; i < 60; ++i) {
+    link.subscribe(0);
+    group.pass(heartbeat);
+  }
+  REQUIRE(link.tables() > 4);  // it may have been lost on the way, so it is tried
+  REQUIRE(link.tables() < 10);
+  FrameClient& another = FrameClient::connect(group.world, 7301);
+  REQUIRE(group.within(kSecond, [&] { return another.up(); }));
+  another.subscribe(0);
+  group.pass(heartbeat / 2);
+  REQUIRE(another.tables() == 1);
 }
 
 TEST_CASE("Coordinator: a write that says that it may have run is not run again when its sender was forgotten (R20)") {
