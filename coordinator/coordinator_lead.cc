@@ -132,7 +132,7 @@ void Coordinator::table_changed() {
 void Coordinator::propose_plan() {
   if (plan_index_ > replica_->applied()) return;  // judged again when it has been applied
   plan_due_ = false;
-  const Plan plan = planner_.plan(state_.ring(), leases_, now_.mono);
+  const Plan plan = planner_.plan(state_.ring(), leases_, now_.mono, desk_.time());
   std::optional<raft::Index> last;
   const auto propose_part = [&](const auto& part) {
     if (!part) return;

@@ -120,9 +120,10 @@ struct MemberStatesEntry {
   static constexpr EntryType kType = EntryType::member_states;
   std::vector<MemberStateChange> changes;
   std::vector<MemberId> struck = {};  // absent members that the target is to do without
+  Millis time = 0;                    // the leader's lock time, which runs on under the next one (R25)
   template <class A>
   void fields(A& a) {
-    a(changes, struck);
+    a(changes, struck, time);
   }
 };
 

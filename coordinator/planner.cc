@@ -29,6 +29,12 @@ std::vector<ring::Candidate> candidates(const RingState& ring, const LeaseBook& 
   return found;
 }
 
+// Since when an absent member has been away, by this leader's clock. Its book may have begun long after that.
+Micros absent_from(const Member& member, const LeaseBook& leases, Micros now, Millis lock_time) {
+  const Micros found_absent = now - (lock_time - *member.absent_since) * kMicrosPerMilli;
+  return std::min(leases.ends(member.listed.id), found_absent);
+}
+
 }  // namespace
 
 ring::Candidate candidate_of(const protocol::TableMember& listed) {
@@ -58,10 +64,10 @@ void Planner::begin() {
   next_check_ = kNever;
 }
 
-Plan Planner::plan(const RingState& ring, const LeaseBook& leases, Micros now) {
+Plan Planner::plan(const RingState& ring, const LeaseBook& leases, Micros now, Millis lock_time) {
   Plan plan;
   next_check_ = leases.next_end(now);
-  plan_states(ring, leases, now, plan);
+  plan_states(ring, leases, now, lock_time, plan);
   if (ring.ranges().empty() || ring.stopped()) {
     plan_first_table(ring, leases, now, plan);
     return plan;
@@ -71,8 +77,9 @@ Plan Planner::plan(const RingState& ring, const LeaseBook& leases, Micros now) {
   return plan;
 }
 
-void Planner::plan_states(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) {
+void Planner::plan_states(const RingState& ring, const LeaseBook& leases, Micros now, Millis lock_time, Plan& plan) {
   MemberStatesEntry entry;
+  entry.time = lock_time;
   for (const Member& member : ring.members()) {
     if (member.gone()) continue;
     const MemberId id = member.listed.id;
@@ -85,9 +92,10 @@ void Planner::plan_states(const RingState& ring, const LeaseBook& leases, Micros
     }
     if (ring.superseded(member)) {
       entry.changes.push_back({id, MemberState::gone});
-    } else if (!absent) {
+    } else if (!member.absent_since) {
       if (leases.ends(id) != 0) entry.changes.push_back({id, MemberState::absent});
-    } else if (const Micros repair_at = leases.ends(id) + options_.repair_after_us; now < repair_at) {
+    } else if (const Micros repair_at = absent_from(member, leases, now, lock_time) + options_.repair_after_us;
+               now < repair_at) {
       check_at(repair_at);
     } else if (!ring.in_any_chain(id)) {
       entry.changes.push_back({id, MemberState::gone});

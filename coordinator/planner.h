@@ -50,14 +50,15 @@ class Planner {
 
   // Leadership began.
   void begin();
-  // What to propose now. REQUIRES: everything that was proposed from earlier plans has been applied or lost.
-  [[nodiscard]] Plan plan(const RingState& ring, const LeaseBook& leases, Micros now);
+  // What to propose now, at this lock time. REQUIRES: everything that was proposed from earlier plans has been applied
+  // or lost.
+  [[nodiscard]] Plan plan(const RingState& ring, const LeaseBook& leases, Micros now, Millis lock_time);
   // When a plan may turn out otherwise although neither state nor leases were touched; kNever for never.
   [[nodiscard]] Micros next_check() const { return next_check_; }
 
  private:
   using Chain = std::vector<MemberId>;
-  void plan_states(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan);
+  void plan_states(const RingState& ring, const LeaseBook& leases, Micros now, Millis lock_time, Plan& plan);
   void plan_first_table(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const;
   void plan_failover(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan);
   void plan_refounding(const RingState& ring, const LeaseBook& leases, Micros now, Plan& plan) const;

@@ -132,6 +132,9 @@ void RingState::apply(const MemberStatesEntry& entry) {
     if (change.state == MemberState::leaving) {
       if (std::exchange(member->draining, true)) continue;
     } else {
+      const bool absent = change.state == MemberState::absent;
+      if (absent && member->absent_since) continue;
+      member->absent_since = absent ? std::optional(entry.time) : std::nullopt;
       if (member->listed.state == change.state) continue;
       member->listed.state = change.state;
       const bool was_struck = std::exchange(member->struck, false);

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "coordinator/entries.h"
 #include "coordinator/ranges.h"
 #include "coordinator/roster.h"
@@ -34,9 +36,10 @@ struct Member {
   bool evacuated = false;      // the target was reckoned without it, since slots would be lost with it
   bool weighed = false;        // its weight is an operator's wish, and not what its node said
   bool missed_stop = false;    // it was away when the orderly stop was recorded: nobody waits for it to end
+  std::optional<Millis> absent_since = {};  // in lock time; of a recovered generation's it is not known at first
   template <class A>
   void fields(A& a) {
-    a(listed, must_obey, placed, struck, draining, evacuated, weighed, missed_stop);
+    a(listed, must_obey, placed, struck, draining, evacuated, weighed, missed_stop, absent_since);
   }
   [[nodiscard]] bool gone() const { return listed.state == protocol::MemberState::gone; }
   // Without those that are absent for too long, about to end, or gone.

@@ -90,7 +90,7 @@ struct RepairFixture : MoverFixture {
   void pass(Micros length, std::initializer_list<MemberId> there) {
     for (const Micros until = now + length; now < until; now += Mover::kReadyWait) {
       grant(there);
-      const Plan plan = planner.plan(ring, leases, now);
+      const Plan plan = planner.plan(ring, leases, now, lock_time());
       if (plan.states) ring.apply(*plan.states);
       if (plan.intention) ring.apply(*plan.intention);
       if (!plan.states && !plan.intention) step();

@@ -16,7 +16,7 @@ struct PlannerFixture : RingFixture {
   explicit PlannerFixture(int members, size_t initial = 0, bool empty_on_loss = false)
       : RingFixture(members), planner({initial, empty_on_loss, kSettle, kRepair}) {}
 
-  Plan plan() { return planner.plan(ring, leases, now); }
+  Plan plan() { return planner.plan(ring, leases, now, lock_time()); }
   // Plans, and applies what was planned; whether anything was.
   bool step() {
     const Plan planned = plan();
@@ -453,6 +453,53 @@ TEST_CASE("Planner.plan: an absent member that no chain needs is forgotten after
   f.settle();
   REQUIRE(f.state(2) == MemberState::gone);
   REQUIRE(f.state(1) == MemberState::up);
+}
+
+TEST_CASE("Planner.plan: leaders that follow each other go on with the time for which somebody is absent") {
+  PlannerFixture f(2);
+  f.place({1});
+  f.grant({1, 2});
+  f.let_leases_end();
+  f.grant({1});
+  f.settle();
+  REQUIRE(f.state(2) == MemberState::absent);
+  const Micros absent_from = f.now;
+  const bool comes_back = GENERATE(false, true);
+  while (f.state(2) == MemberState::absent && f.now < absent_from + 2 * kRepair) {
+    f.leases.begin(f.ring.members(), f.now, RingFixture::kLease / 2);
+    f.planner.begin();
+    if (comes_back && f.now - absent_from > kRepair / 2) f.grant({2});
+    f.settle();
+    if (f.state(2) != MemberState::absent) break;
+    f.now += kRepair / 10;
+    f.grant({1});
+    f.settle();
+  }
+  if (comes_back) {
+    REQUIRE(f.state(2) == MemberState::joining);
+    f.now = std::max(f.now, absent_from + kRepair);
+    f.let_leases_end();
+    f.settle();
+    REQUIRE(f.state(2) == MemberState::absent);  // for another while
+  } else {
+    REQUIRE(f.state(2) == MemberState::gone);
+    REQUIRE(f.now >= absent_from + kRepair);
+    REQUIRE(f.now <= absent_from + kRepair + kRepair / 10);
+  }
+}
+
+TEST_CASE("Planner.plan: no time for which somebody is absent makes a new leader wait less than a lease for it") {
+  PlannerFixture f(2);
+  f.place({1});
+  f.grant({1, 2});
+  f.let_leases_end();
+  f.settle();
+  f.now += 2 * kRepair;
+  f.leases.begin(f.ring.members(), f.now, 0);
+  f.planner.begin();
+  f.settle();
+  REQUIRE(f.state(2) == MemberState::absent);
+  REQUIRE(f.planner.next_check() == f.leases.ends(2));
 }
 
 TEST_CASE("Planner.plan: members of the first table that lapse before it is active are left out") {

@@ -14,6 +14,7 @@
 namespace chainring::coordinator {
 namespace {
 
+using protocol::MemberState;
 using protocol::TableStatement;
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
@@ -160,14 +161,27 @@ TEST_CASE("RingState.apply: who is not there after the recovery is left out when
   LeaseBook leases(RingFixture::kLease, RingFixture::kMargin);
   Micros now = lost.now;
   leases.begin(ring.members(), now, 0);
-  REQUIRE_FALSE(planner.plan(ring, leases, now).intention);
+  REQUIRE_FALSE(planner.plan(ring, leases, now, 0).intention);
   now += 2 * RingFixture::kLease + RingFixture::kMargin;
   leases.grant(1, now);
   leases.grant(2, now);
-  const Plan plan = planner.plan(ring, leases, now);
+  const Plan plan = planner.plan(ring, leases, now, 0);
   REQUIRE(plan.intention);
   REQUIRE(plan.intention->runs == std::vector<IntendedRun>{{100, kSlotCount - 1, {2}}});
   REQUIRE_FALSE(plan.intention->from_empty);
+}
+
+TEST_CASE("RingState.apply: who was absent before the recovery is so from the first lapse after it on") {
+  Lost lost;
+  lost.set_state(3, MemberState::absent);
+  RingState ring = recovered(*weigh({lost.of(1), lost.of(2)}));
+  REQUIRE(ring.member(3)->listed.state == MemberState::absent);
+  REQUIRE_FALSE(ring.member(3)->absent_since.has_value());
+  const TableVersion version = ring.version();
+  ring.apply(MemberStatesEntry{{{3, MemberState::absent}}, {}, 700});
+  ring.apply(MemberStatesEntry{{{3, MemberState::absent}}, {}, 900});
+  REQUIRE(ring.member(3)->absent_since == 700);
+  REQUIRE(ring.version() == version);  // no table says it
 }
 
 TEST_CASE(

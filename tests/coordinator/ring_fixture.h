@@ -63,7 +63,10 @@ struct RingFixture {
   void activate(Epoch epoch) { ring.apply(ActivationEntry{epoch}); }
   // All slots have this chain, in force.
   void place(const Chain& chain) { activate(intend({{0, kSlotCount - 1, chain}}, true)); }
-  void set_state(MemberId member, protocol::MemberState state) { ring.apply(MemberStatesEntry{{{member, state}}}); }
+  [[nodiscard]] Millis lock_time() const { return now / kMicrosPerMilli; }
+  void set_state(MemberId member, protocol::MemberState state) {
+    ring.apply(MemberStatesEntry{{{member, state}}, {}, lock_time()});
+  }
   void grant(std::initializer_list<MemberId> members) {
     for (const MemberId member : members) leases.grant(member, now);
   }
