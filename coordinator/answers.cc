@@ -125,8 +125,8 @@ void Answers::write(ByteWriter& out) const {
 }
 
 size_t Answers::snapshot_bytes() const {
-  constexpr size_t kNumbersOfSender = 4;
-  return (1 + senders_.size() * kNumbersOfSender) * sizeof(uint64_t) + bytes_;
+  constexpr size_t kNumbersOfSender = 4, kBytesOfMark = 12;
+  return (1 + senders_.size() * kNumbersOfSender) * sizeof(uint64_t) + kForgottenPlaces * kBytesOfMark + bytes_;
 }
 
 void Answers::read(ByteReader& in) {
