@@ -1,6 +1,7 @@
 """Looks at what clients wrote: has each generation's histories judged, and counts everything when all is over."""
 
 import os
+import random
 import subprocess
 import threading
 
@@ -13,7 +14,7 @@ BATCH = 500
 BASE_BYTES_MOST = 400
 PATIENCE_SECONDS = 60
 ENDS_SECONDS = 15
-COPIES_COMPARED = 20_000
+BASE_COPIES_COMPARED = 20_000
 EXPLANATION_MOST = 2000  # characters; the judge tells all, run on the files that are kept
 
 
@@ -59,9 +60,10 @@ def fill(cluster, count):
 class Auditor(threading.Thread):
     """Judges generations when all clients have left them; reads every key once more before, and remembers its value."""
 
-    def __init__(self, cluster, board, directory, last_generation):
+    def __init__(self, cluster, board, directory, last_generation, seed):
         super().__init__(daemon=True)
         self.cluster, self.board, self.directory = cluster, board, directory
+        self.random = random.Random(seed)
         self.last_generation = last_generation  # a function: all below are complete
         self.settled = {}     # key -> its value, which nothing that is still open can change
         self.unsettled = []
@@ -139,16 +141,16 @@ class Auditor(threading.Thread):
 
     def check_everything(self, ledgers, base_count):
         """Everything acknowledged is there, and nothing else; all copies are the same."""
-        certain = {**self.settled, **base_keys(base_count)}
+        base = base_keys(base_count)
+        certain = {**self.settled, **base}
         values = {key: value for key, value, *_ in read_all(self.cluster, [*certain, *self.unsettled])}
         for key, value in certain.items():
             if values[key] != value:
                 self.lost(f"{key} was {value} when nobody wrote it any more, and is {values[key]}")
-        there = {key: value for key, value in values.items() if value is not None}
         for ledger in ledgers:
-            there.update(self.check_ledger(ledger))
-        self.check_size(len(there))
-        self.compare_copies(there)
+            values.update(self.check_ledger(ledger))
+        self.check_size(sum(value is not None for value in values.values()))
+        self.compare_copies(values, base)
 
     def lost(self, what):
         self.board.lost_writes += 1
@@ -171,7 +173,7 @@ class Auditor(threading.Thread):
         if counted > ledger["counted"] + ledger["count_unknown"]:
             self.board.violate(f"{counter} is {counted}: {ledger['counted']} were acknowledged, "
                                f"{ledger['count_unknown']} are unknown")
-        return {key: value for key, value in {**found, counter: value}.items() if value is not None}
+        return {**found, counter: value}
 
     def check_size(self, expected):
         sizes = []
@@ -184,9 +186,12 @@ class Auditor(threading.Thread):
         except AssertionError:
             self.board.violate(f"DBSIZE is {sizes[-1]}, and {expected} keys can be read")
 
-    def compare_copies(self, there):
-        """Reads keys at each node that has them."""
-        keys = sorted(there)[:COPIES_COMPARED]
+    def compare_copies(self, values, base):
+        """Reads at each node of their slots all keys that were written under faults, also those that are gone, and some
+        of those that are there from the beginning."""
+        unchanged = sorted(base)
+        keys = sorted(values.keys() - base.keys())
+        keys += self.random.sample(unchanged, min(len(unchanged), BASE_COPIES_COMPARED))
         copies = dict.fromkeys(keys, 0)
         for node in self.cluster.role("node"):
             for at in range(0, len(keys), BATCH):
@@ -196,8 +201,8 @@ class Auditor(threading.Thread):
                         if isinstance(reply, RedisError):
                             continue
                         copies[key] += 1
-                        if reply != there[key]:
-                            self.board.violate(f"{key} is {reply} at {node.name}, and {there[key]} to routers")
+                        if reply != values[key]:
+                            self.board.violate(f"{key} is {reply} at {node.name}, and {values[key]} to routers")
         wanted = self.cluster.status()["copies"]
         short = [key for key in keys if copies[key] != wanted]
         if short:

@@ -10,13 +10,14 @@ import unittest
 from unittest import mock
 
 import delay
-from audit import Auditor, base_keys
+from audit import BASE_COPIES_COMPARED, Auditor, base_keys
 from board import Board
 from clients import (Plan, Recorder, Teller, Worker, brief_keys, counter_key, keys_of, ledger_key, operation_line,
                      ordered_keys)
 from harness import RedisError
 
 SECOND = 1_000_000
+SEED = 1
 
 
 class Connection:
@@ -82,12 +83,13 @@ class Ledger(Fixture):
     def data(self, **more):
         return {ledger_key(7, 1): b"1", ledger_key(7, 2): b"2", counter_key(7): b"2", **base_keys(2), **more}
 
-    def audit(self, data, spoil=lambda cluster: None):
+    def audit(self, data, spoil=lambda cluster: None, settled=None, base_count=2):
         cluster = Cluster({key: value for key, value in data.items() if value is not None})
         spoil(cluster)
-        auditor = Auditor(cluster, self.board, self.directory, lambda: 0)
+        auditor = Auditor(cluster, self.board, self.directory, lambda: 0, SEED)
+        auditor.settled.update(settled or {})
         with contextlib.redirect_stdout(self.said):
-            auditor.check_everything([self.LEDGER], 2)
+            auditor.check_everything([self.LEDGER], base_count)
         return " ".join(self.board.violations)
 
     def test_what_was_acknowledged_is_there(self):
@@ -122,6 +124,32 @@ class Ledger(Fixture):
         found = self.audit(self.data(), lambda cluster: cluster.nodes[1].data.update({"base:0": b"other"}))
         self.assertIn("base:0 is b'other' at n2", found)
 
+    def test_a_copy_of_what_was_deleted_is_found(self):
+        key = keys_of(0)[0]
+        found = self.audit(self.data(), lambda cluster: cluster.nodes[1].data.update({key: b"a"}), {key: None})
+        self.assertIn(f"{key} is b'a' at n2, and None to routers", found)
+
+    def test_many_keys_of_the_beginning_hide_no_copy_that_differs(self):
+        settled, count = {keys_of(0)[0]: b"a"}, BASE_COPIES_COMPARED + 10
+        data = {**self.data(), **base_keys(count), **settled}
+        for key in (*settled, ledger_key(7, 2), counter_key(7)):
+            self.board.violations.clear()
+            found = self.audit(data, lambda cluster, key=key: cluster.nodes[1].data.update({key: b"other"}), settled,
+                               count)
+            self.assertIn(f"{key} is b'other' at n2", found)
+
+    def test_which_keys_of_the_beginning_are_compared_is_drawn(self):
+        count = BASE_COPIES_COMPARED + 10
+        compared = [set(), set()]
+        for seed, keys in enumerate(compared):
+            cluster = Cluster(base_keys(count))
+            auditor = Auditor(cluster, self.board, self.directory, lambda: 0, seed)
+            cluster.nodes[1].data.update(dict.fromkeys(cluster.data, b"other"))
+            self.board.violate = keys.add
+            auditor.compare_copies(cluster.data, cluster.data)
+            self.assertEqual(len(keys), BASE_COPIES_COMPARED)
+        self.assertNotEqual(*compared)
+
     def test_a_missing_copy_is_found(self):
         def move_away(cluster):
             cluster.nodes[2].data["base:0"] = RedisError("MOVED 1 10.77.0.1:7401")
@@ -136,7 +164,7 @@ class Generations(Fixture):
     def judge(self, lines, values):
         """A generation of one client, whose keys are now `values`."""
         self.write(lines)
-        auditor = Auditor(Cluster(values), self.board, self.directory, lambda: 1)
+        auditor = Auditor(Cluster(values), self.board, self.directory, lambda: 1, SEED)
         with contextlib.redirect_stdout(self.said):
             self.assertTrue(auditor.judge_next())
             self.assertFalse(auditor.judge_next())
@@ -169,7 +197,7 @@ class Generations(Fixture):
             self.write([operation_line(1, 1, "set_px", key, 10, 20, "returned", **told),
                         operation_line(1, 2, "get", key, int(read_after * SECOND), int(read_after * SECOND) + 10,
                                        "returned", result=result)])
-            auditor = Auditor(Cluster({}), self.board, self.directory, lambda: 1)
+            auditor = Auditor(Cluster({}), self.board, self.directory, lambda: 1, SEED)
             with contextlib.redirect_stdout(self.said):
                 auditor.judge(0, auditor.files(0))
             self.assertEqual(len(self.board.violations), 0 if fine else 1, (read_after, result))

@@ -125,7 +125,7 @@ class Torture:
                         routers=[routers[client % len(routers)] for client in range(CLIENTS_EACH)], nodes=nodes)
             self.clients.append(ClientProcess(plan, self.board))
         self.auditor = Auditor(self.cluster, self.board, histories,
-                               lambda: min(client.complete_below for client in self.clients))
+                               lambda: min(client.complete_below for client in self.clients), self.options.seed)
         self.auditor.start()
         wait_for("clients at work", lambda: self.board.operations > 100, WHOLE_SECONDS)
 
