@@ -251,6 +251,7 @@ APART = {"kill router": kill_router, "freeze router": freeze_router, "cut router
          "freeze coordinators": freeze_coordinators, "all disks full": fill_all_disks,
          "kill two nodes": kill_two_nodes}
 ALL = {**SINGLE, **APART}
+RESHAPING = {"reshard", "reshard and cancel", "reshard and kill"}  # whether SPARE has a place is the operator's wish
 
 
 def deck(random, kinds):

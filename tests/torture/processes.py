@@ -32,6 +32,8 @@ class Server:
         self.process = None
         self.lives = 0
         self.start_at = None  # when it is to be started again
+        self.down_since = None
+        self.longest_down_seconds = 0.0  # between two lives, since somebody set this back
         os.makedirs(self.directory, exist_ok=True)
 
     def start(self, **more):
@@ -40,6 +42,13 @@ class Server:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, **more)
         self.start_at = None
         self.lives += 1
+        self.longest_down_seconds = self.down_seconds()
+        self.down_since = None
+
+    def down_seconds(self):
+        """The longest time, or that until now when it is down."""
+        since = self.down_since
+        return max(self.longest_down_seconds, 0.0 if since is None else time.monotonic() - since)
 
     def is_running(self):
         return self.start_at is None and self.process is not None and self.process.poll() is None
@@ -52,7 +61,11 @@ class Server:
         """Ends it now; it comes back after so long."""
         self.signal(signal.SIGKILL)
         self.process.wait()
-        self.start_at = time.monotonic() + down_seconds
+        self.is_down(down_seconds)
+
+    def is_down(self, for_seconds):
+        self.down_since = time.monotonic()
+        self.start_at = self.down_since + for_seconds
 
     def tend(self):
         """Starts it again when it is time. Returns what is wrong when it ended by itself, and should not have."""
@@ -63,7 +76,7 @@ class Server:
         status = self.process.poll()
         if status is None:
             return None
-        self.start_at = time.monotonic() + RESTART_SECONDS
+        self.is_down(RESTART_SECONDS)
         if status in HEALTHY_EXITS or any(words in self.last_words() for words in HEALTHY_WORDS):
             return None
         return f"{self.name} ended by itself with status {status}: {self.last_words()} ({self.log})"

@@ -14,7 +14,9 @@ from audit import BASE_COPIES_COMPARED, Auditor, base_keys
 from board import Board
 from clients import (Plan, Recorder, Teller, Worker, brief_keys, counter_key, keys_of, ledger_key, operation_line,
                      ordered_keys)
-from harness import RedisError
+from harness import RedisError, wait_for
+from places import KEPT_SECONDS, Places
+from processes import Server
 
 SECOND = 1_000_000
 SEED = 1
@@ -271,6 +273,93 @@ class Workers(Fixture):
     def test_reads_that_failed_tell_no_order(self):
         for at_once, replies in ((True, [RedisError("TIMEOUT")]), (False, [b"4", RedisError("TIMEOUT")])):
             self.assertEqual(self.look_in_order(at_once, replies), [])
+
+
+class PlacesKept(Fixture):
+    """All four have a place, and n1 to n3 are always to have one. An incident begins at 100 s."""
+
+    def setUp(self):
+        super().setUp()
+        self.time, self.asked = 100.0, []
+        self.nodes = [mock.Mock(down_seconds=lambda: 0.0) for _ in range(4)]
+        self.places = Places(self, self.board, ("n1", "n2", "n3"), clock=lambda: self.time)
+        self.places.remember(self.status("n1", "n2", "n3", "n4"))
+
+    def ask(self, *words):
+        self.asked.append(words)
+
+    def role(self, _):
+        return self.nodes
+
+    @staticmethod
+    def status(*placed):
+        return {"members": [{"name": name, "placed": name in placed} for name in ("n1", "n2", "n3", "n4")]}
+
+    def look(self, *placed, after_seconds, asked=None):
+        self.time = 100 + after_seconds
+        with contextlib.redirect_stdout(self.said):
+            self.places.look(self.status(*placed), self.time if asked is None else asked)
+        return " ".join(self.board.violations)
+
+    def end_incident(self, after_seconds):
+        self.time = 100 + after_seconds
+        self.places.undone()
+
+    def test_who_keeps_a_place_is_not_complained_of(self):
+        self.assertEqual(self.look("n1", "n2", "n3", "n4", after_seconds=0.3), "")
+
+    def test_a_place_may_be_lost_after_a_long_absence(self):
+        self.assertEqual(self.look("n1", "n3", "n4", after_seconds=KEPT_SECONDS), "")
+
+    def test_a_place_that_is_lost_early_is_a_violation_once(self):
+        for _ in range(2):
+            self.assertIn("n2 lost a place", self.look("n1", "n3", "n4", after_seconds=KEPT_SECONDS - 0.1))
+        self.assertEqual(len(self.board.violations), 1)
+
+    def test_a_place_that_is_lost_long_after_a_short_absence_is_a_violation(self):
+        self.end_incident(0.3)
+        self.assertIn("for longer than 0.3 s", self.look("n1", "n3", "n4", after_seconds=20))
+
+    def test_a_node_is_away_until_its_next_life(self):
+        self.nodes[1].down_seconds = lambda: KEPT_SECONDS
+        self.end_incident(0.3)
+        self.assertEqual(self.look("n1", "n3", "n4", after_seconds=20), "")
+
+    def test_the_place_of_a_spare_node_counts_as_well(self):
+        self.assertIn("n4 lost a place", self.look("n1", "n2", "n3", after_seconds=0.3))
+
+    def test_an_operator_takes_places_away(self):
+        self.places.open(("n4",))
+        self.assertEqual(self.look("n1", "n2", "n3", after_seconds=0.3), "")
+
+    def test_an_answer_from_before_the_incident_tells_nothing(self):
+        self.assertEqual(self.look("n1", "n3", "n4", after_seconds=0.3, asked=99.9), "")
+
+    def test_who_has_no_place_is_put_back(self):
+        self.assertEqual(self.places.put_back(self.status("n1", "n3")), ["n2"])
+        self.assertEqual(self.asked, [("RING", "ADD", "n2")])
+
+
+class Lives(Fixture):
+    class Here:
+        @staticmethod
+        def inside(*words):
+            return list(words)
+
+    def test_how_long_a_process_was_down_is_measured(self):
+        server = Server("sleeper", self.Here, 0, self.directory, lambda _: ["sleep", "1000"])
+        server.start()
+        self.assertEqual(server.down_seconds(), 0)
+        server.kill(0.2)
+        wait_for("its next life", lambda: server.tend() or server.is_running())
+        server.kill(0)
+        server.tend()
+        self.assertGreaterEqual(server.down_seconds(), 0.2)
+        self.assertLess(server.down_seconds(), 30)
+        server.kill(1000)
+        server.longest_down_seconds = 0.0
+        self.assertGreater(server.down_seconds(), 0)
+        os.rmdir(server.directory)
 
 
 class Windows(Fixture):

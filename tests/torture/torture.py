@@ -23,10 +23,10 @@ from board import SETTLED_SECONDS, Board
 from clients import Plan
 from harness import wait_for
 from network import HERE, Network
+from places import REPAIR_AFTER_MS, Places
 from processes import Cluster
 
 HOSTS = 4
-REPAIR_AFTER_MS = 4000
 CLIENT_PROCESSES = 3
 CLIENTS_EACH = 4  # on routers; one more goes to nodes itself
 WHOLE_SECONDS = 90
@@ -75,10 +75,12 @@ class Torture:
                                group=("--repair-after-ms", str(REPAIR_AFTER_MS)))
         self.world = faults.World(self.network, self.cluster, self.random)
         self.board = Board(time.monotonic())
+        self.places = Places(self.cluster, self.board, faults.BASE_NODES)
         self.clients = []
         self.auditor = None
         self.stopping = threading.Event()
         self.tender = threading.Thread(target=self.tend, daemon=True)
+        self.watcher = threading.Thread(target=self.places.watch, args=(self.stopping,), daemon=True)
 
     def tend(self):
         while not self.stopping.wait(TEND_SECONDS):
@@ -113,7 +115,7 @@ class Torture:
         wait_for("a table", lambda: (self.cluster.status() or {"slots": {}})["slots"].get("served") == 16384,
                  WHOLE_SECONDS)
         self.cluster.start([faults.SPARE])
-        wait_for("a whole cluster", self.cluster.is_whole, WHOLE_SECONDS)
+        self.places.remember(wait_for("a whole cluster", self.cluster.is_whole, WHOLE_SECONDS))
         fill(self.cluster, self.options.keys)
         histories = os.path.join(self.directory, "histories")
         os.makedirs(histories)
@@ -127,6 +129,7 @@ class Torture:
         self.auditor = Auditor(self.cluster, self.board, histories,
                                lambda: min(client.complete_below for client in self.clients), self.options.seed)
         self.auditor.start()
+        self.watcher.start()
         wait_for("clients at work", lambda: self.board.operations > 100, WHOLE_SECONDS)
 
     def incident(self, kind):
@@ -134,12 +137,14 @@ class Torture:
         begun = time.monotonic()
         self.board.open(kind, kind, self.board.now())
         window = self.board.windows[-1]
+        self.places.open({faults.SPARE} if kind in faults.RESHAPING else ())
         incident = faults.ALL[kind](self.world)
         window.what = incident.what
         self.stopping.wait(incident.seconds)
         incident.undo()
         undone = time.monotonic()
-        whole = self.wait_until_whole()
+        self.places.undone()
+        whole = self.wait_until_whole(window)
         window.whole_after = time.monotonic() - undone
         self.stopping.wait(max(SETTLED_SECONDS, self.options.pause - (time.monotonic() - begun)))
         print(self.board.last_line(), flush=True)
@@ -154,21 +159,25 @@ class Torture:
                 raise RuntimeError(trouble)
         return True
 
-    def wait_until_whole(self):
+    def wait_until_whole(self, window):
         """Puts nodes back into the ring that lost their place, as an operator would."""
+        put_back = set()
+
         def whole():
             status = self.cluster.is_whole()
-            if status:
-                placed = {one["name"] for one in status["members"] if one["placed"]}
-                missing = [name for name in faults.BASE_NODES if name not in placed]
-                for name in missing:
-                    self.cluster.ask("RING", "ADD", name)
-                return not missing
-            return None
+            if not status:
+                return False
+            missing = self.places.put_back(status)
+            put_back.update(missing)
+            if not missing:
+                self.places.remember(status)
+            return not missing
         try:
             return wait_for("the cluster to be whole", whole, WHOLE_SECONDS, every=0.1)
         except AssertionError:
             return False
+        finally:
+            window.what += "".join(f", {name} put back" for name in sorted(put_back))
 
     def finish(self):
         for client in self.clients:
