@@ -7,6 +7,7 @@ import threading
 
 from clients import brief_keys, counter_key, keys_of, ledger_key, operation_line
 from harness import RedisError, wait_for
+from long_command import long_strings
 
 JUDGE = os.environ["JUDGE_BINARY"]
 AUDITOR = 1_000_000  # its number as a client
@@ -47,12 +48,12 @@ def pipeline(cluster, commands):
 
 def base_keys(count):
     """Keys that are there from the beginning and never change, so that there is something to move."""
-    return {f"base:{i}": b"%d-" % i + b"x" * (i % BASE_BYTES_MOST) for i in range(count)}
+    return {**{f"base:{i}": b"%d-" % i + b"x" * (i % BASE_BYTES_MOST) for i in range(count)}, **long_strings()}
 
 
 def fill(cluster, count):
     wanted = list(base_keys(count).items())
-    for at in range(0, count, BATCH):
+    for at in range(0, len(wanted), BATCH):
         commands = [("SET", key, value) for key, value in wanted[at:at + BATCH]]
         wait_for("keys to be written", lambda: set(pipeline(cluster, commands) or ["none"]) == {"OK"}, PATIENCE_SECONDS)
 

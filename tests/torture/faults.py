@@ -1,19 +1,24 @@
 """What goes wrong on purpose: one incident at a time, drawn from a seed.
 
-An incident that takes one node, coordinator, connection or change of the ring is *single*: no client of a router may
-see an error because of it. Of others (a router dies or is cut off, two nodes die, all coordinators freeze) errors are
-counted apart; what was acknowledged counts all the same.
+An incident that takes one node, coordinator, client, connection or change of the ring is *single*: no client of a
+router may see an error because of it (docs/consistency.md). Of others (a router dies or is cut off, two nodes die or
+are kept from their leases one after the other, all coordinators freeze or are cut off) errors are counted apart; what
+was acknowledged counts all the same.
 """
 
 import dataclasses
 import signal
 import threading
 
+from long_command import PAIRS, LongCommand
 from network import Wire
+from processes import PORTS
 
 BASE_NODES = ("n1", "n2", "n3")  # always to be in the ring
 SPARE = "n4"
 STOP_SECONDS_MOST = 40
+ASLEEP_SECONDS, AWAKE_SECONDS = 0.099, 0.001  # by turns, of one that is slow
+LONG_SECONDS = 3.0  # of a command
 
 
 @dataclasses.dataclass
@@ -21,13 +26,14 @@ class Incident:
     what: str
     seconds: float = 0.0  # before it is undone
     undo: object = lambda: None
+    wrong: object = None  # a text: what was seen to be wrong, known when it is undone
 
 
 class World:
     """What an incident is made of."""
 
-    def __init__(self, network, cluster, random):
-        self.network, self.cluster, self.random = network, cluster, random
+    def __init__(self, network, cluster, random, clients):
+        self.network, self.cluster, self.random, self.clients = network, cluster, random, clients
         self.hosts = network.hosts
 
     def members_in_ring(self):
@@ -53,6 +59,24 @@ class World:
             for member in members:
                 member.signal(signal.SIGCONT)
         return Incident(f"{what} {' '.join(member.name for member in members)}", seconds, thaw)
+
+    def slow_down(self, member, seconds):
+        """It runs for a hundredth of the time."""
+        over = threading.Event()
+
+        def alternate():
+            while not over.is_set():
+                member.signal(signal.SIGSTOP)
+                over.wait(ASLEEP_SECONDS)
+                member.signal(signal.SIGCONT)
+                over.wait(AWAKE_SECONDS)
+        alternating = threading.Thread(target=alternate, daemon=True)
+        alternating.start()
+
+        def undo():
+            over.set()
+            alternating.join()
+        return Incident(f"slow {member.name}", seconds, undo)
 
     def between(self, a, b, wire, both=True):
         self.network.set({(a, b): wire} | ({(b, a): wire} if both else {}))
@@ -133,9 +157,41 @@ def freeze_router(world):
     return world.freeze("freeze", [world.random.choice(world.cluster.role("router"))], world.seconds(0.2, 1.5))
 
 
+def freeze_client(world):
+    """A process of several, perhaps with locks, for longer than these last: no fault of the cluster's at all."""
+    return world.freeze("freeze", [world.random.choice(world.clients)], world.seconds(0.5, 4))
+
+
 def freeze_coordinators(world):
-    """To the nodes the same as being cut from all of them."""
+    """To the nodes the same as being cut from all of them; they themselves count nobody's time meanwhile."""
     return world.freeze("freeze", world.cluster.role("coordinator"), 2)
+
+
+def cut_coordinators(world):
+    """From all nodes. They go on, and hear each other and the routers: so to both sides all leases run out."""
+    world.network.cut_from_port(PORTS["coordinator"], {node.process.pid for node in world.cluster.role("node")})
+    return Incident("all nodes cut from the coordinators", 2, world.network.heal)
+
+
+def slow_node(world):
+    return world.slow_down(world.some_node(), world.seconds(1.5, 2.5))
+
+
+def slow_coordinator(world):
+    return world.slow_down(world.some_coordinator(), world.seconds(1.5, 2.5))
+
+
+def long_command(world):
+    """It takes two nodes, one after the other."""
+    router = world.random.choice(world.cluster.role("router"))
+    command = LongCommand(world.cluster, router, world.random.randrange(PAIRS), LONG_SECONDS)
+    incident = Incident(f"{command.times} LCS by {router.name}")
+
+    def end():
+        told, incident.wrong = command.judge()
+        incident.what += f", {told}"
+    incident.undo = end
+    return incident
 
 
 def cut_host(world):
@@ -242,14 +298,15 @@ def draw_change(world):
 
 
 SINGLE = {"kill node": kill_node, "freeze node": freeze_node, "drain node": drain_node, "lose node": lose_node,
+          "slow node": slow_node, "slow coordinator": slow_coordinator, "freeze client": freeze_client,
           "kill coordinator": kill_coordinator, "freeze coordinator": freeze_coordinator, "full disk": fill_disk,
           "stop coordinator": stop_coordinator, "reshard and cancel": reshard_and_cancel,
           "kill host": kill_host, "cut host": cut_host, "cut link": cut_link, "broken connections": break_connections,
           "packet loss": lose_packets, "packet delay": delay_packets, "reshard": reshard,
           "reshard and kill": reshard_and_kill}
 APART = {"kill router": kill_router, "freeze router": freeze_router, "cut router's host": cut_router_host,
-         "freeze coordinators": freeze_coordinators, "all disks full": fill_all_disks,
-         "kill two nodes": kill_two_nodes}
+         "freeze coordinators": freeze_coordinators, "cut coordinators": cut_coordinators,
+         "all disks full": fill_all_disks, "kill two nodes": kill_two_nodes, "long command": long_command}
 ALL = {**SINGLE, **APART}
 RESHAPING = {"reshard", "reshard and cancel", "reshard and kill"}  # whether SPARE has a place is the operator's wish
 

@@ -10,6 +10,7 @@ delay is a queue of packets that delay.py holds, because not every kernel can de
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,12 +20,14 @@ SUBNET = "10.77.0."
 GATEWAY = SUBNET + "254"
 BRIDGE = "chainring0"
 DELAY_QUEUE = 1
+CONNECTION = re.compile(r"(\S+):(\d+)\s+\S+:\d+\s+users:.*\bpid=(\d+)")  # of `ss`, as seen by who dialled
 
 
 def run(*words, text=None):
     done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
 
 
 def make_private():
@@ -76,11 +79,22 @@ class Wire:
             yield f"{match} -j NFQUEUE --queue-num {DELAY_QUEUE} --queue-bypass"
 
 
+def cut_connections(listing, port, processes):
+    """Rules that cut, both ways, those connections to `port` that `ss` lists as these processes'."""
+    for line in listing.splitlines():
+        found = CONNECTION.search(line)
+        if found and int(found[3]) in processes:
+            address, own_port, _ = found.groups()
+            yield f"-A INPUT -s {address} -p tcp --sport {own_port} --dport {port} -j DROP"
+            yield f"-A INPUT -d {address} -p tcp --sport {port} --dport {own_port} -j DROP"
+
+
 class Network:
     def __init__(self, hosts_count):
         make_private()
         self.hosts = [Host(number) for number in range(1, hosts_count + 1)]
         self.wires = {}  # (receiver, sender) -> Wire
+        self.everywhere = []  # rules of all hosts
         self.delayers = {}  # receiver -> process
 
     def set(self, wires):
@@ -95,9 +109,24 @@ class Network:
         self.set({(host, other): wire for other in others if inward} |
                  {(other, host): wire for other in others if outward})
 
+    def cut_from_port(self, port, processes):
+        """Cuts these processes from all who listen on `port`. Others keep their connections to it, and nobody makes a
+        new one: a packet does not tell whose it is."""
+        self.set_everywhere([f"-A INPUT -p tcp --syn --dport {port} -j DROP"])
+        listings = [run(*host.inside("ss", "-tnpH", "state", "established", "dport", "=", f":{port}"))
+                    for host in self.hosts]
+        self.set_everywhere([*self.everywhere, *(rule for listing in listings
+                                                 for rule in cut_connections(listing, port, processes))])
+
+    def set_everywhere(self, rules):
+        self.everywhere = rules
+        for host in self.hosts:
+            self.apply(host)
+
     def heal(self):
-        broken = {receiver for receiver, _ in self.wires}
+        broken = set(self.hosts) if self.everywhere else {receiver for receiver, _ in self.wires}
         self.wires.clear()
+        self.everywhere = []
         for receiver in broken:
             self.apply(receiver)
 
@@ -108,8 +137,8 @@ class Network:
         assert len(delays) <= 1, "one delay for each host"
         if delays and receiver not in self.delayers:
             self.start_delayer(receiver, *delays.pop())
-        lines = ["*filter", ":INPUT ACCEPT [0:0]", *(rule for sender, wire in mine for rule in wire.rules(sender)),
-                 "COMMIT", ""]
+        lines = ["*filter", ":INPUT ACCEPT [0:0]", *self.everywhere,
+                 *(rule for sender, wire in mine for rule in wire.rules(sender)), "COMMIT", ""]
         run(*receiver.inside("iptables-restore"), text="\n".join(lines))
         if not any(wire.delay_ms for _, wire in mine):
             self.stop_delayer(receiver)

@@ -64,8 +64,8 @@ class Places:
             if asked < self.begun or not lost or away_seconds >= KEPT_SECONDS:
                 return
             self.known -= lost  # it is told once
-        self.board.violate(f"{' '.join(sorted(lost))} lost a place in the ring when nobody had been away for longer than "
-                           f"{away_seconds:.1f} s: places are kept for {REPAIR_AFTER_MS / 1000} s")
+        self.board.violate(f"{' '.join(sorted(lost))} lost a place in the ring when nobody had been away for longer "
+                           f"than {away_seconds:.1f} s: places are kept for {REPAIR_AFTER_MS / 1000} s")
 
     def put_back(self, status):
         """Asks for the places of those who are to have one, and have none: they are returned."""

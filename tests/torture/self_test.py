@@ -3,18 +3,24 @@
 import contextlib
 import io
 import os
+import random
+import signal
 import struct
+import subprocess
 import tempfile
 import time
 import unittest
 from unittest import mock
 
 import delay
+import faults
 from audit import BASE_COPIES_COMPARED, Auditor, base_keys
 from board import Board
 from clients import (Plan, Recorder, Teller, Worker, brief_keys, counter_key, keys_of, ledger_key, operation_line,
                      ordered_keys)
 from harness import RedisError, wait_for
+from long_command import TIMES_MOST, LongCommand, long_strings, times_for
+from network import cut_connections
 from places import KEPT_SECONDS, Places
 from processes import Server
 
@@ -390,6 +396,62 @@ class Windows(Fixture):
         self.board.slow += [[11 * SECOND, 11 * SECOND + 200_000], [12 * SECOND, 12 * SECOND + 300_000]]
         self.assertEqual(self.board.longest_waits_ms(), [0, 300, 0, 0])
         self.assertRegex(self.board.table(), r"kill node +1 +300 +300")
+
+
+class Incidents(unittest.TestCase):
+    def test_a_kind_is_single_or_apart(self):
+        self.assertEqual(faults.SINGLE.keys() & faults.APART.keys(), set())
+        self.assertLessEqual(faults.RESHAPING, faults.SINGLE.keys())
+
+    def test_who_is_slow_stands_still_now_and_then_and_runs_in_the_end(self):
+        process = subprocess.Popen(["sleep", "1000"])
+        try:
+            with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
+                def is_stopped():
+                    stat.seek(0)
+                    return stat.read().rsplit(")", 1)[1].split()[0] == "T"
+                member = mock.Mock(signal=process.send_signal)
+                world = faults.World(mock.Mock(), None, random.Random(SEED), [])
+                incident = world.slow_down(member, 1)
+                wait_for("it to stand still", is_stopped, every=0.001)
+                wait_for("it to run", lambda: not is_stopped(), every=0.0001)
+                incident.undo()
+                self.assertFalse(is_stopped())
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+    def test_the_connections_of_some_processes_are_cut_both_ways(self):
+        listing = ('0 104 10.77.0.1:33514 10.77.0.2:7301 users:(("chainring",pid=71,fd=9))\n'
+                   '0 0   10.77.0.1:33530 10.77.0.2:7301 users:(("chainring",pid=7,fd=7))\n'
+                   '0 0   10.77.0.1:33540 10.77.0.2:7301 \n')
+        self.assertEqual(list(cut_connections(listing, 7301, {7, 8})),
+                         ["-A INPUT -s 10.77.0.1 -p tcp --sport 33530 --dport 7301 -j DROP",
+                          "-A INPUT -d 10.77.0.1 -p tcp --sport 7301 --dport 33530 -j DROP"])
+
+
+class LongCommands(unittest.TestCase):
+    def test_it_is_as_often_as_it_takes_within_bounds(self):
+        self.assertEqual([times_for(3, once) for once in (10, 0.2, 0)], [1, 15, TIMES_MOST])
+
+    def command(self, reply):
+        router = mock.MagicMock()
+        client = router.client.return_value.__enter__.return_value
+        client.pipeline.side_effect = lambda commands: ["OK", *["QUEUED"] * (len(commands) - 2), reply(commands)]
+        return LongCommand(mock.Mock(), router, 0, 3)
+
+    def test_its_answer_or_that_nobody_knows_is_fine(self):
+        told, wrong = self.command(lambda commands: ["OK", *[7] * (len(commands) - 3)]).judge()
+        self.assertIn("answered", told)
+        self.assertIsNone(wrong)
+        self.assertIsNone(self.command(lambda _: RedisError("TIMEOUT the outcome is unknown")).judge()[1])
+
+    def test_any_other_answer_is_wrong(self):
+        for answer in (None, RedisError("ERR"), ["OK", 7, 8], ["OK", 7]):
+            self.assertIn("takes long", self.command(lambda _, answer=answer: answer).judge()[1])
+
+    def test_what_it_reads_and_writes_is_among_what_never_changes(self):
+        self.assertLessEqual(long_strings().items(), base_keys(0).items())
 
 
 class Netlink(unittest.TestCase):

@@ -40,6 +40,7 @@ class ClientProcess:
     """One process of clients, and the thread that reads what it tells."""
 
     def __init__(self, plan, board):
+        self.name = f"clients {plan.number}"
         self.board = board
         self.complete_below = 0  # generations
         self.trouble = []
@@ -59,6 +60,10 @@ class ClientProcess:
         if self.ledgers is None:
             self.trouble = self.trouble or ["a process of clients ended"]
 
+    def signal(self, number):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
     def stop(self):
         self.process.stdin.close()
         self.process.wait(ENDING_SECONDS)
@@ -73,10 +78,10 @@ class Torture:
         hosts = self.network.hosts
         self.cluster = Cluster(hosts, directory, routers=(hosts[0], hosts[3]), small_disks=True,
                                group=("--repair-after-ms", str(REPAIR_AFTER_MS)))
-        self.world = faults.World(self.network, self.cluster, self.random)
+        self.clients = []
+        self.world = faults.World(self.network, self.cluster, self.random, self.clients)
         self.board = Board(time.monotonic())
         self.places = Places(self.cluster, self.board, faults.BASE_NODES)
-        self.clients = []
         self.auditor = None
         self.stopping = threading.Event()
         self.tender = threading.Thread(target=self.tend, daemon=True)
@@ -144,6 +149,9 @@ class Torture:
         incident.undo()
         undone = time.monotonic()
         self.places.undone()
+        window.what = incident.what
+        if incident.wrong:
+            self.board.violate(incident.wrong)
         whole = self.wait_until_whole(window)
         window.whole_after = time.monotonic() - undone
         self.stopping.wait(max(SETTLED_SECONDS, self.options.pause - (time.monotonic() - begun)))
