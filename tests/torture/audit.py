@@ -5,7 +5,7 @@ import random
 import subprocess
 import threading
 
-from clients import brief_keys, counter_key, keys_of, ledger_key, operation_line
+from clients import LOCK_TTL_MS, brief_keys, counter_key, keys_of, ledger_key, locks_of, operation_line
 from harness import RedisError, wait_for
 from long_command import long_strings
 
@@ -15,6 +15,8 @@ BATCH = 500
 BASE_BYTES_MOST = 400
 PATIENCE_SECONDS = 60
 ENDS_SECONDS = 15
+LOCKED_SECONDS_MOST = LOCK_TTL_MS / 1000 + 2
+GIVEN_UP_SHARE_MOST = 0.005  # of all keys: those that the judge gave up
 BASE_COPIES_COMPARED = 20_000
 EXPLANATION_MOST = 2000  # characters; the judge tells all, run on the files that are kept
 
@@ -68,6 +70,7 @@ class Auditor(threading.Thread):
         self.last_generation = last_generation  # a function: all below are complete
         self.settled = {}     # key -> its value, which nothing that is still open can change
         self.unsettled = []
+        self.locks = []
         self.places = 0
         self.next = 0
         self.trouble = None
@@ -94,6 +97,7 @@ class Auditor(threading.Thread):
         files = self.files(generation)
         if files:
             self.read_once_more(generation, files)
+            self.locks += locks_of(generation)
             self.judge(generation, self.files(generation))
         return True
 
@@ -150,6 +154,8 @@ class Auditor(threading.Thread):
                 self.lost(f"{key} was {value} when nobody wrote it any more, and is {values[key]}")
         for ledger in ledgers:
             values.update(self.check_ledger(ledger))
+        self.check_judged()
+        self.check_locks()
         self.check_size(sum(value is not None for value in values.values()))
         self.compare_copies(values, base)
 
@@ -175,6 +181,36 @@ class Auditor(threading.Thread):
             self.board.violate(f"{counter} is {counted}: {ledger['counted']} were acknowledged, "
                                f"{ledger['count_unknown']} are unknown")
         return {**found, counter: value}
+
+    def check_judged(self):
+        board = self.board
+        if board.unjudged_keys > GIVEN_UP_SHARE_MOST * board.judged_keys:
+            board.violate(f"the judge gave up {board.unjudged_keys} of {board.judged_keys} keys: "
+                          "what clients saw of them is not explained")
+
+    def check_locks(self):
+        """Whoever was granted one and does not know has held it for long enough: everybody can have it now."""
+        waiting = list(self.locks)
+
+        def all_free():
+            waiting[:] = [lock for at in range(0, len(waiting), BATCH)
+                          for lock in self.not_granted(waiting[at:at + BATCH])]
+            return not waiting
+        try:
+            wait_for("locks to be free", all_free, LOCKED_SECONDS_MOST, every=0.1)
+        except AssertionError:
+            self.board.violate(f"{len(waiting)} locks cannot be had {LOCKED_SECONDS_MOST} s after the last client "
+                               f"ended, such as {waiting[0]}")
+
+    def not_granted(self, locks):
+        """Takes them, and gives them back at once."""
+        calls = [call for lock in locks for call in (("LOCK", "ACQUIRE", lock, AUDITOR, "TTL", LOCK_TTL_MS),
+                                                     ("LOCK", "RELEASE", lock, AUDITOR))]
+        replies = pipeline(self.cluster, calls) or len(calls) * [None]
+        for lock, granted, released in zip(locks, replies[::2], replies[1::2]):
+            if isinstance(granted, list) and released != 1 and not isinstance(released, RedisError):
+                self.board.violate(f"{lock} was granted and released at once, which was told {released}")
+        return [lock for lock, granted in zip(locks, replies[::2]) if not isinstance(granted, list)]
 
     def check_size(self, expected):
         sizes = []

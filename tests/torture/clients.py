@@ -28,6 +28,7 @@ THINK_SECONDS_MOST = 0.02
 ANSWER_SECONDS = 15.0  # a router answers within its request timeout, whatever happens
 NODE_ANSWER_SECONDS = 1.0
 LOCK_TTL_MS = 1500
+LOCK_CERTAIN_MS = LOCK_TTL_MS - 100  # since it was asked for: whoever got it has it for so long
 BRIEF_TTL_MS = (800, 2500)
 EXPIRY_SKEW_MS = 600  # a node hears of the leader's clock now and then only
 SLOW_MICROS = 50_000
@@ -61,6 +62,10 @@ def halves(pair):
 def ordered_keys(generation, number):
     """Two of one slot, of which everybody counts up the first before the second."""
     return ["order:{g%d.%d}:%s" % (generation, number, place) for place in ("first", "second")]
+
+
+def locks_of(generation):
+    return [f"lock:g{generation}:{i}" for i in range(LOCKS)]
 
 
 def ledger_key(client, number):
@@ -425,7 +430,7 @@ class Locker(RouterCaller):
             self.stopping.wait(THINK_SECONDS_MOST)
             return
         generation, owner = self.generation, f"owner{self.id}.{self.next_place()}"
-        lock = f"lock:g{generation}:{self.random.randrange(LOCKS)}"
+        lock = self.random.choice(locks_of(generation))
         grant = []
 
         def acquired(called, returned, replies):
@@ -438,11 +443,20 @@ class Locker(RouterCaller):
         given_back = "-"
         if self.connection is not None and self.random.random() < 0.9:
             given_back = self.now()
-            self.exchange([Call([("LOCK", "RELEASE", lock, owner)], lambda _c, _r, replies: self.outcome(replies[0]),
-                                lambda _: None)])
+            self.exchange([self.release(lock, owner, grant[1])])
         token, called, returned = grant
         self.recorder.write(generation,
                             f"grant {lock} {owner} {token} {called} {returned} {LOCK_TTL_MS * 1000} {given_back}")
+
+
+    def release(self, lock, owner, asked_for):
+        """Whoever is answered before the lock can have run out has held it."""
+        def answered(_called, returned, replies):
+            held = returned < asked_for + LOCK_CERTAIN_MS * 1000
+            if self.outcome(replies[0]) == "returned" and replies[0] != 1 and (held or replies[0] != 0):
+                self.complain(f"{owner} released {lock} {(returned - asked_for) / 1000:.0f} ms after it had asked for "
+                              f"it, and was told {replies[0]}")
+        return Call([("LOCK", "RELEASE", lock, owner)], answered, lambda _: None)
 
 
 class NodeClient(Caller):

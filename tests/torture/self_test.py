@@ -16,8 +16,8 @@ import delay
 import faults
 from audit import BASE_COPIES_COMPARED, Auditor, base_keys
 from board import Board
-from clients import (Plan, Recorder, Teller, Worker, brief_keys, counter_key, keys_of, ledger_key, operation_line,
-                     ordered_keys)
+from clients import (LOCK_CERTAIN_MS, Locker, Plan, Recorder, Teller, Worker, brief_keys, counter_key, keys_of,
+                     ledger_key, locks_of, operation_line, ordered_keys)
 from harness import RedisError, wait_for
 from long_command import TIMES_MOST, LongCommand, long_strings, times_for
 from network import cut_connections
@@ -29,13 +29,16 @@ SEED = 1
 
 
 class Connection:
-    """One end of a cluster that is a dictionary."""
+    """One end of a cluster that is a dictionary. `locks` are unusual answers to LOCK ACQUIRE and LOCK RELEASE."""
 
-    def __init__(self, data):
-        self.data = data
+    def __init__(self, data, locks):
+        self.data, self.locks = data, locks
 
     def pipeline(self, commands):
-        return [self.data.get(key, None) for _, key in commands]
+        return [self.lock(*words[1:3]) if words[0] == "LOCK" else self.data.get(words[1]) for words in commands]
+
+    def lock(self, verb, lock):
+        return self.locks.get((verb, lock), [1, 1500] if verb == "ACQUIRE" else 1)
 
     def __enter__(self):
         return self
@@ -45,12 +48,12 @@ class Connection:
 
 
 class Member:
-    def __init__(self, name, data):
-        self.name, self.data = name, data
+    def __init__(self, name, data, locks=None):
+        self.name, self.data, self.locks = name, data, locks or {}
 
     def client(self, timeout):
         del timeout
-        return Connection(self.data)
+        return Connection(self.data, self.locks)
 
 
 class Cluster:
@@ -60,9 +63,10 @@ class Cluster:
         self.data = data
         self.nodes = [Member(f"n{i}", dict(data)) for i in (1, 2, 3)]
         self.size = len(data)
+        self.locks = {}
 
     def role(self, role):
-        return self.nodes if role == "node" else [Member("r1", self.data)]
+        return self.nodes if role == "node" else [Member("r1", self.data, self.locks)]
 
     def status(self):
         return {"copies": 3}
@@ -91,11 +95,12 @@ class Ledger(Fixture):
     def data(self, **more):
         return {ledger_key(7, 1): b"1", ledger_key(7, 2): b"2", counter_key(7): b"2", **base_keys(2), **more}
 
-    def audit(self, data, spoil=lambda cluster: None, settled=None, base_count=2):
+    def audit(self, data, spoil=lambda cluster: None, settled=None, base_count=2, locks=()):
         cluster = Cluster({key: value for key, value in data.items() if value is not None})
         spoil(cluster)
         auditor = Auditor(cluster, self.board, self.directory, lambda: 0, SEED)
         auditor.settled.update(settled or {})
+        auditor.locks += locks
         with contextlib.redirect_stdout(self.said):
             auditor.check_everything([self.LEDGER], base_count)
         return " ".join(self.board.violations)
@@ -128,6 +133,28 @@ class Ledger(Fixture):
     def test_a_key_too_many_is_found(self):
         self.assertIn("DBSIZE", self.audit(self.data(), lambda cluster: setattr(cluster, "size", cluster.size + 1)))
 
+    def test_locks_that_everybody_can_have_are_fine(self):
+        self.assertEqual(self.audit(self.data(), locks=locks_of(0)), "")
+
+    @mock.patch("audit.LOCKED_SECONDS_MOST", 0)
+    def test_a_lock_that_nobody_can_have_is_found(self):
+        lock = locks_of(0)[1]
+        for answer in (None, RedisError("TIMEOUT")):
+            found = self.audit(self.data(), lambda cluster, answer=answer: cluster.locks.update(
+                {("ACQUIRE", lock): answer}), locks=locks_of(0))
+            self.assertIn(f"1 locks cannot be had 0 s after the last client ended, such as {lock}", found)
+
+    def test_a_lock_that_its_owner_cannot_release_is_found(self):
+        found = self.audit(self.data(), lambda cluster: cluster.locks.update({("RELEASE", locks_of(0)[1]): 0}),
+                           locks=locks_of(0))
+        self.assertIn(f"{locks_of(0)[1]} was granted and released at once, which was told 0", found)
+
+    def test_few_keys_may_be_given_up_by_the_judge(self):
+        self.board.judged_keys, self.board.unjudged_keys = 1000, 5
+        self.assertEqual(self.audit(self.data()), "")
+        self.board.unjudged_keys = 6
+        self.assertIn("gave up 6 of 1000 keys", self.audit(self.data()))
+
     def test_a_copy_that_differs_is_found(self):
         found = self.audit(self.data(), lambda cluster: cluster.nodes[1].data.update({"base:0": b"other"}))
         self.assertIn("base:0 is b'other' at n2", found)
@@ -139,23 +166,22 @@ class Ledger(Fixture):
 
     def test_many_keys_of_the_beginning_hide_no_copy_that_differs(self):
         settled, count = {keys_of(0)[0]: b"a"}, BASE_COPIES_COMPARED + 10
-        data = {**self.data(), **base_keys(count), **settled}
-        for key in (*settled, ledger_key(7, 2), counter_key(7)):
-            self.board.violations.clear()
-            found = self.audit(data, lambda cluster, key=key: cluster.nodes[1].data.update({key: b"other"}), settled,
-                               count)
+        other = {key: b"other" for key in (*settled, ledger_key(7, 2), counter_key(7))}
+        found = self.audit({**self.data(), **base_keys(count), **settled},
+                           lambda cluster: cluster.nodes[1].data.update(other), settled, count)
+        for key in other:
             self.assertIn(f"{key} is b'other' at n2", found)
 
+    @mock.patch("audit.BASE_COPIES_COMPARED", 5)
     def test_which_keys_of_the_beginning_are_compared_is_drawn(self):
-        count = BASE_COPIES_COMPARED + 10
         compared = [set(), set()]
-        for seed, keys in enumerate(compared):
-            cluster = Cluster(base_keys(count))
+        for seed, found in enumerate(compared):
+            cluster = Cluster(base_keys(100))
             auditor = Auditor(cluster, self.board, self.directory, lambda: 0, seed)
             cluster.nodes[1].data.update(dict.fromkeys(cluster.data, b"other"))
-            self.board.violate = keys.add
+            self.board.violate = found.add
             auditor.compare_copies(cluster.data, cluster.data)
-            self.assertEqual(len(keys), BASE_COPIES_COMPARED)
+            self.assertEqual(len(found), 5)
         self.assertNotEqual(*compared)
 
     def test_a_missing_copy_is_found(self):
@@ -183,6 +209,7 @@ class Generations(Fixture):
         auditor = self.judge([operation_line(1, 1, "set", key, 10, 20, "returned", argument="a")], {key: b"a"})
         self.assertEqual(self.board.violations, [])
         self.assertEqual(auditor.settled[key], b"a")
+        self.assertEqual(auditor.locks, locks_of(0))
         self.assertEqual(os.listdir(self.directory), [])
 
     def test_a_lost_write_is_a_violation_and_its_history_is_kept(self):
@@ -366,6 +393,28 @@ class Lives(Fixture):
         server.longest_down_seconds = 0.0
         self.assertGreater(server.down_seconds(), 0)
         os.rmdir(server.directory)
+
+
+class Lockers(Fixture):
+    def told(self, reply, after_ms):
+        """What is complained of when a lock was asked for at 10 ms, and a release is answered so."""
+        plan = Plan(number=0, seed=SEED, origin=time.monotonic(), directory=self.directory, routers=[["nowhere", 1]],
+                    nodes=[])
+        locker = Locker(plan, 0, Recorder(plan), Teller())
+        with mock.patch.object(locker, "complain") as complain:
+            locker.release("lock:g0:0", "owner", 10_000).answered(11_000, 10_000 + after_ms * 1000, [reply])
+        return " ".join(call.args[0] for call in complain.call_args_list)
+
+    def test_who_certainly_holds_a_lock_releases_it(self):
+        self.assertEqual(self.told(1, LOCK_CERTAIN_MS - 1), "")
+        self.assertIn("was told 0", self.told(0, LOCK_CERTAIN_MS - 1))
+
+    def test_who_may_have_lost_it_may_be_told_so(self):
+        self.assertEqual(self.told(0, LOCK_CERTAIN_MS), "")
+
+    def test_nothing_else_is_an_answer(self):
+        self.assertIn("was told 2", self.told(2, LOCK_CERTAIN_MS))
+        self.assertEqual(self.told(RedisError("TIMEOUT"), 1), "")
 
 
 class Windows(Fixture):
