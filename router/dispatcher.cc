@@ -289,11 +289,14 @@ void Dispatcher::on_lost(Outstanding& request, const Lane& lane, Micros now) {
   go_on(queue, now);
 }
 
-// Whether two members lapsed while the request was out at them: it may be what killed them, and is not tried again
-// (R13).
-bool Dispatcher::is_deadly(const Outstanding& request) const {
-  return std::all_of(request.lost_at.begin(), request.lost_at.end(),
-                     [&](MemberId member) { return member != kNoMember && links_.has_lapsed(member); });
+// Whether two members that the request was out at lapsed, or are about to: they say nothing, and others serve the place
+// without them. It may be what stopped them, and is not tried again (R13).
+bool Dispatcher::is_deadly(const Outstanding& request, Micros now) const {
+  const Lane* const head = links_.lane(request.place);
+  return std::all_of(request.lost_at.begin(), request.lost_at.end(), [&](MemberId member) {
+    if (member == kNoMember) return false;
+    return links_.has_lapsed(member) || (links_.is_silent(member, now) && head != links_.member_lane(member));
+  });
 }
 
 // What was out in the order of the place, and has been taken back.
@@ -319,7 +322,7 @@ void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   Lane* const lane = links_.lane(place_of(queue));
   if (lane == nullptr || !lane->open() || queue.must_wait(*first)) return;
   for (Outstanding& request : queue.requests()) {
-    if (request.waits() && is_deadly(request)) return give_up(request, now);  // and goes on
+    if (request.waits() && is_deadly(request, now)) return give_up(request, now);  // and goes on
   }
   if (queue.serving()) {
     flow(queue, *lane, now);
@@ -382,7 +385,7 @@ void Dispatcher::follow_chain(SlotQueue& queue, Micros now) {
     const bool roamed = request.roams;
     if (roamed && std::find(chain.begin(), chain.end(), request.lane) != chain.end()) continue;
     const MemberId member = request.lane->member();
-    if (links_.has_lapsed(member)) request.lost(member);
+    if (request.lane->silent() || links_.has_lapsed(member)) request.lost(member);
     take_back(queue, request);
     if (request.was_lost() || !roam(queue, request)) {
       request.may_have_run = true;

@@ -123,7 +123,7 @@ class Dispatcher {
   [[nodiscard]] bool take_answer(SlotQueue& queue, Outstanding& request, Epoch epoch, std::string_view reply);
   [[nodiscard]] bool is_early(SlotQueue& queue, Outstanding& read) const;
   [[nodiscard]] std::string let_go(SlotQueue& queue, Outstanding& read);
-  [[nodiscard]] bool is_deadly(const Outstanding& request) const;
+  [[nodiscard]] bool is_deadly(const Outstanding& request, Micros now) const;
   void run_again(SlotQueue& queue, Outstanding& request, Micros now);
   void park(SlotQueue& queue, Micros now);
   void unpark(SlotQueue& queue);

@@ -75,6 +75,11 @@ std::vector<Lane*> Links::open_node_lanes() const {
   return lanes;
 }
 
+bool Links::is_silent(MemberId member, Micros now) const {
+  const auto at = nodes_.find(member);
+  return patience_ > 0 && at != nodes_.end() && at->second->link.silent(now, patience_ / 2);
+}
+
 std::vector<const Lane*> Links::silent_node_lanes(Micros now) const {
   std::vector<const Lane*> lanes;
   if (hears_leader_since_ == kNever || now - hears_leader_since_ < 2 * patience_) return lanes;

@@ -474,6 +474,25 @@ TEST_CASE("Router: a request under which two members lapsed is not tried at a th
   CHECK(asked() != kNoMember);
 }
 
+TEST_CASE("Router: a request under which two members were set aside as silent is not tried at a third (R13)") {
+  Rig rig;
+  rig.lease = 300 * kMicrosPerMilli;
+  rig.publish(rig.chain_table({1, 2, 3}));
+  const ConnId client = rig.connect();
+  rig.advance(200);
+  rig.request(client, {"SET", kKey, "1"});
+  for (const MemberId head : {1u, 2u}) {
+    CHECK(values_of(rig.requests(head)) == std::vector<std::string>{"1"});
+    rig.stop_reading(head);
+    rig.accept_links(false);
+    rig.advance(250);
+    rig.publish(rig.chain_table({head + 1, head == 1 ? 3u : 1u, head}, head + 1));  // all have leases
+  }
+  rig.advance(100);
+  CHECK(rig.requests(3).empty());
+  CHECK(rig.read(client) == kUnknown);
+}
+
 TEST_CASE("Router: who hands over a slot has not lapsed, and is tried again") {
   Rig rig;
   rig.publish(rig.chain_table({1, 2, 3}));
