@@ -1,5 +1,6 @@
-// A queue in one vector: amortised O(1) at both ends that matter, no allocation while empty, random access.
-// (std::deque allocates half a kilobyte when it is made, which 16384 slots would pay each.)
+// A queue in one vector: amortised O(1) at both ends that matter, random access. An empty one allocates nothing when it
+// is made (std::deque half a kilobyte, which 16384 slots would pay each), and keeps room for kKeptItemsMax items at
+// most of what it has held.
 //
 // Thread-safety: none. References are valid until the next change.
 #pragma once
@@ -15,8 +16,11 @@ namespace chainring {
 template <class T>
 class Fifo {
  public:
+  static constexpr size_t kKeptItemsMax = 64;
+
   [[nodiscard]] bool empty() const { return front_ == items_.size(); }
   [[nodiscard]] size_t size() const { return items_.size() - front_; }
+  [[nodiscard]] size_t capacity() const { return items_.capacity(); }  // of items, those that were popped included
 
   void push_back(T item) { items_.push_back(std::move(item)); }
 
@@ -35,6 +39,7 @@ class Fifo {
     [[maybe_unused]] const T popped = std::move(items_[front_++]);
     if (front_ == items_.size()) {
       items_.clear();
+      if (items_.capacity() > kKeptItemsMax) items_.shrink_to_fit();
       front_ = 0;
     } else if (front_ >= 32 && front_ * 2 >= items_.size()) {
       items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(front_));

@@ -80,4 +80,18 @@ TEST_CASE("Fifo.pop_front: frees what the item owned at once, strings too") {
   CHECK(allocated < 10'100);
 }
 
+TEST_CASE("Fifo.pop_front: one that has become empty keeps no more room than a few items take (R11)") {
+  Fifo<int> fifo;
+  const auto pass = [&fifo](size_t items) {
+    for (size_t i = 0; i < items; ++i) fifo.push_back(1);
+    while (!fifo.empty()) fifo.pop_front();
+  };
+  pass(10);
+  const size_t kept = fifo.capacity();
+  CHECK(kept >= 10);
+  CHECK(kept <= Fifo<int>::kKeptItemsMax);
+  pass(1000);
+  CHECK(fifo.capacity() == 0);
+}
+
 }  // namespace chainring
