@@ -64,6 +64,8 @@ struct SettingSpec {
 [[nodiscard]] std::string environment_name(const SettingSpec& spec);
 
 inline constexpr int kHttpPortOffset = 1000;  // of http-port "auto", from port
+// The greatest request-timeout-ms. What was given up is forgotten where it ran some minutes later (R20).
+inline constexpr int64_t kRequestTimeoutMsMax = 300'000;
 
 class Settings {
  public:

@@ -83,7 +83,7 @@ Sequence Chains::append(const LocalRecord& record) {
   writer.varint(record.key_hashes.size());
   for (const uint64_t hash : record.key_hashes) writer(hash);
   const std::string_view reply = SenderLog::kept(record.reply);
-  writer(state.senders.take_unrecorded(record.sender, record.answered_below), reply, record.effects);
+  writer(state.senders.take_unrecorded(record.sender, record.answered_below, now_), reply, record.effects);
   if (head.sender != 0) record_answer(head, head.number, reply);
   store(state, head, std::move(body), record.key_hashes);
   pass_on(record.slot, state, record.effects);
@@ -117,26 +117,33 @@ void Chains::store(SlotState& state, const protocol::RecordHead& head, std::stri
 // What a record says of a write of its sender.
 void Chains::record_answer(const protocol::RecordHead& head, uint64_t number, std::string_view reply) {
   change_senders(slots_[head.slot], [&](SenderLog& senders) {
-    senders.record(head.sender, number, head.answered_below, head.sequence, reply);
+    senders.record(head.sender, number, head.answered_below, head.sequence, reply, now_);
   });
   bound_long_replies({head.slot, head.sender, number, SenderLog::kept(reply).size()});
 }
 
 void Chains::note_answer(Slot slot, Incarnation sender, uint64_t number, uint64_t answered_below, Sequence needs,
                          std::string_view reply) {
-  change_senders(slots_[slot], [&](SenderLog& senders) { senders.note(sender, number, answered_below, needs, reply); });
+  change_senders(slots_[slot],
+                 [&](SenderLog& senders) { senders.note(sender, number, answered_below, needs, reply, now_); });
   bound_long_replies({slot, sender, number, SenderLog::kept(reply).size()});
 }
 
 void Chains::bound_long_replies(const LongReplies::Reply& added) {
   const auto is_known = [this](const LongReplies::Reply& reply) {
-    return find_answer(reply.slot, reply.sender, reply.number, SenderLog::Sent::again).verdict ==
-           SenderLog::Verdict::known;
+    return slots_[reply.slot].senders.keeps_reply(reply.sender, reply.number);
   };
   const auto forget = [this](const LongReplies::Reply& reply) {
     change_senders(slots_[reply.slot], [&](SenderLog& senders) { senders.forget_reply(reply.sender, reply.number); });
   };
   long_replies_.add(added, is_known, forget);
+}
+
+void Chains::drop_silent_senders(size_t slots_max) {
+  for (size_t swept = 0; swept < slots_max; ++swept) {
+    change_senders(slots_[next_swept_], [&](SenderLog& senders) { senders.drop_silent(now_); });
+    next_swept_ = static_cast<Slot>((next_swept_ + 1) % kSlotCount);
+  }
 }
 
 Sequence Chains::rests_on(Slot slot, std::span<const uint64_t> key_hashes) const {

@@ -75,6 +75,9 @@ class Chains {
  public:
   explicit Chains(ChainObserver& observer);
 
+  // The monotonic clock of the turn: what comes until the next call came at that time. It never goes back.
+  void note_time(Micros now) { now_ = now; }
+
   // ---- the table ------------------------------------------------------------------------------------------------
 
   // Obeys a table: makes every promise that it asks for and takes up every epoch in force. `self` is this incarnation's
@@ -115,8 +118,10 @@ class Chains {
   [[nodiscard]] Sequence applied(Slot slot) const { return slots_[slot].applied; }
   [[nodiscard]] SenderLog::Found find_answer(Slot slot, Incarnation sender, uint64_t number,
                                              SenderLog::Sent sent) const {
-    return slots_[slot].senders.find(sender, number, sent);
+    return slots_[slot].senders.find(sender, number, sent, now_);
   }
+  // Frees, in the next so many slots, what is remembered of senders that are silent (SenderLog::kSenderSilence).
+  void drop_silent_senders(size_t slots_max);
 
   // ---- from other members -----------------------------------------------------------------------------------------
 
@@ -306,6 +311,8 @@ class Chains {
   size_t uncommitted_bytes_ = 0;
   size_t remembered_bytes_ = 0;
   LongReplies long_replies_;
+  Slot next_swept_ = 0;  // where drop_silent_senders() goes on
+  Micros now_ = 0;
   Counts counts_;
   size_t learning_slots_ = 0;
   uint64_t learned_keys_ = 0;  // since the start

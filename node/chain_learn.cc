@@ -119,7 +119,7 @@ Status Chains::on_copy_end(MemberId from, std::string_view payload) {
   state->applied = state->committed = end->sequence;
   state->last_time = end->time;
   mark_ack_due(end->slot, *state);  // the source does not know whether we are near our limit (R11)
-  change_senders(*state, [&](SenderLog& senders) { senders.restore(end->senders, end->senders_forgotten); });
+  change_senders(*state, [&](SenderLog& senders) { senders.restore(end->senders, end->forgotten_us, now_); });
   for (const protocol::SenderRecord& sender : end->senders) {
     for (const protocol::SenderAnswer& answer : sender.answers) {
       bound_long_replies({end->slot, sender.sender, answer.number, answer.reply.size()});
@@ -182,8 +182,8 @@ Status Chains::on_learn(MemberId from, std::string_view payload) {
 void Chains::copy(const std::function<size_t(MemberId)>& room) {
   copies_.work(kCopyBytesPerTurn, room, [this](Slot slot) {
     const SlotState& state = slots_[slot];
-    return CopySource::Standing{state.applied, state.last_time, state.senders.records(),
-                                state.senders.has_forgotten_senders()};
+    return CopySource::Standing{state.applied, state.last_time, state.senders.records(now_),
+                                state.senders.forgotten_for(now_)};
   });
 }
 

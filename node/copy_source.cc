@@ -181,7 +181,7 @@ void CopySource::send_end(const Key& key, Stream& stream, Standing standing) {
   end.sequence = standing.applied;
   end.time = standing.time;
   end.senders = std::move(standing.senders);
-  end.senders_forgotten = standing.senders_forgotten;
+  end.forgotten_us = standing.senders_forgotten_for;
   messages_.push_back({key.second, protocol::FrameType::copy_end, encode(end)});
   bytes_sent_ += messages_.back().payload.size();
   stream.follows = true;

@@ -60,7 +60,7 @@ class CopySource {
     Sequence applied = 0;
     Millis time = 0;
     std::vector<protocol::SenderRecord> senders;
-    bool senders_forgotten = false;
+    Micros senders_forgotten_for = 0;
   };
 
   explicit CopySource(CopyContent& content) : content_(content) {}

@@ -15,6 +15,7 @@ constexpr size_t kExpiredKeysPerTurnMax = 1000;
 constexpr size_t kCheckedKeysPerTurnMax = 5000;  // by new placement rules
 constexpr size_t kFreedKeysPerTurnMax = 2000;
 constexpr Micros kExpireInterval = 100 * kMicrosPerMilli;
+constexpr size_t kSlotsSweptAtOnce = 64;  // of senders that are silent: all slots in half a minute
 
 std::string text_or(std::string_view text, std::string_view otherwise) {
   return std::string(text.empty() ? otherwise : text);
@@ -56,6 +57,7 @@ Status Node::start(Now now) {
 
 void Node::turn(Now now, std::span<const NetEvent> events) {
   now_ = now;
+  store_.chains().note_time(now.mono);
   clients_.begin_turn(now);
   walk_on();
   for (const NetEvent& event : events) {
@@ -66,7 +68,7 @@ void Node::turn(Now now, std::span<const NetEvent> events) {
   tend_parked();
   give_up_replies();
   clients_.flush(now);  // may execute requests that were held back, so what follows sees their effects
-  expire_keys();
+  expire();
   tend_links();
   relays_.tick(now.mono);
   copy_to_learners();
@@ -249,9 +251,10 @@ void Node::send_heartbeat() {
   coordinator_.link().send(protocol::FrameType::heartbeat, heartbeat);
 }
 
-void Node::expire_keys() {
+void Node::expire() {
   if (now_.mono < expire_at_) return;
   expire_at_ = now_.mono + kExpireInterval;
+  store_.chains().drop_silent_senders(kSlotsSweptAtOnce);
   if (!serving() || !table_.has_ranges()) return;
   store_.note_time(lease_.wall(now_.mono));
   const std::vector<protocol::SlotRange> headed = store_.chains().headed(table_.headed_by(self_));

@@ -63,7 +63,8 @@ class Node final : public Process, private session::Backend, private HeldReplies
   struct Peer {
     session::PeerIdentity who;
     std::unordered_map<Slot, uint32_t> bounced;  // the last attempt that was bounced (R10)
-    bool full = false;  // it does not take its replies as fast as it asks: no more is read from it (R11)
+    bool full = false;   // it does not take its replies as fast as it asks: no more is read from it (R11)
+    Micros read_at = 0;  // when all that had come by its link was last taken
   };
 
   // What it counts of the requests that routers send.
@@ -82,7 +83,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void send_heartbeat();
   void end(Status why);
   [[nodiscard]] bool serving() const { return lease_.valid(now_.mono); }
-  void expire_keys();
+  void expire();
   void copy_to_learners();
   void check_rules();
   [[nodiscard]] bool is_needed() const;
@@ -98,6 +99,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   void on_peer_event(const NetEvent& event, Peer& peer);
   [[nodiscard]] bool take_frames(ConnId conn, Peer& peer);  // false: malformed
   void tend_reading(ConnId conn, const Peer& peer);
+  [[nodiscard]] bool is_stale(const Peer& peer) const;
   void on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
   void on_request(ConnId conn, Peer& peer, std::string_view payload);
   void on_slots_request(ConnId conn, std::string_view payload);

@@ -13,6 +13,14 @@ namespace {
 constexpr size_t kReplyBacklogMax = size_t{4} << 20;
 constexpr size_t kCopyBacklogMax = size_t{4} << 20;  // of a copy that may wait to leave on a learner's link
 constexpr size_t kPeersMax = 4096;                   // links of routers and members that may be open
+// A router's link that was not read for so long, since this process stood still, or too much waited for commits or to
+// leave, is closed and not read: a write among what came may be as old. What a router sends within the time of a
+// request and what it sent is not taken later than this: so no write comes when its sender is forgotten as silent
+// (R20).
+constexpr Micros kUnreadMax = 180 * kMicrosPerSecond;
+static_assert(kRequestTimeoutMsMax * kMicrosPerMilli + kUnreadMax < SenderLog::kSenderSilence);
+// By an idle link a router asks for a sign every third of a lease, which is shorter than the time of a request (R6).
+static_assert(kRequestTimeoutMsMax * kMicrosPerMilli / 3 < kUnreadMax);
 constexpr std::string_view kUncertain = "TRYAGAIN the answer has not become certain at this node; try again";
 
 // A read that any member of the chain may answer. Writes and transactions are the head's, whatever the flags say.
@@ -59,6 +67,7 @@ void Node::welcome_peer(ConnId conn) {
   if (!theirs) return;
   Peer& peer = peers_[conn];
   peer.who = *theirs;
+  peer.read_at = now_.mono;
   // It dialled again: what is still on its way on the old link is past, and must not come after what it says now.
   if (const auto before = dialled_by_.find(peer.who.incarnation); before != dialled_by_.end()) {
     const ConnId old = before->second;
@@ -91,6 +100,11 @@ void Node::on_peer_event(const NetEvent& event, Peer& peer) {
     default:
       return;
   }
+  if (is_stale(peer)) {
+    log_.info(concat("link of router ", peer.who.id, " closed: what came by it was left unread for ",
+                     (now_.mono - peer.read_at) / kMicrosPerSecond, " s"));
+    return drop_peer(event.conn);
+  }
   if (!take_frames(event.conn, peer)) {
     log_.warning(concat("link of ", role_name(peer.who.role), " ", peer.who.id, " closed: it sent malformed bytes"));
     drop_peer(event.conn);
@@ -115,8 +129,13 @@ bool Node::take_frames(ConnId conn, Peer& peer) {
     taken += frame.size;
   }
   transport_.consume(conn, taken);
+  if (state == protocol::FrameState::need_more) peer.read_at = now_.mono;
   if (peer.full || door_closed_) tend_reading(conn, peer);
   return state != protocol::FrameState::error;
+}
+
+bool Node::is_stale(const Peer& peer) const {
+  return peer.who.role == session::PeerRole::router && now_.mono - peer.read_at > kUnreadMax;
 }
 
 void Node::tend_reading(ConnId conn, const Peer& peer) {

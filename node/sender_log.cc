@@ -5,9 +5,9 @@
 
 namespace chainring::node {
 
-SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number, Sent sent) const {
+SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number, Sent sent, Micros now) const {
   for (const Sender& known : senders_) {
-    if (known.id != sender) continue;
+    if (known.id != sender || is_silent(known, now)) continue;
     const size_t place = known.place_of(number);
     if (place < known.answers.size() && known.answers[place].number == number) {
       const Answer& answer = known.answers[place];
@@ -16,38 +16,56 @@ SenderLog::Found SenderLog::find(Incarnation sender, uint64_t number, Sent sent)
     }
     return {number < known.answered_below ? Verdict::expired : Verdict::fresh, nullptr};
   }
-  const bool may_have_run = has_forgotten_senders_ && sent == Sent::again;
+  const bool may_have_run = forgotten_for(now) > 0 && sent == Sent::again;
   return {may_have_run ? Verdict::expired : Verdict::fresh, nullptr};
 }
 
-bool SenderLog::covers(const SenderLog& other) const {
-  return std::all_of(other.senders_.begin(), other.senders_.end(), [this](const Sender& sender) {
+bool SenderLog::covers(const SenderLog& other, Micros now, Micros others_now) const {
+  return std::all_of(other.senders_.begin(), other.senders_.end(), [&](const Sender& sender) {
+    if (others_now - sender.recorded_at >= kSenderSilence / 2) return true;
     return std::all_of(sender.answers.begin(), sender.answers.end(), [&](const Answer& answer) {
-      return !answer.recorded || find(sender.id, answer.number, Sent::again).verdict != Verdict::fresh;
+      return !answer.recorded || find(sender.id, answer.number, Sent::again, now).verdict != Verdict::fresh;
     });
   });
 }
 
-SenderLog::Sender& SenderLog::sender_for_writing(Incarnation sender, uint64_t number) {
+SenderLog::Sender& SenderLog::sender_for_writing(Incarnation sender, uint64_t number, Micros now) {
   CHECK(sender != 0, "only numbered writes are remembered");
   const auto at =
       std::find_if(senders_.begin(), senders_.end(), [&](const Sender& known) { return known.id == sender; });
-  if (at != senders_.end()) return *at;
-  if (senders_.size() == kSendersMax) forget_oldest_sender();
+  if (at != senders_.end()) {
+    if (!is_silent(*at, now)) return *at;
+    drop(at);
+  }
+  if (senders_.size() == kSendersMax) forget_oldest_sender(now);
   Sender& made = senders_.emplace_back();
   bytes_ += made.bytes();
   made.id = sender;
+  made.recorded_at = now - kSenderSilence;
   // Its writes run in the order of their numbers: what it may have written before it was forgotten is below this one.
-  if (has_forgotten_senders_) made.answered_below = number;
+  if (forgotten_for(now) > 0) made.answered_below = number;
   return made;
 }
 
-void SenderLog::forget_oldest_sender() {
+void SenderLog::forget_oldest_sender(Micros now) {
   const auto oldest = std::min_element(senders_.begin(), senders_.end(),
-                                       [](const Sender& a, const Sender& b) { return a.last < b.last; });
-  bytes_ -= oldest->bytes();
-  senders_.erase(oldest);
-  has_forgotten_senders_ = true;
+                                       [](const Sender& a, const Sender& b) { return a.wrote_at < b.wrote_at; });
+  if (!is_silent(*oldest, now)) forgotten_until_ = std::max(forgotten_until_, oldest->wrote_at + kSenderSilence);
+  drop(oldest);
+}
+
+void SenderLog::drop(std::vector<Sender>::iterator sender) {
+  bytes_ -= sender->bytes();
+  senders_.erase(sender);
+}
+
+void SenderLog::drop_silent(Micros now) {
+  const size_t before = senders_.size();
+  for (size_t place = before; place-- > 0;) {
+    const auto at = senders_.begin() + static_cast<ptrdiff_t>(place);
+    if (is_silent(*at, now)) drop(at);
+  }
+  if (senders_.size() != before) senders_.shrink_to_fit();
 }
 
 size_t SenderLog::Sender::place_of(uint64_t number) const {
@@ -96,11 +114,11 @@ void SenderLog::Sender::drop_reply(size_t place) {
   std::string().swap(answers[place].reply);  // gives its memory back
 }
 
-void SenderLog::add(Incarnation sender, uint64_t answered_below, Answer answer) {
+void SenderLog::add(Incarnation sender, uint64_t answered_below, Answer answer, Micros now) {
   CHECK(answer.number != 0, "only numbered writes are remembered");
-  Sender& known = sender_for_writing(sender, answer.number);
-  newest_ = std::max(newest_, answer.sequence);
-  known.last = newest_;
+  Sender& known = sender_for_writing(sender, answer.number, now);
+  known.wrote_at = now;
+  if (answer.recorded) known.recorded_at = now;
   known.answered_below = std::max(known.answered_below, answered_below);
   bytes_ -= known.bytes();
   known.insert(std::move(answer));
@@ -108,19 +126,20 @@ void SenderLog::add(Incarnation sender, uint64_t answered_below, Answer answer) 
 }
 
 void SenderLog::record(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence,
-                       std::string_view reply) {
-  add(sender, answered_below, {number, sequence, std::string(kept(reply)), true});
+                       std::string_view reply, Micros now) {
+  add(sender, answered_below, {number, sequence, std::string(kept(reply)), true}, now);
 }
 
 void SenderLog::note(Incarnation sender, uint64_t number, uint64_t answered_below, Sequence sequence,
-                     std::string_view reply) {
-  add(sender, answered_below, {number, sequence, std::string(kept(reply)), false});
+                     std::string_view reply, Micros now) {
+  add(sender, answered_below, {number, sequence, std::string(kept(reply)), false}, now);
 }
 
-std::vector<protocol::EarlierAnswer> SenderLog::take_unrecorded(Incarnation sender, uint64_t answered_below) {
+std::vector<protocol::EarlierAnswer> SenderLog::take_unrecorded(Incarnation sender, uint64_t answered_below,
+                                                                Micros now) {
   std::vector<protocol::EarlierAnswer> taken;
   for (Sender& known : senders_) {
-    if (known.id != sender || known.unrecorded == 0) continue;
+    if (known.id != sender || known.unrecorded == 0 || is_silent(known, now)) continue;
     for (Answer& answer : known.answers) {
       if (!answer.recorded && answer.number >= answered_below) taken.push_back({answer.number, answer.reply});
       answer.recorded = true;
@@ -128,6 +147,14 @@ std::vector<protocol::EarlierAnswer> SenderLog::take_unrecorded(Incarnation send
     known.unrecorded = 0;
   }
   return taken;
+}
+
+bool SenderLog::keeps_reply(Incarnation sender, uint64_t number) const {
+  return std::any_of(senders_.begin(), senders_.end(), [&](const Sender& known) {
+    if (known.id != sender) return false;
+    const size_t place = known.place_of(number);
+    return place < known.answers.size() && known.answers[place].number == number && !known.answers[place].reply.empty();
+  });
 }
 
 void SenderLog::forget_reply(Incarnation sender, uint64_t number) {
@@ -140,13 +167,15 @@ void SenderLog::forget_reply(Incarnation sender, uint64_t number) {
   }
 }
 
-std::vector<protocol::SenderRecord> SenderLog::records() const {
+std::vector<protocol::SenderRecord> SenderLog::records(Micros now) const {
   std::vector<protocol::SenderRecord> records;
   for (const Sender& sender : senders_) {
+    const Micros silent_for = now - sender.recorded_at;
+    if (silent_for >= kSenderSilence) continue;
     protocol::SenderRecord& record = records.emplace_back();
     record.sender = sender.id;
     record.answered_below = sender.answered_below;
-    record.last = sender.last;
+    record.silent_us = silent_for;
     for (const Answer& answer : sender.answers) {
       if (answer.recorded) record.answers.push_back({answer.number, answer.sequence, answer.reply});
     }
@@ -154,15 +183,14 @@ std::vector<protocol::SenderRecord> SenderLog::records() const {
   return records;
 }
 
-void SenderLog::restore(const std::vector<protocol::SenderRecord>& records, bool has_forgotten_senders) {
+void SenderLog::restore(const std::vector<protocol::SenderRecord>& records, Micros forgotten_for, Micros now) {
   clear();
-  has_forgotten_senders_ = has_forgotten_senders;
+  if (forgotten_for > 0) forgotten_until_ = now + std::min(forgotten_for, kSenderSilence);
   for (const protocol::SenderRecord& record : records) {
     Sender& sender = senders_.emplace_back();
     sender.id = record.sender;
     sender.answered_below = record.answered_below;
-    sender.last = record.last;
-    newest_ = std::max(newest_, record.last);
+    sender.wrote_at = sender.recorded_at = now - std::clamp<Micros>(record.silent_us, 0, kSenderSilence);
     for (const protocol::SenderAnswer& answer : record.answers) {
       sender.answers.push_back({answer.number, answer.sequence, answer.reply, true});
       sender.reply_bytes += answer.reply.size();

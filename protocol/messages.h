@@ -454,11 +454,11 @@ struct SenderAnswer {
 struct SenderRecord {  // what settles writes that come twice (R20)
   Incarnation sender = 0;
   uint64_t answered_below = 0;
-  Sequence last = 0;  // the slot's newest record when the sender's last write ran
+  Micros silent_us = 0;  // since its last record
   std::vector<SenderAnswer> answers;
   template <class A>
   void fields(A& a) {
-    a(sender, answered_below, last, answers);
+    a(sender, answered_below, silent_us, answers);
   }
 };
 struct CopyEnd {
@@ -469,10 +469,10 @@ struct CopyEnd {
   Sequence sequence = 0;
   Millis time = 0;  // of the slot's last execution (R12)
   std::vector<SenderRecord> senders;
-  bool senders_forgotten = false;  // there were more of them
+  Micros forgotten_us = 0;  // for so much longer, who is not among them may have written all the same
   template <class A>
   void fields(A& a) {
-    a(slot, epoch, stream, part, sequence, time, senders, senders_forgotten);
+    a(slot, epoch, stream, part, sequence, time, senders, forgotten_us);
   }
 };
 

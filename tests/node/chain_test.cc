@@ -293,6 +293,27 @@ TEST_CASE("Chains: of the answers without a record, those for which there is no 
   }
 }
 
+TEST_CASE("Chains.drop_silent_senders: comes by all slots, so many at a time (R11, R20)") {
+  ChainWorld world(1);
+  world.found({1});
+  Chains& chains = world.member(1).chains;
+  chains.note_answer(3, 77, 1, 1, 0, "x");
+  chains.note_answer(kSlotCount - 1, 77, 1, 1, 0, "x");
+  world.pass(SenderLog::kSenderSilence / 2);
+  chains.note_answer(2, 77, 1, 1, 0, "x");
+  world.pass(SenderLog::kSenderSilence / 2);
+  const size_t of_three = chains.remembered_bytes();
+  chains.drop_silent_senders(3);
+  CHECK(chains.remembered_bytes() == of_three);
+  chains.drop_silent_senders(1);
+  CHECK(chains.remembered_bytes() == of_three / 3 * 2);
+  chains.drop_silent_senders(kSlotCount - 4);
+  CHECK(chains.remembered_bytes() == of_three / 3);
+  world.pass(SenderLog::kSenderSilence / 2);
+  chains.drop_silent_senders(3);
+  CHECK(chains.remembered_bytes() == 0);
+}
+
 TEST_CASE("Chains: a table that puts an unpromised epoch in force is refused") {
   ChainWorld world(1);
   world.publish(1, {1});

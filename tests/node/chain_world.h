@@ -77,6 +77,7 @@ class ChainWorld {
       members_.push_back(std::make_unique<Member>());
       members_.back()->id = static_cast<MemberId>(i + 1);
     }
+    pass(0);
   }
 
   Member& member(MemberId id) { return *members_[id - 1]; }
@@ -141,6 +142,12 @@ class ChainWorld {
     return sequence;
   }
 
+  // The members' clocks go on; no two of them show the same.
+  void pass(Micros time) {
+    now_ += time;
+    for (const auto& known : members_) known->chains.note_time(now_ + known->id * 1000 * kMicrosPerSecond);
+  }
+
   // Takes a member's messages onto the links.
   void pump(MemberId id) {
     member(id).chains.copy([](MemberId) { return size_t{1} << 20; });
@@ -191,6 +198,7 @@ class ChainWorld {
  private:
   std::vector<std::unique_ptr<Member>> members_;
   protocol::TableMessage message_;
+  Micros now_ = 0;
   std::map<std::pair<MemberId, MemberId>, std::deque<ChainMessage>> links_;
 };
 

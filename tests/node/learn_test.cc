@@ -155,6 +155,33 @@ TEST_CASE("Chains.learned: a learner knows that the slot has forgotten senders (
   CHECK(learner.remembered_bytes() == world.member(1).chains.remembered_bytes());
 }
 
+TEST_CASE("Chains.learned: a learner drops senders when they have been silent for long, before the copy too (R20)") {
+  LearnWorld world;
+  for (uint64_t i = 0; i <= SenderLog::kSendersMax; ++i) {
+    world.execute(1, 5, "x", {7}, 77 + i, 1);
+    world.pass(1);
+  }
+  world.deliver_all();
+  world.pass(SenderLog::kSenderSilence / 2);
+  world.execute(1, 5, "x", {7}, 80, 2, 2);
+  world.deliver_all();
+  world.set_goal();
+  world.settle();
+  REQUIRE(world.learned(1));
+  const auto verdict = [&](MemberId member, Incarnation sender, uint64_t number) {
+    return world.member(member).chains.find_answer(5, sender, number, SenderLog::Sent::again).verdict;
+  };
+  world.pass(SenderLog::kSenderSilence / 2 - SenderLog::kSendersMax - 1);
+  CHECK(verdict(3, 77, 1) == SenderLog::Verdict::expired);
+  CHECK(verdict(3, 78, 1) == SenderLog::Verdict::known);
+  world.pass(SenderLog::kSendersMax + 1);
+  CHECK(verdict(3, 77, 1) == SenderLog::Verdict::fresh);
+  CHECK(verdict(3, 78, 1) == SenderLog::Verdict::fresh);
+  CHECK(verdict(3, 80, 2) == SenderLog::Verdict::known);
+  world.pass(SenderLog::kSenderSilence / 2);
+  CHECK(verdict(3, 80, 2) == SenderLog::Verdict::fresh);
+}
+
 TEST_CASE("Chains.on_level: the source gives a learner what it had not acknowledged when all stopped") {
   LearnWorld world;
   world.execute(1, 5, "a");

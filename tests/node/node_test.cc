@@ -147,6 +147,47 @@ TEST_CASE("Node: a write that may have run is not run again when its sender was 
   CHECK(increment(router, 2, true) == Said{"1 0 1 :66\r\n"});
 }
 
+TEST_CASE("Node: senders of which nothing was heard for long stand in nobody's way, and take no room (R11, R20)") {
+  Scene scene;
+  scene.serve({kSelf}, 2 * node::SenderLog::kSenderSilence);
+  const auto increment = [&](ConnId conn, uint64_t number, bool again) {
+    protocol::Request request;
+    request.number = number;
+    request.flags = protocol::kRequestWrite | (again ? protocol::kRequestAgain : 0);
+    scene.ask(conn, 1, {"INCR", "n"}, request);
+    return scene.replies(conn);
+  };
+  for (size_t i = 0; i <= node::SenderLog::kSendersMax; ++i) increment(scene.router(concat(10 + i)), 1, false);
+  CHECK(increment(scene.router(), 1, true) == Said{"1 3 1 "});  // it may be one that was forgotten
+  const size_t full = scene.node.store().chains().remembered_bytes();
+  scene.advance(node::SenderLog::kSenderSilence);
+  CHECK(increment(scene.router(), 1, true) == Said{"1 0 1 :66\r\n"});
+  for (int i = 0; i < 300; ++i) scene.advance(kSecond / 10);
+  CHECK(scene.node.store().chains().remembered_bytes() < full / 10);
+  CHECK(increment(scene.router(), 1, true) == Said{"1 0 1 :66\r\n"});
+}
+
+TEST_CASE("Node: a router's link that was not read for long is closed, and what came by it does not run (R20)") {
+  constexpr Micros kLong = 180 * kSecond;
+  Scene scene;
+  scene.serve({kSelf}, 10 * kLong);
+  ConnId router = scene.router();
+  const ConnId member = scene.predecessor();
+  scene.ask(router, 1, {"INCR", "n"}, 1);
+  scene.net.take_output(router);
+  scene.now.mono += kLong;  // it stands still
+  scene.ask(router, 2, {"INCR", "n"}, 2);
+  CHECK(scene.replies(router) == Said{"2 0 1 :2\r\n"});
+  scene.now.mono += kLong + 1;
+  scene.ask(router, 3, {"INCR", "n"}, 3);
+  CHECK(scene.net.state(router) == FakeTransport::State::closed);
+  router = scene.router();
+  scene.ask(router, 1, {"INCR", "n"}, 3);
+  CHECK(scene.replies(router) == Said{"1 0 1 :3\r\n"});
+  scene.send(member, protocol::FrameType::ping, protocol::Ping{});
+  CHECK(scene.net.state(member) == FakeTransport::State::open);  // chains have numbers and epochs
+}
+
 TEST_CASE("Node: a FLUSHALL of a slot that comes twice runs once (R20)") {
   Scene scene;
   const ConnId router = scene.router();
@@ -338,6 +379,24 @@ TEST_CASE("Node: a router that does not take its replies is not read, and goes o
   CHECK(answered == 10);
   scene.turn();
   CHECK(scene.net.reading(router));
+}
+
+TEST_CASE("Node: what a router sent is not run when it has not taken its replies for long (R20)") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf}, 1000 * kSecond);
+  scene.ask(router, 1, {"SET", "big", std::string(1 << 20, 'x')}, 1);
+  scene.replies(router);
+  get_big(scene, router, 2, 200);
+  REQUIRE_FALSE(scene.net.reading(router));
+  scene.ask(router, 201, {"SET", "big", "what came late"}, 2);
+  for (int i = 0; i < 20; ++i) {  // it takes some, and more is always left unread
+    scene.advance(10 * kSecond);
+    scene.net.take_output(router);
+  }
+  scene.turn();
+  CHECK(scene.net.state(router) == FakeTransport::State::closed);
+  CHECK(scene.say(scene.client(), "STRLEN big") == ":1048576\r\n");
 }
 
 TEST_CASE("Node: replies that wait are bounded, also those to one batch of requests (R11)") {

@@ -152,7 +152,8 @@ void Invariants::check_pair(HostId host, HostId other, Slot slot, const node::Ch
 void Invariants::check_settled(HostId host, HostId other, Slot slot) {
   const node::SenderLog& ours = hosts_.node(host)->store().chains().senders(slot);
   const node::SenderLog& theirs = hosts_.node(other)->store().chains().senders(slot);
-  if (ours.covers(theirs) && theirs.covers(ours)) return;
+  const Micros now = world_.local_now(host).mono, their_now = world_.local_now(other).mono;
+  if (ours.covers(theirs, now, their_now) && theirs.covers(ours, their_now, now)) return;
   violate(concat("slot ", slot, ": ", world_.name(host), " and ", world_.name(other),
                  " have applied as much, and do not know the same requests to have run"));
 }
