@@ -292,7 +292,7 @@ void PeerLink::listen_for_signs(Micros now) {
   const Micros since_tick = ticked_at_ < 0 ? 0 : now - ticked_at_;
   ticked_at_ = now;
   if (heard_at_ < 0) heard_at_ = now;
-  if (since_tick > third) {  // this process stood still
+  if (since_tick > patience_ / 2) {  // this process stood still
     heard_at_ = std::min(now, heard_at_ + since_tick);
     pinged_at_ = -1;
   }
@@ -311,10 +311,16 @@ void PeerLink::listen_for_signs(Micros now) {
 }
 
 Micros PeerLink::next_tick() const {
-  if (conn_ == kNoConn) return dial_at_;
-  if (!up_ || patience_ == 0) return std::min(give_up_at_, direct_at_);
+  const Micros next = conn_ == kNoConn ? dial_at_ : std::min(give_up_at_, direct_at_);
+  return patience_ == 0 ? next : std::min(next, next_look());
+}
+
+// Also while there is nothing to do: a longer sleep could not be told from standing still.
+Micros PeerLink::next_look() const {
   const Micros third = patience_ / 3;
-  return std::min(pinged_at_ <= heard_at_ ? heard_at_ + third : pinged_at_ + patience_ - third, direct_at_);
+  const Micros next = ticked_at_ + third;
+  if (!up_) return next;
+  return std::min(next, pinged_at_ <= heard_at_ ? heard_at_ + third : pinged_at_ + patience_ - third);
 }
 
 PeerLink::Change PeerLink::on_event(const NetEvent& event, Micros now, const PeerIdentity& ours) {

@@ -130,8 +130,9 @@ class PeerLink {
   // Watches over the link from now on: when nothing came from the other end for a third of `patience` it is asked
   // (`ping`), and without an answer after all of `patience` the link is closed and dialled anew. TCP alone would wait
   // for minutes on what a cut cable or a frozen process holds. Time in which this process itself stood still does not
-  // count. While more waits to leave than the system takes, whatever it takes is a sign, too: the other end may be
-  // long in reading what stands before the question.
+  // count: next_tick() asks for a tick every third of `patience`, and more than half of it without one is standing
+  // still. While more waits to leave than the system takes, whatever it takes is a sign, too: the other end may be long
+  // in reading what stands before the question.
   void expect_signs(Micros patience) { patience_ = patience; }
   // Whether the other end has been silent for so long, or not been there; false before the first tick().
   [[nodiscard]] bool silent(Micros now, Micros how_long) const {
@@ -173,6 +174,7 @@ class PeerLink {
   void note_way(Micros now);
   void fail(std::string trouble, Micros now, bool silent = false);
   void listen_for_signs(Micros now);
+  [[nodiscard]] Micros next_look() const;
 
   Transport& transport_;
   Random& random_;

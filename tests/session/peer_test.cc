@@ -313,6 +313,25 @@ TEST_CASE("PeerLink.expect_signs: time in which this process stood still is nobo
   CHECK_FALSE(rig.link.silent(rig.now, kPatience));
 }
 
+TEST_CASE("PeerLink.expect_signs: an idle process that sleeps between its ticks notices the silence as soon") {
+  const Micros interval = GENERATE(kPatience * 2 / 5, kPatience * 3 / 5, 10 * kPatience);  // of what else wakes it
+  CAPTURE(interval);
+  WatchedLink rig;
+  Micros wake_at = rig.now + interval;
+  const auto idle_until = [&](Micros end) {
+    while (rig.now < end) {
+      rig.now = std::min(rig.link.next_tick(), wake_at) + kMicrosPerMilli;  // timers are late
+      if (rig.now >= wake_at) wake_at += interval;
+      rig.turn();
+    }
+  };
+  const Micros began = rig.now;
+  idle_until(began + kPatience * 5 / 4);
+  CHECK(rig.link.trouble().starts_with("it has been silent for"));
+  idle_until(began + 10 * kPatience);  // nobody answers its dials
+  CHECK(rig.link.silent(rig.now, 9 * kPatience));
+}
+
 TEST_CASE("PeerLink.redial: through another process, whom it tells where to, and directly again after a while") {
   LinkRig rig;
   const Address carrier{"10.0.0.7", 7407};
