@@ -170,8 +170,11 @@ void Coordinator::mind_the_stop() {
   if (lapse_index_ > replica_->applied() || !orderly_stop_.lapsed(state_.ring(), leases_, now_.mono)) return;
   if (const auto index = propose_entry(encode_entry(StopLapsedEntry{}))) {
     lapse_index_ = *index;
+    orderly_stop_.begin();
     log_.warning(
-        "the orderly stop that was asked for has not happened: no node has ended, so lost nodes are minded again");
+        "the orderly stop that was asked for was not carried out: nodes go on and no more have ended, so lost nodes "
+        "are "
+        "minded again");
   }
 }
 

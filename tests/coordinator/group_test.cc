@@ -367,20 +367,37 @@ TEST_CASE("Group: after an orderly stop it begins with empty slots at new epochs
   REQUIRE(group.ask("GET lock:kept") == "$2\r\nme\r\n");
 }
 
-TEST_CASE("Group: an orderly stop that does not happen lapses, one that has begun does not (R32)") {
+TEST_CASE("Group: an orderly stop that does not happen lapses, one of which the last node is ending does not (R32)") {
   Serving group;
+  const auto stopped = [&] { return group.leader()->state().ring().stopped(); };
   REQUIRE(group.ask("RING SHUTDOWN") == "+OK\r\n");
   group.pass(OrderlyStop::kLapsesAfter - kSecond);
-  REQUIRE(group.leader()->state().ring().stopped());
+  REQUIRE(stopped());
   group.pass(2 * kSecond);
-  REQUIRE_FALSE(group.leader()->state().ring().stopped());
+  REQUIRE_FALSE(stopped());
   group.kill_node("n2");
   REQUIRE(group.within(kSecond, [&] { return group.chain_of(0).size() == 2 && group.all_served(); }));
 
   REQUIRE(group.ask("RING SHUTDOWN") == "+OK\r\n");
   group.kill_node("n1");
+  group.pass(OrderlyStop::kLapsesAfter - kSecond);
+  group.kill_node("n3");
   group.pass(2 * OrderlyStop::kLapsesAfter);
+  REQUIRE(stopped());
+}
+
+TEST_CASE("Group: who goes on long after the last node ended in an orderly stop serves what they held together (R32)") {
+  Serving group;
+  REQUIRE(group.ask("RING SHUTDOWN") == "+OK\r\n");
+  group.pass(20 * kSecond);
+  group.kill_node("n1");
+  group.pass(OrderlyStop::kLapsesAfter - kSecond);
   REQUIRE(group.leader()->state().ring().stopped());
+  REQUIRE(group.chain_of(0).size() == 3);
+  REQUIRE(group.within(4 * kSecond, [&] { return group.chain_of(0).size() == 2 && group.all_served(); }));
+  for (const MemberId id : group.leader()->state().ring().range_of(0).chain) {
+    REQUIRE(id <= group.leader()->state().ring().stopped_before());  // nobody began anew
+  }
 }
 
 // A cluster that was stopped in order while n1 was asleep and about to be out of the ring; its other nodes are back.
