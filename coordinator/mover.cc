@@ -1,6 +1,7 @@
 #include "coordinator/mover.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "coordinator/planner.h"
@@ -58,6 +59,7 @@ std::vector<ring::Chain> chains_in_force(const RingState& ring) {
 void Mover::begin() {
   pupils_.clear();
   heard_from_ = 0;
+  forgetting_since_ = 0;  // what an earlier leader took back is not known
   open_since_.clear();
   patience_ = kPatience;
   retry_at_ = 0;
@@ -70,9 +72,21 @@ void Mover::begin() {
 void Mover::learned(const protocol::Learned& statement) {
   if (statement.obeyed < heard_from_) return;
   Pupil& pupil = pupils_[statement.member];
+  pupil.obeyed = statement.obeyed;
   pupil.runs = statement.runs;
   pupil.keys = statement.keys;
   pupil.bytes = statement.bytes;
+}
+
+// By now it is known what has become of the entry. One that was lost took nothing back, and what learners say by the
+// table in force counts on: there may be no later one for long.
+void Mover::forget_taken_back(const RingState& ring) {
+  const std::optional<TableVersion> since = std::exchange(forgetting_since_, std::nullopt);
+  if (!since || ring.ranges_version() == *since) return;
+  heard_from_ = ring.ranges_version();
+  for (auto& [id, pupil] : pupils_) {
+    if (pupil.obeyed < heard_from_) pupil.runs.clear();
+  }
 }
 
 TargetEntry Mover::target_of(const RingState& ring) {
@@ -90,6 +104,7 @@ TargetEntry Mover::target_of(const RingState& ring) {
 
 Mover::Plan Mover::plan(const RingState& ring, const LeaseBook& leases, Micros now) {
   next_check_ = kNever;
+  forget_taken_back(ring);
   Plan plan;
   if (ring.ranges().empty() || ring.stopped()) return plan;
   if (ring.target_wishes() != ring.wishes()) {
@@ -105,8 +120,7 @@ Mover::Plan Mover::plan(const RingState& ring, const LeaseBook& leases, Micros n
 
   if (!todo.to_forget.empty()) {
     plan.goals = GoalsEntry{todo.to_forget, ring.ranges_version()};
-    for (auto& [id, pupil] : pupils_) pupil.runs.clear();
-    heard_from_ = ring.version() + 1;
+    forgetting_since_ = ring.ranges_version();
     return plan;
   }
   if (todo.ready_slots == 0) {

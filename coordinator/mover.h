@@ -74,6 +74,7 @@ class Mover {
   };
   // What is heard of one learner.
   struct Pupil {
+    TableVersion obeyed = 0;
     std::vector<protocol::LearnedRun> runs;
     uint64_t keys_before = 0, bytes_before = 0;  // of earlier changes
     uint64_t keys = 0, bytes = 0;
@@ -86,11 +87,14 @@ class Mover {
              const protocol::TableRange& range, const std::vector<MemberId>& wanted, Todo& todo) const;
   [[nodiscard]] Slot learned_through(const protocol::TableRange& range, const std::vector<MemberId>& wanted, Slot first,
                                      Slot last, bool& learned) const;
+  void forget_taken_back(const RingState& ring);
   void tell(const RingState& ring, const Todo& todo);
   void check_at(Micros when) { next_check_ = std::min(next_check_, when); }
 
   std::map<MemberId, Pupil> pupils_;
-  TableVersion heard_from_ = 0;         // tables below which a learner's statement says nothing
+  TableVersion heard_from_ = 0;  // tables below which a learner's statement says nothing
+  // Goals may have been taken back since this ranges_version(); nullopt for not since the last plan.
+  std::optional<TableVersion> forgetting_since_;
   std::map<Epoch, Micros> open_since_;  // of planned changes
   Micros patience_ = kPatience;
   Micros retry_at_ = 0;  // after a withdrawal

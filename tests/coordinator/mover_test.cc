@@ -178,6 +178,43 @@ TEST_CASE("Mover.plan: what was learned for goals that were taken back counts no
   CHECK(f.step().intention);
 }
 
+TEST_CASE("Mover.plan: a new leader believes nothing that was learned for goals that were taken back before (R17)") {
+  MoverFixture f;
+  f.add("n4");
+  f.grant_all();
+  REQUIRE(f.wish(ReshardVerb::add, "n4"));
+  REQUIRE(f.step().target);
+  REQUIRE(f.step().goals);
+  const TableVersion before = f.ring.version();
+  REQUIRE(f.wish(ReshardVerb::cancel));
+  while (!MoverFixture::idle(f.step())) continue;
+  REQUIRE(f.wish(ReshardVerb::add, "n4"));
+  REQUIRE(f.step().target);
+  REQUIRE(f.step().goals);
+  f.mover.begin();
+  f.learn(before);  // it was on its way
+  CHECK_FALSE(f.step().intention);
+  f.learn(before);
+  CHECK_FALSE(f.step().intention);
+  f.learn();
+  CHECK(f.step().intention);
+}
+
+TEST_CASE("Mover.plan: when goals were to be taken back and it came to nothing, what is learned for them counts on") {
+  MoverFixture f;
+  const MemberId added = f.add("n4");
+  f.grant_all();
+  REQUIRE(f.wish(ReshardVerb::add, "n4"));
+  REQUIRE(f.step().target);
+  REQUIRE(f.step().goals);
+  f.leases.set_aside(added, f.now + 1);
+  REQUIRE(f.mover.plan(f.ring, f.leases, f.now).goals);  // is lost
+  f.now += 1;
+  CHECK_FALSE(f.step().intention);
+  f.learn();
+  CHECK(f.step().intention);
+}
+
 TEST_CASE("Mover.plan: a removed node gives all its slots away and is idle then") {
   MoverFixture f(4);
   REQUIRE(f.wish(ReshardVerb::remove, "n2"));
