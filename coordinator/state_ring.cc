@@ -275,7 +275,7 @@ void RingState::apply(const ShutdownEntry&) {
   for (Member& member : members_) {
     member.missed_stop = member.gone() || member.listed.state == MemberState::absent;
   }
-  ++version_;
+  ranges_version_ = ++version_;
 }
 
 void RingState::apply(const CoordinatorsEntry& entry) {
@@ -287,7 +287,7 @@ void RingState::apply(const CoordinatorsEntry& entry) {
 void RingState::apply(const StopLapsedEntry&) {
   if (!stopped_) return;
   stopped_ = false;
-  ++version_;
+  ranges_version_ = ++version_;
 }
 
 void RingState::forget_gone() {

@@ -114,7 +114,8 @@ class RingState {
   [[nodiscard]] const Roster& coordinators() const { return coordinators_; }
 
   [[nodiscard]] TableVersion version() const { return version_; }
-  // The version at which chains or intentions last changed.
+  // The version at which chains or intentions last changed, or whether the cluster is stopped: what begins slots empty
+  // means another thing then.
   [[nodiscard]] TableVersion ranges_version() const { return ranges_version_; }
   [[nodiscard]] const Ranges& ranges() const { return ranges_; }
   // REQUIRES: there are ranges.

@@ -176,6 +176,28 @@ TEST_CASE("RingState.apply: after an orderly stop the next table begins from emp
   check_table(f.ring);
 }
 
+TEST_CASE("RingState.apply: what was to begin empty does so only while the cluster is stopped as it was (R32)") {
+  RingFixture f(3);
+  f.place({1, 2});
+  f.activate(f.intend({{0, 4, {3}}}));
+  const auto planned = [&](Slot last, Chain chain) {
+    return IntentionEntry{{{0, last, std::move(chain)}}, true, f.ring.ranges_version()};
+  };
+  f.set_state(3, MemberState::gone);
+  const IntentionEntry lost_slots = planned(4, {1});
+  f.ring.apply(ShutdownEntry{});
+  f.ring.apply(lost_slots);  // the others have not ended
+  CHECK(f.ring.stopped());
+  CHECK_FALSE(f.ring.member(1)->gone());
+
+  const IntentionEntry all_slots = planned(kSlotCount - 1, {f.add("n1"), f.add("n2")});
+  f.ring.apply(StopLapsedEntry{});
+  f.ring.apply(all_slots);  // somebody goes on with what it holds
+  CHECK(f.ring.range_of(5).chain == Chain{1, 2});
+  CHECK(f.ring.range_of(5).next_epoch == 0);
+  check_table(f.ring);
+}
+
 TEST_CASE("RingState: what it writes is what it reads") {
   RingFixture f(5);
   f.place({1, 2, 3});
