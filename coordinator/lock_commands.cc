@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "coordinator/state_locks.h"
 #include "engine/database.h"
 #include "protocol/lock_keys.h"
 #include "protocol/reply.h"
@@ -35,6 +36,15 @@ size_t bytes_of(std::span<const std::string_view> args) {
   size_t bytes = 0;
   for (const std::string_view arg : args) bytes += arg.size();
   return bytes;
+}
+
+size_t count_keys(const protocol::Transaction& transaction) {
+  size_t keys = 0;
+  for (const std::string& mark : transaction.marks) keys += LockSpace::watched_keys(mark).size();
+  for (const protocol::QueuedCommand& queued : transaction.commands) {
+    keys += LockCommand{queued.spec, queued.args, queued.db}.keys().size();
+  }
+  return keys;
 }
 
 bool runs_without_keys(CommandId id) {
@@ -135,6 +145,7 @@ std::string refuse_lock_transaction(const protocol::Transaction& transaction,
 }
 
 std::string refuse_too_long(const LockCommand& command) {
+  if (command.keys().size() > protocol::kLockKeysMax) return protocol::too_many_lock_keys();
   if (bytes_of(command.args) <= kLockCommandBytesMax) return {};
   return concat("ERR a command on lock keys may have at most ", kLockCommandBytesMax, " bytes");
 }
@@ -143,7 +154,9 @@ std::string refuse_too_long(const protocol::Transaction& transaction) {
   size_t bytes = 0;
   for (const std::string& mark : transaction.marks) bytes += mark.size();
   for (const protocol::QueuedCommand& queued : transaction.commands) bytes += bytes_of(queued.args);
-  if (bytes <= kLockCommandBytesMax) return {};
+  if (bytes <= kLockCommandBytesMax) {
+    return count_keys(transaction) > protocol::kLockKeysMax ? protocol::too_many_lock_keys() : std::string();
+  }
   return concat("ERR a transaction on lock keys may have at most ", kLockCommandBytesMax, " bytes");
 }
 

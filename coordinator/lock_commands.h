@@ -48,8 +48,8 @@ struct LockCommand {
 // The whole transaction, by what its commands are and which keys they have. Judged twice, as refuse_lock_command().
 [[nodiscard]] std::string refuse_lock_transaction(const protocol::Transaction& transaction,
                                                   const std::vector<std::string>& prefixes);
-// The error to answer to what is too long, or empty. Judged when it comes and never again, as with_durations() may make
-// it a little longer.
+// The error to answer to what is too long or names too many keys (protocol/lock_keys.h), or empty. Judged when it comes
+// and never again, as with_durations() may make it a little longer.
 [[nodiscard]] std::string refuse_too_long(const LockCommand& command);
 [[nodiscard]] std::string refuse_too_long(const protocol::Transaction& transaction);
 // The payload of the transaction as it is proposed: each command with_durations().

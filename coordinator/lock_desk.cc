@@ -17,7 +17,10 @@ bool is_conditional(const LockRequest& request) {
   return !request.is_transaction() && LockSpace::is_conditional(request.command());
 }
 
-// REQUIRES: the request was not refused.
+constexpr std::string_view kTooManyWalks =
+    "TRYAGAIN too many KEYS, LOCK LIST, SCAN and RANDOMKEY wait at the coordinators; the command was not executed";
+
+// With each key as often as it is named. REQUIRES: the request was not refused.
 LockOrder::Claim claim_of(const LockRequest& request) {
   LockOrder::Claim claim{request.origin.link, request.origin.ticket.client, {}, false, false};
   const auto add = [&](std::string_view key) { claim.keys.push_back(protocol::key_hash(key)); };
@@ -37,8 +40,6 @@ LockOrder::Claim claim_of(const LockRequest& request) {
     for (const std::string_view key : command.keys()) add(key);
     claim.all_keys = claim.keys.empty();
   }
-  std::sort(claim.keys.begin(), claim.keys.end());
-  claim.keys.erase(std::unique(claim.keys.begin(), claim.keys.end()), claim.keys.end());
   return claim;
 }
 
@@ -75,6 +76,8 @@ void LockDesk::resign() {
   awaiting_writes_.clear();
   awaiting_time_.clear();
   noted_ = Answers();  // the next leader may answer otherwise
+  lookups_ = walks_ = Share();
+  looks_owed_ = proposed_keys_ = 0;
   for (const auto& [id, at] : std::exchange(undecided_, {})) {
     give_back(at.request, protocol::ReplyStatus::not_leader);
   }
@@ -92,11 +95,14 @@ void LockDesk::resign() {
 void LockDesk::tick(Now now) {
   now_ = now;
   read_bytes_ = 0;
+  begin_share(walks_);  // first: one that is under way is not sent back for what others read in this turn
+  begin_share(lookups_);
   if (state_.locks().earliest_deadline() > time() || time_index_ != 0) return;
   if (now.mono - time_proposed_at_ >= kExpiryInterval) propose_time();
 }
 
 Micros LockDesk::next_tick() const {
+  if (!walks_.line.empty() || !lookups_.line.empty()) return now_.mono;
   const Millis deadline = state_.locks().earliest_deadline();
   if (deadline == INT64_MAX || time_index_ != 0) return kNever;
   return std::max(clock_.when(deadline), time_proposed_at_ + kExpiryInterval);
@@ -130,16 +136,22 @@ void LockDesk::submit(LockRequest request) {
   if (requests_ == kRequestsMax || bytes_ + request.bytes() > kRequestBytesMax) {
     return sink_.answer(request.origin, protocol::ReplyStatus::bounced, {});
   }
+  const uint64_t looks = request.is_transaction() ? 0 : state_.locks().walk_length(request.command());
+  if (looks > 0 && looks_owed_ > 0 && looks_owed_ + looks > kLooksOwedMax) return refuse(request, kTooManyWalks);
   ++requests_;
   bytes_ += request.bytes();
   LockOrder::Claim claim = claim_of(request);
+  request.keys = claim.keys.size();
+  std::sort(claim.keys.begin(), claim.keys.end());
+  claim.keys.erase(std::unique(claim.keys.begin(), claim.keys.end()), claim.keys.end());
   const bool in_turn = order_.is_free(claim);
   if (in_turn && is_to_be_proposed(request)) {
     propose(std::move(request));
     return;
   }
   order_.add(++last_id_, std::move(claim));
-  undecided_.emplace(last_id_, Undecided{std::move(request), in_turn, !in_turn, last_proposal()});
+  looks_owed_ += looks;
+  undecided_.emplace(last_id_, Undecided{std::move(request), in_turn, !in_turn, last_proposal(), looks, 0, {}});
 }
 
 // One that has run, or is about to, is not judged by what the keys hold now.
@@ -209,6 +221,8 @@ void LockDesk::give_back_behind(uint64_t id, ConnId link, protocol::ReplyStatus 
 
 LockRequest LockDesk::take_out(UndecidedById::iterator at) {
   order_.remove(at->first, freed_);
+  looks_owed_ -= at->second.looks;
+  share_of(at->second).line.erase(at->second.in_line);
   LockRequest request = std::move(at->second.request);
   undecided_.erase(at);
   return request;
@@ -228,11 +242,12 @@ void LockDesk::advance_freed() {
 void LockDesk::advance(uint64_t id, bool time_awaited) {
   const auto at = undecided_.find(id);
   if (at == undecided_.end()) return;  // given back
-  const auto& [request, in_turn, deferred, behind] = at->second;
-  CHECK(in_turn, "who waits for others is not woken by anything else");
+  const LockRequest& request = at->second.request;
+  const uint64_t behind = at->second.behind;
+  CHECK(at->second.in_turn, "who waits for others is not woken by anything else");
   const bool behind_writes = is_ahead_of_state(behind);
   // It may find its lock taken by the very one that it waited for: then it needs no entry (R30).
-  const bool judged_later = behind_writes && deferred && is_conditional(request);
+  const bool judged_later = behind_writes && at->second.deferred && is_conditional(request);
   if (!judged_later && is_to_be_proposed(request)) {
     const ConnId link = request.origin.link;
     if (!propose(take_out(at))) give_back_behind(id, link, protocol::ReplyStatus::bounced);
@@ -253,13 +268,47 @@ void LockDesk::advance(uint64_t id, bool time_awaited) {
     if (time_index_ == 0) propose_time();
     return;
   }
+  if (share_of(at->second).left == 0) return line_up(at);
   if (read_bytes_ >= kReadBytesPerTurnMax) {  // they wait to be sent, all of them in memory
     const ConnId link = request.origin.link;
     give_back(take_out(at), protocol::ReplyStatus::bounced);
     return give_back_behind(id, link, protocol::ReplyStatus::bounced);
   }
+  answer_from_state(at);
+}
+
+// One that was there already has its place again, so one walk at most has begun and waits.
+void LockDesk::line_up(UndecidedById::iterator at) {
+  uint64_t& place = at->second.in_line;
+  if (place == 0) place = ++last_place_;
+  share_of(at->second).line.emplace(place, at->first);
+}
+
+// A new turn's. Who has waited for the time to be committed does so once: what expires while it stands in the line is
+// still there for it.
+void LockDesk::begin_share(Share& share) {
+  share.left = kLooksPerTurnMax;
+  while (share.left > 0 && !share.line.empty()) {
+    advance(share.line.extract(share.line.begin()).mapped(), true);
+    advance_freed();
+  }
+}
+
+void LockDesk::answer_from_state(UndecidedById::iterator at) {
+  Undecided& one = at->second;
+  const LockCommand command = one.request.command();
+  Share& share = share_of(one);
+  std::string body;
+  if (LockSpace::is_list(command)) {
+    std::optional<std::string> told = state_.locks().list(command, one.walk, share.left);
+    if (!told) return line_up(at);
+    body = *std::move(told);
+  } else {
+    share.take(one.looks > 0 ? state_.locks().walk_length(command) : one.request.keys);
+    body = read(command);
+  }
+  share.take(1);  // the request itself
   const LockRequest answered = take_out(at);
-  std::string body = read(answered.command());
   read_bytes_ += body.size();
   answer_unproposed(answered, std::move(body));
 }
@@ -318,6 +367,10 @@ bool LockDesk::propose(LockRequest request) {
       return true;
     }
   }
+  if (proposed_keys_ + request.keys > kProposedKeysMax) {
+    give_back(request, protocol::ReplyStatus::bounced);
+    return false;
+  }
   const Result<uint64_t> index = log_.propose(entry_of(request));
   if (!index.ok()) {
     const ErrorCode why = index.status().code();
@@ -330,8 +383,9 @@ bool LockDesk::propose(LockRequest request) {
     give_back(request, busy ? protocol::ReplyStatus::bounced : protocol::ReplyStatus::not_leader);
     return false;
   }
-  proposals_[*index] = {request.origin, request.sender, request.numbered() ? request.number : 0, request.resp,
-                        request.bytes()};
+  proposals_[*index] = {request.origin, request.sender,  request.numbered() ? request.number : 0,
+                        request.resp,   request.bytes(), request.keys};
+  proposed_keys_ += request.keys;
   if (request.numbered()) {
     numbered_[identity] = *index;
     noted_.forget_answers(request.sender);  // whatever is looked at behind this entry finds them in the state
@@ -353,6 +407,7 @@ void LockDesk::applied(uint64_t index, const Applied& applied) {
     proposals_.erase(at);
     numbered_.erase({proposal.sender, proposal.number});
     finished(proposal.bytes);
+    proposed_keys_ -= proposal.keys;
     CHECK(applied.lock.has_value(), "an entry of the desk is a lock command");
     if (applied.lock->expired) {
       sink_.answer(proposal.origin, protocol::ReplyStatus::expired, {});

@@ -8,11 +8,16 @@
 // A numbered write that was answered without an entry changed nothing, so it could be run again, but not behind a later
 // write of its client. So its answer goes with the next entry of its sender, and whoever has that entry has it too.
 //
+// What answers may look at in one turn is bounded, as nodes would lose their leases while it lasted (R13): what finds
+// nothing left waits for the next turn, in the order in which it came to it, and a long walk goes on there. A request
+// that waits is undecided still. Walks wait for walks alone.
+//
 // Volatile: a new leader begins with an empty desk. Pure: time and randomness are arguments; the log and whoever gets
 // the replies are behind interfaces.
 // Thread-safety: none; one owner. State, Log and Sink are not owned and outlive it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -75,6 +80,7 @@ struct LockRequest {
   uint8_t db = 0;
   protocol::RespVersion resp = protocol::RespVersion::resp2;
   const protocol::CommandSpec* spec;
+  size_t keys = 0;  // that it names and watches, each as often as it does; set by the desk
 
   [[nodiscard]] bool numbered() const { return sender != 0 && number != 0; }
   // REQUIRES: !is_transaction().
@@ -110,6 +116,13 @@ class LockDesk {
   static constexpr size_t kRequestBytesMax = size_t{64} << 20;
   // Replies from the state as it is, in one turn; what comes behind them is sent back, to come again.
   static constexpr size_t kReadBytesPerTurnMax = size_t{128} << 20;
+  // Locks that answers may look at in one turn, each answer as one more: as many for requests that name them as for
+  // walks. Some milliseconds.
+  static constexpr uint64_t kLooksPerTurnMax = 16384;
+  // Locks that all walks at the desk have still to look at: some seconds. Beyond it further ones are refused.
+  static constexpr uint64_t kLooksOwedMax = uint64_t{1} << 24;
+  // Keys of all proposals that are not applied: a leader applies no more in one turn. What is too much is sent back.
+  static constexpr size_t kProposedKeysMax = 16384;
 
   LockDesk(State& state, Log& log, Sink& sink, Random& random)
       : state_(state), log_(log), sink_(sink), random_(random) {}
@@ -120,7 +133,7 @@ class LockDesk {
   // entry in the log; of a numbered write that has one, which the next leader may commit yet, `unsettled`.
   void resign();
 
-  // The turn's reading. Proposes to move the time on when locks have expired.
+  // The turn's reading. Goes on with what waited for it, and proposes to move the time on when locks have expired.
   void tick(Now now);
   [[nodiscard]] Micros next_tick() const;
   [[nodiscard]] Millis time() const { return clock_.at(now_.mono); }
@@ -145,12 +158,23 @@ class LockDesk {
     uint64_t number = 0;
     protocol::RespVersion resp = protocol::RespVersion::resp2;
     size_t bytes = 0;
+    size_t keys = 0;
+  };
+  // What the answers of a turn may look at, and who waits for the next turn's (R13).
+  struct Share {
+    uint64_t left = kLooksPerTurnMax;
+    std::map<uint64_t, uint64_t> line;  // ids by their place in it
+
+    void take(uint64_t looks) { left -= std::min(left, looks); }
   };
   struct Undecided {
     LockRequest request;
     bool in_turn = false;   // it waits for no earlier one of its client (R10)
     bool deferred = false;  // it has
     uint64_t behind = 0;    // the last entry that was under way when its turn came; 0: none was
+    uint64_t looks = 0;     // of a walk, which it owes; 0: it is none
+    uint64_t in_line = 0;   // its place in the line of its share; 0: it was never there
+    LockWalk walk;
   };
   using UndecidedById = std::map<uint64_t, Undecided>;  // in the order in which they came
 
@@ -169,6 +193,10 @@ class LockDesk {
   // Decides a request whose turn has come, or makes it wait for what is missing.
   void advance(uint64_t id, bool time_awaited = false);
   void advance_freed();
+  [[nodiscard]] Share& share_of(const Undecided& one) { return one.looks > 0 ? walks_ : lookups_; }
+  void line_up(UndecidedById::iterator at);
+  void begin_share(Share& share);
+  void answer_from_state(UndecidedById::iterator at);
   LockRequest take_out(UndecidedById::iterator at);
   void writes_arrived();
   void time_moved();
@@ -205,6 +233,11 @@ class LockDesk {
   size_t requests_ = 0;
   size_t bytes_ = 0;
   size_t read_bytes_ = 0;  // in this turn
+  Share lookups_;
+  Share walks_;
+  uint64_t last_place_ = 0;  // in a line
+  uint64_t looks_owed_ = 0;
+  size_t proposed_keys_ = 0;
 };
 
 }  // namespace chainring::coordinator

@@ -57,6 +57,14 @@ std::string_view parse_scan(std::span<const std::string_view> args, ScanOptions&
   return {};
 }
 
+// Of KEYS and LOCK LIST; nothing when the latter is malformed.
+std::optional<std::string_view> list_pattern(const LockCommand& command) {
+  if (command.spec->id == CommandId::keys) return command.args[1];
+  if (command.args.size() == 2) return "*";
+  if (command.args.size() != 4 || !equals_ignoring_case(command.args[2], "match")) return std::nullopt;
+  return command.args[3];
+}
+
 }  // namespace
 
 bool LockSpace::rests_on_expiry(const LockCommand& command, Millis now) const {
@@ -119,16 +127,11 @@ std::string LockSpace::read(const LockCommand& command, const ReadContext& conte
     case CommandId::watch:
       return watch(command);
     case CommandId::lock_list:
-      if (command.args.size() == 2) return list(command, "*");
-      if (command.args.size() == 4 && equals_ignoring_case(command.args[2], "match")) {
-        return list(command, command.args[3]);
-      } else {
-        std::string out;
-        ReplyWriter(out, command.resp).error(protocol::errors::kSyntax);
-        return out;
-      }
-    case CommandId::keys:
-      return list(command, command.args[1]);
+    case CommandId::keys: {
+      LockWalk walk;
+      uint64_t all = locks_.size();
+      return list(command, walk, all).value();
+    }
     case CommandId::scan:
       return scan(command);
     case CommandId::randomkey:
@@ -178,24 +181,53 @@ std::string LockSpace::read_native(const LockCommand& command, Millis now) const
   return out;
 }
 
-std::string LockSpace::list(const LockCommand& command, std::string_view pattern) const {
-  std::vector<std::string_view> keys;
-  protocol::ReplySize size(kLockReplyBytesMax);
-  for (auto at = locks_.lower_bound(std::pair(command.db, std::string_view()));
-       at != locks_.end() && at->first.first == command.db && size.fits(); ++at) {
-    if (!protocol::glob_match(pattern, at->first.second)) continue;
-    keys.push_back(at->first.second);
-    size.add_bulk(keys.back().size());
+bool LockSpace::is_list(const LockCommand& command) {
+  return command.spec->id == CommandId::keys || command.spec->id == CommandId::lock_list;
+}
+
+uint64_t LockSpace::walk_length(const LockCommand& command) const {
+  ScanOptions options;
+  switch (command.spec->id) {
+    case CommandId::keys:
+    case CommandId::lock_list:
+      return std::max<uint64_t>(counts_[command.db], 1);
+    case CommandId::scan:
+      if (!parse_scan(command.args, options).empty()) return 1;
+      return std::clamp<uint64_t>(count(), 1, static_cast<uint64_t>(options.count));
+    case CommandId::randomkey:
+      return std::clamp<uint64_t>(count(), 1, kScanCountMax);
+    default:
+      return 0;
   }
+}
+
+std::optional<std::string> LockSpace::list(const LockCommand& command, LockWalk& walk, uint64_t& left) const {
   std::string out;
   ReplyWriter writer(out, command.resp);
-  if (!size.fits()) {
+  const std::optional<std::string_view> pattern = list_pattern(command);
+  if (!pattern) {
+    writer.error(protocol::errors::kSyntax);
+    return out;
+  }
+  ReplyWriter found(walk.found, command.resp);
+  for (auto at = locks_.lower_bound(std::pair(command.db, std::string_view(walk.next)));
+       at != locks_.end() && at->first.first == command.db && walk.size.fits(); ++at, --left) {
+    const std::string& key = at->first.second;
+    if (left == 0) {
+      walk.next = key;
+      return std::nullopt;
+    }
+    if (!protocol::glob_match(*pattern, key)) continue;
+    ++walk.count;
+    walk.size.add_bulk(key.size());
+    found.bulk(key);
+  }
+  if (!walk.size.fits()) {
     writer.error(protocol::errors::kReplyTooLong);
     return out;
   }
-  writer.array(keys.size());
-  for (const std::string_view key : keys) writer.bulk(key);
-  return out;
+  writer.array(walk.count);
+  return out.append(walk.found);
 }
 
 // Locks are met in the order of their places, which they keep while they are held: so none that is held during the

@@ -25,6 +25,7 @@
 #include "coordinator/answers.h"
 #include "coordinator/lock_commands.h"
 #include "engine/database.h"
+#include "protocol/reply.h"
 
 namespace chainring::coordinator {
 
@@ -48,6 +49,15 @@ struct ReadContext {
   Millis now = 0;
   Millis wall = 0;
   Random* random = nullptr;  // not owned; RANDOMKEY
+};
+
+// KEYS or LOCK LIST under way. It meets the locks in the order of their keys, and others write between its parts: each
+// lock that is held all the while is told, once; whatever comes or goes meanwhile may be, too.
+struct LockWalk {
+  std::string next;   // the key to go on with
+  std::string found;  // keys, as bulk strings
+  size_t count = 0;   // of them
+  protocol::ReplySize size{kLockReplyBytesMax};
 };
 
 class LockSpace {
@@ -88,6 +98,13 @@ class LockSpace {
   // Leaves the state as it is.
   // REQUIRES: !rests_on_expiry(command, context.now); of a write, changes_nothing(command).
   [[nodiscard]] std::string read(const LockCommand& command, const ReadContext& context);
+  // How many locks KEYS, LOCK LIST, SCAN or RANDOMKEY may look at, 1 at least; 0 for what names its locks.
+  [[nodiscard]] uint64_t walk_length(const LockCommand& command) const;
+  // Whether a read can be answered in parts.
+  [[nodiscard]] static bool is_list(const LockCommand& command);
+  // Goes on with one: looks at `left` locks at most and takes them off that. Nothing: there are more to look at. The
+  // walk is at its end with the answer. REQUIRES: is_list(command), and of the first part what read() requires.
+  [[nodiscard]] std::optional<std::string> list(const LockCommand& command, LockWalk& walk, uint64_t& left) const;
 
   // nullptr when nobody holds it.
   [[nodiscard]] const Lock* find(uint8_t db, std::string_view key) const;
@@ -131,7 +148,6 @@ class LockSpace {
 
   // ---- lock_reads.cc
   [[nodiscard]] std::string read_native(const LockCommand& command, Millis now) const;
-  [[nodiscard]] std::string list(const LockCommand& command, std::string_view pattern) const;
   [[nodiscard]] std::string scan(const LockCommand& command) const;
   [[nodiscard]] std::string random_key(const LockCommand& command, Random& random) const;
   [[nodiscard]] std::string expire_time(const LockCommand& command, const ReadContext& context) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "protocol/slot.h"
 
 namespace chainring::protocol {
@@ -21,6 +22,10 @@ bool is_lock_key(std::string_view key, const std::vector<std::string>& prefixes)
   return std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
     return !prefix.empty() && (key.starts_with(prefix) || tag.starts_with(prefix));
   });
+}
+
+std::string too_many_lock_keys() {
+  return concat("ERR a command or transaction may name at most ", kLockKeysMax, " lock keys");
 }
 
 }  // namespace chainring::protocol

@@ -41,8 +41,17 @@ bool place_keys(const CommandSpec& command, Args args, const Placing& placing, P
   return together;
 }
 
+// The leader would refuse them: but then the command's other legs may have been executed.
+bool too_many_locks(const Plan& plan) {
+  if (plan.keys.size() <= protocol::kLockKeysMax) return false;
+  const auto locks =
+      std::count_if(plan.keys.begin(), plan.keys.end(), [](const Plan::Key& key) { return key.place == kLockPlace; });
+  return static_cast<size_t>(locks) > protocol::kLockKeysMax;
+}
+
 void route_by_keys(const CommandSpec& command, Args args, const Placing& placing, Plan& plan) {
   const bool together = place_keys(command, args, placing, plan);
+  if (too_many_locks(plan)) return refuse(protocol::too_many_lock_keys(), plan);
   if (together) return send_to(plan.keys.empty() ? kKeylessPlace : plan.keys.front().place, plan);
   if (command.routing == Routing::slot) return refuse(std::string(protocol::errors::kCrossSlot), plan);
   const size_t rest = args.size() - static_cast<size_t>(command.first_key);

@@ -245,12 +245,17 @@ TEST_CASE("LockDesk.submit: what is as long as may be runs, although it is longe
 TEST_CASE("LockDesk.submit: so does a transaction, whose commands all become longer (R25)") {
   DeskFixture f;
   f.run("SET lock:a me");
-  const std::string_view line = "EXPIREAT lock:a 9999999999";
-  std::vector<std::string_view> lines(kLockCommandBytesMax / (line.size() - 2), line);  // without the spaces
+  const std::string line = concat("EXPIREAT lock:", std::string(2000, 'a'), " 9999999999");
+  const size_t bytes = line.size() - 2;  // without the spaces
+  std::vector<std::string_view> lines(kLockCommandBytesMax / bytes, line);
+  const std::string last = "SET lock:a " + std::string(kLockCommandBytesMax % bytes - 9, 'v');
+  lines.push_back(last);
   const uint64_t exec = f.submit_transaction(lines);
+  REQUIRE(f.log.back().size() > kLockCommandBytesMax);
   f.commit();
-  REQUIRE(f.answers[exec].second.starts_with(concat("*", lines.size(), "\r\n:1\r\n")));
-  lines.push_back(line);
+  REQUIRE(f.answers[exec].second.starts_with(concat("*", lines.size(), "\r\n:0\r\n")));
+  const std::string one_more = last + "v";
+  lines.back() = one_more;
   const uint64_t longer = f.submit_transaction(lines);
   REQUIRE(f.answers[longer].second.starts_with("-ERR a transaction on lock keys may have at most"));
 }
@@ -279,6 +284,7 @@ TEST_CASE("LockDesk.submit: the desk has a size") {
   REQUIRE(f.answers.empty());
   REQUIRE(f.answers[f.submit("GET lock:a")].first == ReplyStatus::bounced);
   f.confirm();
+  while (f.desk.next_tick() == f.now.mono) f.pass(0);
   f.submit("GET lock:a");
   REQUIRE(f.answers.size() == LockDesk::kRequestsMax + 1);
 }

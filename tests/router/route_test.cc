@@ -59,6 +59,18 @@ TEST_CASE("route: what splits is split by place, each group in the request's ord
   }
 }
 
+TEST_CASE("route: a command with more lock keys than one may name is refused before any of it is executed") {
+  std::vector<std::string> words = {"DEL", "a", "b"};
+  for (size_t i = 0; i < protocol::kLockKeysMax; ++i) words.push_back(concat("lock:", i));
+  CHECK(plan_of(words).kind == Plan::Kind::split);
+  words.push_back("lock:more");
+  CHECK(plan_of(words).refusal == protocol::too_many_lock_keys());
+  words.erase(words.begin() + 1, words.begin() + 3);
+  CHECK(plan_of(words).refusal == protocol::too_many_lock_keys());
+  for (std::string& word : words) word.insert(0, word == "DEL" ? "" : "no-");
+  CHECK(plan_of(words).kind == Plan::Kind::split);
+}
+
 TEST_CASE("route: a command that could be split but need not be goes as it is") {
   CHECK(plan_of({"MGET", "{t}1", "{t}2"}).kind == Plan::Kind::one_place);
   CHECK(plan_of({"DEL", "lock:a", "lock:b"}).place == kLockPlace);
