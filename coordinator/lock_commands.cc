@@ -38,6 +38,17 @@ size_t bytes_of(std::span<const std::string_view> args) {
   return bytes;
 }
 
+// Where COPY writes: the last number behind DB. What is malformed copies nothing.
+uint8_t destination_db(const LockCommand& copy) {
+  uint8_t db = copy.db;
+  for (size_t i = 3; i + 1 < copy.args.size(); ++i) {
+    if (!equals_ignoring_case(copy.args[i], "db")) continue;
+    const int64_t named = parse_int(copy.args[++i]).value_or(-1);
+    if (named >= 0 && named < engine::kDatabaseCount) db = static_cast<uint8_t>(named);
+  }
+  return db;
+}
+
 size_t count_keys(const protocol::Transaction& transaction) {
   size_t keys = 0;
   for (const std::string& mark : transaction.marks) keys += LockSpace::watched_keys(mark).size();
@@ -106,6 +117,13 @@ std::vector<std::string_view> LockCommand::keys() const {
   keys.reserve(positions.size());
   for (const size_t position : positions) keys.push_back(args[position]);
   return keys;
+}
+
+std::vector<LockCommand::PlacedKey> LockCommand::placed_keys() const {
+  std::vector<PlacedKey> placed;
+  for (const std::string_view key : keys()) placed.push_back({db, key});
+  if (spec->id == CommandId::copy) placed.back().db = destination_db(*this);
+  return placed;
 }
 
 std::string refuse_lock_command(const LockCommand& command, const std::vector<std::string>& prefixes) {

@@ -35,6 +35,12 @@ struct LockCommand {
 
   [[nodiscard]] bool writes() const { return (spec->flags & protocol::kWrite) != 0; }
   [[nodiscard]] std::vector<std::string_view> keys() const;
+  // The same with the database of each: COPY may name another one for its destination.
+  struct PlacedKey {
+    uint8_t db;
+    std::string_view key;
+  };
+  [[nodiscard]] std::vector<PlacedKey> placed_keys() const;
 };
 
 // Empty when the coordinators run the command, else the error to answer. Judged when the command comes, and again when

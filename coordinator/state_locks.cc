@@ -159,7 +159,7 @@ std::string LockSpace::refuse_growth(const LockCommand& command, uint64_t lock_c
   const CommandId id = command.spec->id;
   if ((command.spec->flags & protocol::kDenyOom) == 0 && id != CommandId::lock_acquire) return {};
   uint64_t added = 0;
-  for (const std::string_view key : command.keys()) added += find(command.db, key) == nullptr ? 1 : 0;
+  for (const auto& [db, key] : command.placed_keys()) added += find(db, key) == nullptr ? 1 : 0;
   uint64_t bytes = added * kLockOverheadBytes;
   for (const std::string_view arg : command.args) {
     if (arg.size() > kLockValueBytesMax) return concat("ERR a lock may hold at most ", kLockValueBytesMax, " bytes");

@@ -177,6 +177,18 @@ TEST_CASE("Locks.run: no more locks than the limit, and those that are held stay
   REQUIRE(f.run("SET lock:c 3") == "+OK\r\n");
 }
 
+TEST_CASE("Locks.run: a copy in another database is one lock more") {
+  LockFixture f;
+  f.founded(3);
+  REQUIRE(f.run("MSET lock:{t}a 1 lock:{t}b 2") == "+OK\r\n");
+  REQUIRE(f.run("COPY lock:{t}a lock:{t}a DB 1") == ":1\r\n");
+  REQUIRE(f.run("COPY lock:{t}a lock:{t}a DB 2").starts_with("-OOM"));
+  REQUIRE(f.run("COPY lock:{t}a lock:{t}b db 3 REPLACE").starts_with("-OOM"));
+  REQUIRE(f.run("COPY lock:{t}b lock:{t}a REPLACE DB 1") == ":1\r\n");
+  REQUIRE(f.run("COPY lock:{t}a lock:{t}b REPLACE") == ":1\r\n");
+  REQUIRE(f.state.locks().count() == 3);
+}
+
 TEST_CASE("Locks.run: a lock holds little") {
   LockFixture f;
   const std::string big(kLockValueBytesMax + 1, 'x');
