@@ -24,6 +24,17 @@ std::string text_of(const ReshardEntry& entry) {
   }
 }
 
+constexpr std::string_view kBetweenWishes = ", ";
+constexpr std::string_view kEarlierWishes = "..., ";
+
+// A change that does not end takes any number of wishes, and its text is in every snapshot and status.
+void keep_latest(std::string& wishes) {
+  if (wishes.size() <= kChangeTextBytesMax) return;
+  const size_t end = wishes.find(kBetweenWishes, wishes.size() - (kChangeTextBytesMax - kEarlierWishes.size()));
+  const size_t kept = std::min(end, wishes.rfind(kBetweenWishes)) + kBetweenWishes.size();
+  wishes.replace(0, kept, kEarlierWishes);
+}
+
 Status refused(std::string why) { return {ErrorCode::invalid_argument, std::move(why)}; }
 
 Status unknown_node(std::string_view wished) {
@@ -124,7 +135,8 @@ void RingState::begin_change(const ReshardEntry& entry) {
   if (change_.text.empty() || change_.undo_copies == 0) {
     change_ = {text, {}, copies_};
   } else {
-    append_text(change_.text, ", ", text);
+    append_text(change_.text, kBetweenWishes, text);
+    keep_latest(change_.text);
   }
   const Member* const named = newest(entry.name);
   const bool known = std::any_of(change_.undo.begin(), change_.undo.end(),

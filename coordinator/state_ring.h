@@ -22,6 +22,7 @@ namespace chainring::coordinator {
 
 inline constexpr size_t kMembersMax = 4096;    // listed and not gone; more are not registered
 inline constexpr size_t kGoneMembersMax = 64;  // remembered although no chain names them, so that they stay refused
+inline constexpr size_t kChangeTextBytesMax = 4096;  // of the words of a change that does not end; the oldest go
 
 // Versions of tables and epochs of a recovered generation begin at generation << this, so that they are greater than
 // all of the generations before; those of the first begin at 1 (R31).
@@ -58,7 +59,7 @@ struct Change {
       a(name, placed, weighed, weight);
     }
   };
-  std::string text;          // "add n4, weight n1 200"; empty: there is none
+  std::string text;          // "add n4, weight n1 200", the latest of very many; empty: there is none
   std::vector<Undo> undo;    // the nodes that it names, as they were before
   uint32_t undo_copies = 0;  // the copies before; 0: it is being undone itself
   template <class A>

@@ -316,6 +316,19 @@ TEST_CASE("Mover.plan: CANCEL takes back the adding of a node that came when the
   REQUIRE(f.slots_of(4) == 0);
 }
 
+TEST_CASE("RingState.apply: a change that does not end keeps the latest of its wishes in words") {
+  MoverFixture f;
+  REQUIRE(f.wish(ReshardVerb::pause));
+  for (uint32_t i = 0; i < 1000; ++i) REQUIRE(f.wish(ReshardVerb::weight, "n1", 101 + i % 100));
+  const std::string& text = f.ring.change().text;
+  REQUIRE(text.size() <= kChangeTextBytesMax);
+  REQUIRE(text.size() > kChangeTextBytesMax - 100);
+  REQUIRE(text.starts_with("..., weight n1 "));
+  REQUIRE(text.ends_with(", weight n1 199, weight n1 200"));
+  REQUIRE(f.wish(ReshardVerb::cancel));
+  REQUIRE(f.ring.newest("n1")->listed.weight == 100);
+}
+
 TEST_CASE("Mover.plan: nothing begins while moves are paused, and CANCEL takes everything back") {
   MoverFixture f;
   f.add("n4");
