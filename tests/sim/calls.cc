@@ -10,7 +10,6 @@ namespace {
 
 using Kind = Operation::Kind;
 
-constexpr size_t kPairs = 2;
 constexpr size_t kLookedBack = 20;  // operations
 constexpr Millis kTtlLeast = 800;
 constexpr Millis kTtlMost = 2500;
@@ -22,6 +21,7 @@ const std::vector<std::string> kTotals = {"total"};
 const std::vector<std::string> kOrdered = {"{order}first", "{order}second"};
 const std::vector<std::string> kTransient = {"brief0", "brief1"};
 const std::vector<std::string> kRuled = {"bull:queue:a", "bull:queue:b"};
+const std::vector<std::string> kPairs = {"pair0", "pair1"};
 const std::vector<std::string> kLockStrings = {"lock:plain"};
 constexpr std::string_view kLockPrefix = "lock:";
 
@@ -48,7 +48,9 @@ Kind draw_of(Random& random, std::initializer_list<Chance> chances) {
 std::vector<std::string> string_keys() { return kStrings; }
 std::vector<std::string> total_keys() { return kTotals; }
 std::vector<std::string> ordered_keys() { return kOrdered; }
-std::string draw_pair(Random& random) { return concat("pair", random.below(kPairs)); }
+std::vector<std::string> lock_strings() { return kLockStrings; }
+std::vector<std::string> pairs() { return kPairs; }
+std::string draw_pair(Random& random) { return kPairs[random.below(kPairs.size())]; }
 
 std::vector<std::string> data_keys() {
   std::vector<std::string> keys;
@@ -61,7 +63,7 @@ std::vector<std::string> data_keys() {
 std::vector<Slot> slots_in_use() {
   std::vector<Slot> slots;
   for (const std::string& key : data_keys()) slots.push_back(protocol::slot_of(key));
-  for (size_t i = 0; i < kPairs; ++i) slots.push_back(protocol::slot_of(concat("pair", i)));
+  for (const std::string& pair : kPairs) slots.push_back(protocol::slot_of(pair));
   slots.push_back(protocol::slot_of(kOrdered.front()));
   slots.push_back(protocol::slot_of_tag(kPlacementTag));
   return slots;

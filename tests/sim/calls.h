@@ -49,6 +49,10 @@ struct Notebook {
   std::vector<Loss> lost_locks;
   std::vector<std::string> complaints;  // replies that no client should ever see
   std::vector<GivenUp> given_up_early;
+  // Of what is called from then on every error of a router is a complaint, and
+  Micros no_errors_from = kNever;
+  // of nodes as well, but for MOVED: nothing fails any more, and the ring stays as it is.
+  Micros at_rest_from = kNever;
   uint64_t calls = 0;  // numbers them all, so that no two write the same value, in no life of a client
   uint64_t answered = 0;
   uint64_t errors = 0;
@@ -58,6 +62,8 @@ struct Notebook {
 [[nodiscard]] std::vector<std::string> string_keys();  // plain strings
 [[nodiscard]] std::vector<std::string> total_keys();
 [[nodiscard]] std::vector<std::string> ordered_keys();  // two of one slot: clients count up the first, then the second
+[[nodiscard]] std::vector<std::string> lock_strings();  // strings in the lock keyspace
+[[nodiscard]] std::vector<std::string> pairs();
 [[nodiscard]] std::string draw_pair(Random& random);
 [[nodiscard]] std::vector<Slot> slots_in_use();
 // What befell a key of the notebook.

@@ -37,14 +37,15 @@ Client::Client(Plan plan, Notebook& notebook, const Micros& world_time, Transpor
       calls_(plan_.id, notebook, world_time, random) {}
 
 Status Client::start(Now now) {
-  dial(now);
+  dial_any(now);
   return {};
 }
 
 void Client::request_stop(Now) { calling_ = false; }
 
-void Client::dial(Now now) {
-  conn_ = transport_.connect(plan_.routers[random_.below(plan_.routers.size())]);
+void Client::dial(Now now, size_t router) {
+  router_ = router;
+  conn_ = transport_.connect(plan_.routers[router]);
   up_ = false;
   call_at_ = now.mono;
   dial_at_ = kNever;
@@ -52,7 +53,7 @@ void Client::dial(Now now) {
 
 Micros Client::next_wake() const {
   if (conn_ == kNoConn) return dial_at_;
-  return up_ && (calling_ || reads_all_) && may_call() ? call_at_ : kNever;
+  return up_ && calling_ && may_call() ? call_at_ : kNever;
 }
 
 bool Client::may_call() const {
@@ -71,9 +72,18 @@ void Client::turn(Now now, std::span<const NetEvent> events) {
     }
   }
   if (conn_ == kNoConn) {
-    if (now.mono >= dial_at_) dial(now);
+    if (now.mono >= dial_at_) dial_any(now);
     return;
   }
+  take_replies(now);
+  if (reads_through_ && open_.empty()) return read_all_through(now, *reads_through_);
+  if (!up_ || !calling_ || !may_call() || now.mono < call_at_) return;
+  call_some();
+  call_at_ = now.mono +
+             static_cast<Micros>(random_.below(static_cast<uint64_t>(same_key_ ? kEagerThinkMost : plan_.think_most)));
+}
+
+void Client::take_replies(Now now) {
   for (;;) {
     protocol::ReplyValue reply;
     const protocol::ReplyExtent extent = protocol::parse_reply(transport_.input(conn_), reply);
@@ -85,18 +95,11 @@ void Client::turn(Now now, std::span<const NetEvent> events) {
     if (watching_) end_swap();
     call_at_ = now.mono + static_cast<Micros>(random_.below(static_cast<uint64_t>(plan_.think_most)));
   }
-  if (!up_ || !may_call() || now.mono < call_at_) return;
-  if (calling_) {
-    call_some();
-    call_at_ = now.mono + static_cast<Micros>(
-                              random_.below(static_cast<uint64_t>(same_key_ ? kEagerThinkMost : plan_.think_most)));
-  } else if (std::exchange(reads_all_, false)) {
-    for (const std::string& key : data_keys()) call(calls_.make(Operation::Kind::get, key));
-  }
 }
 
 // The connection is gone: whatever is open may have happened or not.
 void Client::lost() {
+  if (world_time_ >= notebook_.no_errors_from) complain("its router", "hung up");
   open_.clear();
   watching_.reset();
   same_key_.reset();
@@ -118,7 +121,8 @@ void Client::call_some() {
     if (choice < 12 && plan_.locks > 0) {
       call_lock();
     } else if (choice < 24) {
-      call_transaction();
+      const auto kind = random_.percent(60) ? Operation::Kind::incr : Operation::Kind::get;
+      call_transaction(kind, draw_pair(random_));
     } else if (choice < 34) {
       call_many();
     } else if (choice < 40) {
@@ -127,6 +131,19 @@ void Client::call_some() {
       call(calls_.draw());
     }
   }
+}
+
+void Client::read_all_through(Now now, size_t router) {
+  if (router_ != router) {
+    transport_.close(conn_);
+    return dial(now, router);
+  }
+  if (!up_) return;
+  for (const std::string& key : data_keys()) call(calls_.make(Operation::Kind::get, key));
+  for (const std::string& key : lock_strings()) call(calls_.make(Operation::Kind::get, key));
+  for (const std::string& pair : pairs()) call_transaction(Operation::Kind::get, pair);
+  read_ordered();
+  if (++*reads_through_ == plan_.routers.size()) reads_through_.reset();
 }
 
 // Two calls on one key, one soon behind the other, are on their way together and may meet a slot that changes hands.
@@ -170,6 +187,10 @@ void Client::call_in_order() {
     open_.back().what = Open::What::behind;
     return;
   }
+  read_ordered();
+}
+
+void Client::read_ordered() {
   std::vector<std::string> words = {"MGET"};
   const size_t first = notebook_.operations.size();
   for (const std::string& key : ordered_keys()) {
@@ -180,9 +201,8 @@ void Client::call_in_order() {
   open_.push_back({Open::What::ordered, first, world_time_, words.size() - 1});
 }
 
-void Client::call_transaction() {
-  const auto kind = random_.percent(60) ? Operation::Kind::incr : Operation::Kind::get;
-  Operation operation = calls_.make(kind, draw_pair(random_));
+void Client::call_transaction(Operation::Kind kind, std::string pair) {
+  Operation operation = calls_.make(kind, std::move(pair));
   send({"MULTI"});
   for (const std::string_view half : {"left", "right"}) {
     send({kind == Operation::Kind::incr ? "INCR" : "GET", concat("{", operation.key, "}", half)});
@@ -329,7 +349,8 @@ void Client::answered_acquire(const Open& open, const protocol::ReplyValue& repl
 void Client::failed(const Open& open, const protocol::ReplyValue& reply) {
   const Operation& first = notebook_.operations[open.index];
   // Its slot may have become another one on the way.
-  const bool moved_by_rule = is_ruled(first.key) && reply.text.starts_with("TRYAGAIN");
+  const bool moved_by_rule =
+      is_ruled(first.key) && reply.text.starts_with("TRYAGAIN") && open.called < notebook_.no_errors_from;
   if (!moved_by_rule && !is_known_error(open, reply)) return complain(first.key, reply);
   if (reply.text.starts_with("TIMEOUT")) return;
   for (size_t i = 0; i < open.count; ++i) {
@@ -341,7 +362,7 @@ void Client::failed(const Open& open, const protocol::ReplyValue& reply) {
 
 // "Not run" and "outcome unknown". Whether that may come before the time of a request is over is judged at the end.
 bool Client::is_known_error(const Open& open, const protocol::ReplyValue& reply) {
-  if (reply.kind != Kind::error) return false;
+  if (reply.kind != Kind::error || open.called >= notebook_.no_errors_from) return false;
   if (!reply.text.starts_with("CLUSTERDOWN") && !reply.text.starts_with("TIMEOUT")) return false;
   if (world_time_ - open.called < kGivenUpAfter) {
     notebook_.given_up_early.push_back({open.called, world_time_, concat("client ", plan_.id, ": ", reply.text)});
@@ -349,9 +370,12 @@ bool Client::is_known_error(const Open& open, const protocol::ReplyValue& reply)
   return true;
 }
 
+void Client::complain(std::string_view about, std::string_view what) {
+  notebook_.complaints.push_back(concat("client ", plan_.id, " at ", world_time_, ": ", about, ": ", what));
+}
+
 void Client::complain(std::string_view about, const protocol::ReplyValue& reply) {
-  notebook_.complaints.push_back(concat("client ", plan_.id, " at ", world_time_, ": ", about, ": ",
-                                        reply.text.empty() ? "(no text)" : reply.text));
+  complain(about, reply.text.empty() ? std::string_view("(no text)") : std::string_view(reply.text));
 }
 
 }  // namespace chainring::sim

@@ -37,9 +37,10 @@ class Client final : public Process {
 
   // No new calls from now on; quiet() once nothing is open.
   void stop_calling() { calling_ = false; }
-  // At the end it reads all keys once more, in its next turn.
-  void read_all() { reads_all_ = true; }
-  [[nodiscard]] bool quiet() const { return open_.empty() && !watching_ && !reads_all_; }
+  // At the end it reads all keys once more, through each router. REQUIRES: stop_calling(), quiet(), and that it has a
+  // turn now.
+  void read_all() { reads_through_ = 0; }
+  [[nodiscard]] bool quiet() const { return open_.empty() && !watching_ && !reads_through_; }
 
  private:
   struct Open {
@@ -59,21 +60,25 @@ class Client final : public Process {
     size_t count = 1;
     Grant wanted = {};  // of acquire
   };
-  void dial(Now now);
+  void dial(Now now, size_t router);
+  void dial_any(Now now) { dial(now, random_.below(plan_.routers.size())); }
   void lost();
   [[nodiscard]] bool may_call() const;
   void call_some();
+  void read_all_through(Now now, size_t router);
   void call_eagerly();
   void call(Operation operation);
   void call_many();  // MGET, MSET: each key for itself
   // Counts up two keys of one slot, one behind the other, or looks at both at once.
   void call_in_order();
+  void read_ordered();
   // Both keys of a pair, counted or read in one transaction: to the judge, one counter.
-  void call_transaction();
+  void call_transaction(Operation::Kind kind, std::string pair);
   void call_lock();
   // WATCH and GET; when that is answered, MULTI, SET, EXEC: to the judge, a compare-and-set.
   void begin_swap();
   void end_swap();
+  void take_replies(Now now);
   void answered(const protocol::ReplyValue& reply);
   void answered_behind(const Open& open, const protocol::ReplyValue& reply);
   void answered_legs(const Open& open, const protocol::ReplyValue& reply);
@@ -84,6 +89,7 @@ class Client final : public Process {
   void failed(const Open& open, const protocol::ReplyValue& reply);
   [[nodiscard]] bool is_known_error(const Open& open, const protocol::ReplyValue& reply);
   void send(const std::vector<std::string>& words);
+  void complain(std::string_view about, std::string_view what);
   void complain(std::string_view about, const protocol::ReplyValue& reply);
 
   Plan plan_;
@@ -93,9 +99,10 @@ class Client final : public Process {
   Random& random_;
   Calls calls_;
   ConnId conn_ = kNoConn;
+  size_t router_ = 0;  // that it is connected to
   bool up_ = false;
   bool calling_ = true;
-  bool reads_all_ = false;
+  std::optional<size_t> reads_through_;  // the router that it reads everything through next
   Micros dial_at_ = 0;
   Micros call_at_ = 0;
   std::deque<Open> open_;

@@ -54,6 +54,7 @@ class Cluster {
   void wait(Micros most, std::string_view violation, const std::function<bool()>& done);
   void run_for(Micros length);
   void go_through(Course course);
+  void finish_with_clients();
 
   [[nodiscard]] bool all_served_but(const Caretaker::Slots& lost) const;
   [[nodiscard]] bool all_served() const { return all_served_but({}); }

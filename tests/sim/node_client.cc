@@ -14,6 +14,7 @@ constexpr Micros kDialAgain = 30 * kMicrosPerMilli;
 NodeClient::NodeClient(Plan plan, Notebook& notebook, const Micros& world_time, Transport& transport, Random& random)
     : plan_(std::move(plan)),
       notebook_(notebook),
+      world_time_(world_time),
       transport_(transport),
       random_(random),
       calls_(plan_.id, notebook, world_time, random),
@@ -42,7 +43,10 @@ void NodeClient::on_event(const NetEvent& event) {
   if (event.kind == NetEvent::Kind::connected) link->up = true;
   if (event.kind != NetEvent::Kind::closed) return;
   *link = Link();
-  if (open_ && open_->node == static_cast<size_t>(link - links_.begin())) open_.reset();  // it may have happened
+  if (!open_ || open_->node != static_cast<size_t>(link - links_.begin())) return;
+  const Operation& operation = notebook_.operations[open_->index];  // it may have happened
+  if (operation.called >= notebook_.at_rest_from) complain(operation, "the node hung up");
+  open_.reset();
 }
 
 size_t NodeClient::choose_node(const Operation& operation) {
@@ -82,14 +86,17 @@ void NodeClient::take_reply(Now now) {
 }
 
 void NodeClient::failed(Operation& operation, std::string_view error) {
-  if (error.starts_with("TIMEOUT")) return;
-  operation.outcome = Operation::Outcome::refused;
+  if (!error.starts_with("TIMEOUT")) operation.outcome = Operation::Outcome::refused;
   if (error.starts_with("MOVED")) return follow(operation.key, error);
-  if (error.starts_with("TRYAGAIN") || error.starts_with("CLUSTERDOWN")) {
-    try_again_ = operation.key;
-    return;
-  }
-  notebook_.complaints.push_back(concat("client ", plan_.id, " of a node: ", operation.key, ": ", error));
+  const bool again = error.starts_with("TRYAGAIN") || error.starts_with("CLUSTERDOWN");
+  const bool is_known = again || error.starts_with("TIMEOUT");
+  if (!is_known || operation.called >= notebook_.at_rest_from) return complain(operation, error);
+  if (again) try_again_ = operation.key;
+}
+
+void NodeClient::complain(const Operation& operation, std::string_view what) {
+  notebook_.complaints.push_back(
+      concat("client ", plan_.id, " of a node at ", world_time_, ": ", operation.key, ": ", what));
 }
 
 // MOVED slot host:port
@@ -107,6 +114,8 @@ void NodeClient::follow(const std::string& key, std::string_view moved) {
 
 // The request may have been executed, or may still be.
 void NodeClient::hang_up() {
+  const Operation& operation = notebook_.operations[open_->index];
+  if (operation.called >= notebook_.at_rest_from) complain(operation, "no answer");
   Link& link = links_[open_->node];
   transport_.close(link.conn);
   link = Link();

@@ -52,10 +52,12 @@ class NodeClient final : public Process {
   void failed(Operation& operation, std::string_view error);
   void follow(const std::string& key, std::string_view moved);
   void hang_up();
+  void complain(const Operation& operation, std::string_view what);
   [[nodiscard]] size_t choose_node(const Operation& operation);
 
   Plan plan_;
   Notebook& notebook_;
+  const Micros& world_time_;
   Transport& transport_;
   Random& random_;
   Calls calls_;

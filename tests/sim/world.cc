@@ -294,6 +294,16 @@ void World::send(uint64_t stream, int from_side, Micros leaves) {
      [this, stream, side, bytes = std::move(bytes)]() mutable { deliver(stream, side, std::move(bytes)); });
 }
 
+bool World::at_rest() const {
+  const bool all_have_turns = std::all_of(hosts_.begin(), hosts_.end(), [this](const Host& host) {
+    return host.process == nullptr || (host.stall == 0 && host.paused_until <= now_);
+  });
+  return all_have_turns && std::all_of(streams_.begin(), streams_.end(), [](const auto& stream) {
+           const Stream& state = stream.second;
+           return state.ends[0].open == state.ends[1].open && !(state.broken && state.ends[0].open);
+         });
+}
+
 void World::break_stream(uint64_t stream) {
   counts_.add(Fault::stream_broken);
   streams_[stream].broken = true;

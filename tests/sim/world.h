@@ -92,6 +92,8 @@ class World {
   void set_wall(HostId host, Millis ahead);    // of true time
   void cut(HostId from, HostId to, bool cut);  // one direction; streams stall, new ones do not come up
   void heal_all();
+  // Nobody is paused or stalled, and no stream has ended of which one end does not know it yet.
+  [[nodiscard]] bool at_rest() const;
 
   [[nodiscard]] bool running(HostId host) const { return hosts_[host].process != nullptr; }
   [[nodiscard]] Process* process(HostId host) const { return hosts_[host].process.get(); }
