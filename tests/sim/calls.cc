@@ -29,6 +29,12 @@ bool is_one_of(const std::vector<std::string>& keys, const std::string& key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
+std::vector<std::string> joined(std::initializer_list<const std::vector<std::string>*> kinds) {
+  std::vector<std::string> keys;
+  for (const auto* kind : kinds) keys.insert(keys.end(), kind->begin(), kind->end());
+  return keys;
+}
+
 struct Chance {
   uint64_t percent;
   Kind kind;
@@ -46,19 +52,13 @@ Kind draw_of(Random& random, std::initializer_list<Chance> chances) {
 }  // namespace
 
 std::vector<std::string> string_keys() { return kStrings; }
-std::vector<std::string> total_keys() { return kTotals; }
+std::vector<std::string> counted_keys() { return joined({&kTotals, &kPairs, &kOrdered}); }
 std::vector<std::string> ordered_keys() { return kOrdered; }
 std::vector<std::string> lock_strings() { return kLockStrings; }
 std::vector<std::string> pairs() { return kPairs; }
 std::string draw_pair(Random& random) { return kPairs[random.below(kPairs.size())]; }
 
-std::vector<std::string> data_keys() {
-  std::vector<std::string> keys;
-  for (const auto* kind : {&kStrings, &kCounters, &kTotals, &kTransient, &kRuled}) {
-    keys.insert(keys.end(), kind->begin(), kind->end());
-  }
-  return keys;
-}
+std::vector<std::string> data_keys() { return joined({&kStrings, &kCounters, &kTotals, &kTransient, &kRuled}); }
 
 std::vector<Slot> slots_in_use() {
   std::vector<Slot> slots;

@@ -58,9 +58,9 @@ struct Notebook {
   uint64_t errors = 0;
 };
 
-[[nodiscard]] std::vector<std::string> data_keys();    // but for pairs
-[[nodiscard]] std::vector<std::string> string_keys();  // plain strings
-[[nodiscard]] std::vector<std::string> total_keys();
+[[nodiscard]] std::vector<std::string> data_keys();     // but for pairs
+[[nodiscard]] std::vector<std::string> string_keys();   // plain strings
+[[nodiscard]] std::vector<std::string> counted_keys();  // totals, pairs, and those that are counted up in order
 [[nodiscard]] std::vector<std::string> ordered_keys();  // two of one slot: clients count up the first, then the second
 [[nodiscard]] std::vector<std::string> lock_strings();  // strings in the lock keyspace
 [[nodiscard]] std::vector<std::string> pairs();

@@ -22,6 +22,7 @@ constexpr Micros kFailureWaitMost = 600 * kMicrosPerMilli;
 constexpr Micros kLookEvery = 10 * kMicrosPerMilli;
 constexpr Millis kRepairLate = 10'000;  // nobody is away for so long
 constexpr size_t kJudgeStatesMax = 200'000;
+constexpr uint64_t kUnjudgedKeysMost = 1;  // of a run
 
 // Mostly the smallest that can lose a node and a coordinator.
 Shape draw_shape(Random& random) {
@@ -315,7 +316,7 @@ void Cluster::judge_histories(RunReport& report) {
   std::map<std::string, std::vector<Operation>> by_key;
   for (const Operation& operation : notebook_.operations) by_key[operation.key].push_back(operation);
   const auto was_lost = [&](const std::string& key) { return !losses_of(key, notebook_).empty(); };
-  for (const std::string& key : total_keys()) {
+  for (const std::string& key : counted_keys()) {
     if (was_lost(key)) continue;
     // The last that happened was to read it.
     const int64_t total = parse_int(by_key[key].back().result.value_or("0")).value_or(0);
@@ -329,6 +330,9 @@ void Cluster::judge_histories(RunReport& report) {
     const Verdict verdict = judge(std::move(operations), kJudgeStatesMax);
     if (verdict.gave_up) ++report.unjudged_keys;
     if (!verdict.linearizable) return violate(verdict.explanation);
+  }
+  if (report.unjudged_keys > kUnjudgedKeysMost) {
+    violate(concat(report.unjudged_keys, " keys could not be judged within ", kJudgeStatesMax, " states each"));
   }
 }
 

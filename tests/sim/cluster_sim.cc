@@ -87,6 +87,9 @@ struct Total {
   }
 };
 
+// Of all runs: histories are hardly ever too wide to be judged, and one of which that is so says nothing.
+bool too_much_unjudged(const Total& total) { return total.runs.unjudged_keys > 1 + total.cpu.size() / 100; }
+
 std::string summary(const Total& total) {
   const sim::RunReport& runs = total.runs;
   const size_t middle = total.cpu.size() / 2;
@@ -133,6 +136,10 @@ int main(int argc, char** argv) {
       std::printf("%s\n", summary(total).c_str());
       std::fflush(stdout);
     }
+  }
+  if (too_much_unjudged(total)) {
+    std::printf("%s keys could not be judged\n", concat(total.runs.unjudged_keys).c_str());
+    return 1;
   }
   return 0;
 }

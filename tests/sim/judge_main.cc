@@ -1,6 +1,7 @@
 // judge_histories FILE...: judges the histories in these files (tests/sim/history_file.h) together.
-// Prints what is wrong, and a last line that counts. Exit status: 0 all held, 1 a violation, 2 used wrongly, which a
-// line that cannot be read is as well.
+// Prints what is wrong, and a last line that counts. It is a violation, too, when more than one key in
+// kJudgedOfUnjudged could not be judged. Exit status: 0 all held, 1 a violation, 2 used wrongly, which a line that
+// cannot be read is as well.
 
 #include <cstdio>
 #include <fstream>
@@ -14,6 +15,7 @@ namespace {
 namespace sim = chainring::sim;
 
 constexpr size_t kStatesMax = 200'000;
+constexpr size_t kJudgedOfUnjudged = 20;
 
 bool read(const char* path, sim::Histories& histories) {
   std::ifstream file(path);
@@ -62,6 +64,10 @@ int main(int argc, char** argv) {
     const sim::Verdict verdict = sim::judge(std::move(operations), kStatesMax);
     if (verdict.gave_up) ++sum.unjudged;
     if (!verdict.linearizable) tell(sum, verdict.explanation);
+  }
+  if (sum.unjudged * kJudgedOfUnjudged > keys) {
+    tell(sum,
+         chainring::concat(sum.unjudged, " of ", keys, " keys could not be judged within ", kStatesMax, " states"));
   }
   std::printf("%zu keys, %zu operations, %zu grants, %zu violations, %zu keys unjudged\n", keys, sum.operations,
               histories.grants.size(), sum.violations, sum.unjudged);
