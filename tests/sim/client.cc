@@ -26,6 +26,27 @@ int64_t number(const protocol::ReplyValue& reply, size_t item) {
 
 bool is_ruled(const std::string& key) { return key.starts_with("bull:"); }
 
+// Whether it was a write that has changed something, by its reply.
+bool is_record(const Operation& operation) {
+  switch (operation.kind) {
+    case Operation::Kind::set:
+    case Operation::Kind::set_px:
+    case Operation::Kind::incr:
+      return true;
+    case Operation::Kind::getdel:
+      return operation.result.has_value();
+    case Operation::Kind::del:
+    case Operation::Kind::set_nx:
+    case Operation::Kind::set_ifeq:
+    case Operation::Kind::pexpire:
+      return operation.result == "1";
+    case Operation::Kind::get:
+    case Operation::Kind::loss:
+      break;
+  }
+  return false;
+}
+
 }  // namespace
 
 Client::Client(Plan plan, Notebook& notebook, const Micros& world_time, Transport& transport, Random& random)
@@ -44,6 +65,7 @@ Status Client::start(Now now) {
 void Client::request_stop(Now) { calling_ = false; }
 
 void Client::dial(Now now, size_t router) {
+  given_up_.clear();
   router_ = router;
   conn_ = transport_.connect(plan_.routers[router]);
   up_ = false;
@@ -267,7 +289,7 @@ void Client::answered(const protocol::ReplyValue& reply) {
   if (reply.kind == Kind::error) ++notebook_.errors;
   switch (open.what) {
     case Open::What::operation:
-      if (!calls_.take(notebook_.operations[open.index], reply)) failed(open, reply);
+      if (!take(open.index, reply)) failed(open, reply);
       return;
     case Open::What::behind:
       return answered_behind(open, reply);
@@ -275,7 +297,8 @@ void Client::answered(const protocol::ReplyValue& reply) {
       return answered_legs(open, reply);
     case Open::What::ordered:
       answered_legs(open, reply);
-      if (reply.kind == Kind::array) notebook_.ordered_reads.push_back({number(reply, 0), number(reply, 1)});
+      if (reply.kind == Kind::array)
+        notebook_.ordered_reads.push_back({number(reply, 0), number(reply, 1), world_time_});
       return;
     case Open::What::plain:
       // WATCH alone asks somebody else.
@@ -293,24 +316,40 @@ void Client::answered(const protocol::ReplyValue& reply) {
   }
 }
 
+bool Client::take(size_t index, const protocol::ReplyValue& reply) {
+  Operation& operation = notebook_.operations[index];
+  if (!calls_.take(operation, reply)) return false;
+  if (is_record(operation)) settle(operation);
+  return true;
+}
+
+// The slot's record of it says what its sender had been answered when it was sent (R20).
+void Client::settle(const Operation& write) {
+  std::erase_if(given_up_, [&](const GivenUp& one) {
+    Operation& before = notebook_.operations[one.index];
+    if (before.key != write.key || one.told >= write.called) return false;
+    before.not_behind = write.place;
+    return true;
+  });
+}
+
 void Client::answered_legs(const Open& open, const protocol::ReplyValue& reply) {
   if (reply.kind == Kind::error) return failed(open, reply);
   const bool reads = notebook_.operations[open.index].kind == Operation::Kind::get;
   if (reads && reply.items.size() != open.count) return complain("MGET", reply);
   for (size_t i = 0; i < open.count; ++i) {
-    Operation& leg = notebook_.operations[open.index + i];
-    if (!calls_.take(leg, reads ? reply.items[i] : reply)) complain(leg.key, reply);
+    if (!take(open.index + i, reads ? reply.items[i] : reply)) complain(notebook_.operations[open.index].key, reply);
   }
 }
 
 // What was read first is of no later state than what was read behind it.
 void Client::answered_behind(const Open& open, const protocol::ReplyValue& reply) {
-  Operation& of_first = notebook_.operations[open.index];
+  const Operation& of_first = notebook_.operations[open.index];
   const Operation& of_second = notebook_.operations[open.index - 1];
-  if (!calls_.take(of_first, reply)) return failed(open, reply);
+  if (!take(open.index, reply)) return failed(open, reply);
   if (of_second.outcome != Operation::Outcome::returned) return;
   const auto count = [](const Operation& read) { return parse_int(read.result.value_or("0")).value_or(0); };
-  notebook_.ordered_reads.push_back({count(of_first), count(of_second)});
+  notebook_.ordered_reads.push_back({count(of_first), count(of_second), world_time_});
 }
 
 void Client::answered_transaction(const Open& open, const protocol::ReplyValue& reply) {
@@ -321,7 +360,7 @@ void Client::answered_transaction(const Open& open, const protocol::ReplyValue& 
   if (left.kind != right.kind || left.text != right.text || left.integer != right.integer) {
     complain("half of a transaction was seen", right);
   }
-  if (!calls_.take(notebook_.operations[open.index], left)) complain("EXEC", left);
+  if (!take(open.index, left)) complain("EXEC", left);
 }
 
 // Null may be in vain, and always means that nothing was done.
@@ -334,7 +373,7 @@ void Client::answered_swap(const Open& open, const protocol::ReplyValue& reply) 
     return;
   }
   if (reply.kind != Kind::array || reply.items.size() != 1) return complain("EXEC", reply);
-  if (!calls_.take(swap, reply.items[0])) complain("EXEC", reply.items[0]);
+  if (!take(open.index, reply.items[0])) complain("EXEC", reply.items[0]);
 }
 
 void Client::answered_acquire(const Open& open, const protocol::ReplyValue& reply) {
@@ -352,12 +391,19 @@ void Client::failed(const Open& open, const protocol::ReplyValue& reply) {
   const bool moved_by_rule =
       is_ruled(first.key) && reply.text.starts_with("TRYAGAIN") && open.called < notebook_.no_errors_from;
   if (!moved_by_rule && !is_known_error(open, reply)) return complain(first.key, reply);
-  if (reply.text.starts_with("TIMEOUT")) return;
+  if (reply.text.starts_with("TIMEOUT")) return note_given_up(open);
   for (size_t i = 0; i < open.count; ++i) {
     Operation& operation = notebook_.operations[open.index + i];
     operation.outcome = Operation::Outcome::refused;
     if (moved_by_rule) operation.returned = world_time_;
   }
+}
+
+// A router numbers what it sends, and gives up in the order of the numbers what was given all its time. Where the rules
+// may move the key nothing follows: then its next write may be one to another slot.
+void Client::note_given_up(const Open& open) {
+  if (world_time_ - open.called < kGivenUpAfter || is_ruled(notebook_.operations[open.index].key)) return;
+  for (size_t i = 0; i < open.count; ++i) given_up_.push_back({open.index + i, world_time_});
 }
 
 // "Not run" and "outcome unknown". Whether that may come before the time of a request is over is judged at the end.

@@ -80,6 +80,10 @@ class Client final : public Process {
   void end_swap();
   void take_replies(Now now);
   void answered(const protocol::ReplyValue& reply);
+  // What the reply says of this operation of the notebook; false for an error.
+  [[nodiscard]] bool take(size_t index, const protocol::ReplyValue& reply);
+  // A write has happened: what this connection's router had given up before it was called does not happen behind it.
+  void settle(const Operation& write);
   void answered_behind(const Open& open, const protocol::ReplyValue& reply);
   void answered_legs(const Open& open, const protocol::ReplyValue& reply);
   void answered_transaction(const Open& open, const protocol::ReplyValue& reply);
@@ -87,6 +91,7 @@ class Client final : public Process {
   void answered_acquire(const Open& open, const protocol::ReplyValue& reply);
   // What an error says of the operations from `open.index` on.
   void failed(const Open& open, const protocol::ReplyValue& reply);
+  void note_given_up(const Open& open);
   [[nodiscard]] bool is_known_error(const Open& open, const protocol::ReplyValue& reply);
   void send(const std::vector<std::string>& words);
   void complain(std::string_view about, std::string_view what);
@@ -106,6 +111,11 @@ class Client final : public Process {
   Micros dial_at_ = 0;
   Micros call_at_ = 0;
   std::deque<Open> open_;
+  struct GivenUp {
+    size_t index = 0;  // in the notebook's operations
+    Micros told = 0;
+  };
+  std::vector<GivenUp> given_up_;        // over this connection, and not settled
   std::optional<std::string> same_key_;  // what an eager client goes on with
   std::optional<size_t> watching_;       // the GET of a swap that is not ended
 };

@@ -14,6 +14,7 @@ namespace {
 using Value = std::optional<std::string>;
 
 constexpr size_t kNobody = SIZE_MAX;                // no client's number
+constexpr size_t kNone = SIZE_MAX;                  // no operation's index
 constexpr Micros kTriedFor = 4 * kMicrosPerSecond;  // a request, at the longest
 
 struct State {
@@ -86,7 +87,15 @@ bool run(const Operation& op, State& state) {
 class Search {
  public:
   Search(std::vector<Operation> operations, size_t states_max)
-      : ops_(std::move(operations)), done_(ops_.size()), states_max_(states_max) {}
+      : ops_(std::move(operations)), done_(ops_.size()), before_(ops_.size(), kNone), states_max_(states_max) {
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      if (!ops_[i].not_behind) continue;
+      const auto limit = std::find_if(ops_.begin(), ops_.end(), [&](const Operation& other) {
+        return other.client == ops_[i].client && other.place == *ops_[i].not_behind;
+      });
+      if (limit != ops_.end()) before_[i] = static_cast<size_t>(limit - ops_.begin());
+    }
+  }
 
   bool go() {
     if (seen_.size() > states_max_) {
@@ -107,7 +116,7 @@ class Search {
     }
     if (!open) return true;
     for (size_t i = 0; i < ops_.size(); ++i) {
-      if (done_[i] || ops_[i].called > bound || ops_[i].happened_by < now || !is_first_of_client(i)) continue;
+      if (done_[i] || ops_[i].called > bound || is_too_late(i, now) || !is_first_of_client(i)) continue;
       // The key's time may have come before it: a delete at no moment that is known better.
       if (state_.ends_least <= ops_[i].returned && go_on_with(i, State())) return true;
       if (state_.ends_most >= ops_[i].called && go_on_with(i, state_)) return true;
@@ -126,6 +135,10 @@ class Search {
     state_ = std::move(state);
     return false;
   }
+  // What did not happen before `now`, or before what has happened, cannot happen any more.
+  [[nodiscard]] bool is_too_late(size_t i, Micros now) const {
+    return ops_[i].happened_by < now || (before_[i] != kNone && done_[before_[i]]);
+  }
   // A client's pipelined operations on a key happen in its order.
   [[nodiscard]] bool is_first_of_client(size_t i) const {
     if (ops_[i].client == kNobody) return true;
@@ -139,7 +152,7 @@ class Search {
   }
   [[nodiscard]] std::string signature(Micros now) const {
     std::string text;
-    for (size_t i = 0; i < ops_.size(); ++i) text.push_back(done_[i] || ops_[i].happened_by < now ? '1' : '0');
+    for (size_t i = 0; i < ops_.size(); ++i) text.push_back(done_[i] || is_too_late(i, now) ? '1' : '0');
     text.append(state_.value ? *state_.value : "(none)");
     if (state_.ends_least != kNever) append_text(text, " ", state_.ends_least, " ", state_.ends_most);
     return text;
@@ -147,6 +160,7 @@ class Search {
 
   std::vector<Operation> ops_;
   std::vector<bool> done_;
+  std::vector<size_t> before_;  // the operation behind which each may not happen
   size_t states_max_;
   State state_;
   std::unordered_set<std::string> seen_;
@@ -243,7 +257,8 @@ std::optional<std::string> find_two_holders(std::vector<Grant> grants) {
 
 void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& operations) {
   std::vector<Operation> again;
-  for (const Operation& op : operations) {
+  for (Operation& op : operations) {
+    op.not_behind.reset();  // who was to refuse it then may have forgotten
     const bool open_then = op.called <= loss.returned && op.returned >= loss.called;
     const bool given_up = op.outcome != Operation::Outcome::returned && op.called + kTriedFor < loss.called;
     // Refused when it was run again, by who knows no more whether it was: the watched key has changed with the loss, or
@@ -288,11 +303,14 @@ std::optional<std::string> judge_total(const std::vector<Operation>& operations,
 
 std::optional<std::string> judge_order(const std::vector<OrderedRead>& reads, const std::vector<Operation>& of_first) {
   // Also those of unknown outcome may never have happened, and what came behind them went on.
-  const auto missing = std::count_if(of_first.begin(), of_first.end(), [](const Operation& op) {
-    return op.kind == Operation::Kind::incr && op.outcome != Operation::Outcome::returned;
-  });
+  std::vector<Micros> missing;  // when they were called
+  for (const Operation& op : of_first) {
+    if (op.kind == Operation::Kind::incr && op.outcome != Operation::Outcome::returned) missing.push_back(op.called);
+  }
+  std::sort(missing.begin(), missing.end());
   for (const OrderedRead& read : reads) {
-    if (read.second <= read.first + missing) continue;
+    const auto by_then = std::upper_bound(missing.begin(), missing.end(), read.returned) - missing.begin();
+    if (read.second <= read.first + by_then) continue;
     return concat("what was sent first had happened ", read.first, " times, what was sent behind it ", read.second);
   }
   return std::nullopt;

@@ -30,8 +30,9 @@ struct Operation {
   Micros ttl_least = 0;  // of set_px and pexpire: not before so long after it has happened the key may be gone,
   Micros ttl_most = 0;   // and after so long it must be
   Micros called = 0;
-  Micros returned = kNever;     // also of one that was refused by who would have executed it, and not on its way
-  Micros happened_by = kNever;  // of unknown outcome: later than that it has not happened
+  Micros returned = kNever;            // also of one that was refused by who would have executed it, and not on its way
+  Micros happened_by = kNever;         // of unknown outcome: later than that it has not happened
+  std::optional<uint64_t> not_behind;  // of unknown outcome: the place of its client's that it has not happened behind
   Outcome outcome = Outcome::unknown;
   std::optional<std::string>
       result;  // the value for get and getdel; "1"/"0" for nx, ifeq, del, pexpire; the number for incr
@@ -75,9 +76,10 @@ struct Verdict {
 struct OrderedRead {
   int64_t first = 0;
   int64_t second = 0;
+  Micros returned = 0;
 };
 // What is wrong with the order of pipelined requests, or nothing: the second counter was ahead of the first by more
-// than the increments of the first that were refused.
+// than the increments of the first that had been called by then and were not acknowledged.
 [[nodiscard]] std::optional<std::string> judge_order(const std::vector<OrderedRead>& reads,
                                                      const std::vector<Operation>& of_first);
 

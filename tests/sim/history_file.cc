@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kOperationWords = 11;
 constexpr size_t kEndingWords = kOperationWords + 2;  // of one after which the key ends
-constexpr size_t kOrderWords = 4;
+constexpr size_t kOrderWords = 5;
 constexpr size_t kGrantWords = 8;
 constexpr std::string_view kComplaint = "complaint ";
 constexpr std::string_view kAbsent = "-";
@@ -88,9 +88,9 @@ bool add_grant(const std::vector<std::string_view>& words, Histories& histories)
 
 bool add_order(const std::vector<std::string_view>& words, Histories& histories) {
   if (words.size() != kOrderWords) return false;
-  const auto first = parse_int(words[2]), second = parse_int(words[3]);
-  if (!first || !second) return false;
-  histories.ordered_reads[std::string(words[1])].push_back({*first, *second});
+  const auto first = parse_int(words[2]), second = parse_int(words[3]), returned = time(words[4]);
+  if (!first || !second || !returned) return false;
+  histories.ordered_reads[std::string(words[1])].push_back({*first, *second, *returned});
   return true;
 }
 

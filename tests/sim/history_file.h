@@ -2,7 +2,7 @@
 // space between them; what is absent is "-", which no word of a client may be.
 //
 //   op CLIENT PLACE KIND KEY ARGUMENT COMPARE CALLED RETURNED OUTCOME RESULT [TTL-LEAST TTL-MOST]
-//   order KEY FIRST SECOND
+//   order KEY FIRST SECOND RETURNED
 //   grant KEY OWNER TOKEN CALLED RETURNED TTL GIVEN-BACK
 //   complaint WORDS...
 //

@@ -10,7 +10,7 @@ TEST_CASE("add_line: operations, grants and complaints are read as they were wri
   REQUIRE(add_line("op 3 17 set_ifeq key:1 v3.17 v2.9 1000 2500 returned 1", histories).ok());
   REQUIRE(add_line("op 4 18 getdel key:1 - - 1100 - unknown -", histories).ok());
   REQUIRE(add_line("op 4 19 set_px brief:1 v4.19 - 1200 1300 returned - 200000 1400000", histories).ok());
-  REQUIRE(add_line("order count:1 7 6", histories).ok());
+  REQUIRE(add_line("order count:1 7 6 2600", histories).ok());
   REQUIRE(add_line("grant lock:a c3.1 1099511627777 10 20 500000 -", histories).ok());
   REQUIRE(add_line("complaint half of a transaction: 1 2", histories).ok());
 
@@ -39,6 +39,7 @@ TEST_CASE("add_line: operations, grants and complaints are read as they were wri
   REQUIRE(histories.ordered_reads.at("count:1").size() == 1);
   CHECK(histories.ordered_reads.at("count:1")[0].first == 7);
   CHECK(histories.ordered_reads.at("count:1")[0].second == 6);
+  CHECK(histories.ordered_reads.at("count:1")[0].returned == 2600);
 
   REQUIRE(histories.grants.size() == 1);
   CHECK(histories.grants[0].key == "lock:a");
@@ -54,8 +55,8 @@ TEST_CASE("add_line: what is no line of a history is refused, and named") {
   for (const char* line :
        {"", "op", "op 1 2 get k - - 1 2 returned", "op 1 2 swap k - - 1 2 returned x",
         "op 1 2 get k - - one 2 returned x", "op 1 2 get k - - 1 2 perhaps x", "op 1 2 set_px k v - 1 2 returned -",
-        "op 1 2 set k v - 1 2 returned - 3 4", "order count:1 7", "order count:1 7 x", "grant lock:a x token 1 2 3 4",
-        "OP 1 2 get k - - 1 2 returned x"}) {
+        "op 1 2 set k v - 1 2 returned - 3 4", "order count:1 7 6", "order count:1 7 x 9",
+        "grant lock:a x token 1 2 3 4", "OP 1 2 get k - - 1 2 returned x"}) {
     const Status status = add_line(line, histories);
     CHECK_FALSE(status.ok());
     CHECK(status.message() == std::string("no line of a history: ") + line);

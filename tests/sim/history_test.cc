@@ -95,6 +95,20 @@ TEST_CASE("judge: an operation of unknown outcome may have happened, late, or no
   CHECK_FALSE(fine({lost, op(2, Kind::get, 3, 4, "", "a"), op(2, Kind::get, 50, 51, "", std::nullopt)}));
 }
 
+TEST_CASE("judge: what was given up does not happen behind what its sender was told of later (R20)") {
+  auto given_up = unknown(op(1, Kind::set, 1, 2, "a"));
+  const auto next = op(1, Kind::set, 10, 20, "b");
+  const auto reads = [&](std::string value) {
+    return std::vector{given_up, next, op(2, Kind::get, 30, 40, "", std::move(value))};
+  };
+  CHECK(fine(reads("a")));
+  given_up.not_behind = next.place;
+  CHECK_FALSE(fine(reads("a")));
+  CHECK(fine(reads("b")));
+  CHECK(fine({given_up, op(2, Kind::get, 5, 8, "", "a"), next, op(2, Kind::get, 30, 40, "", "b")}));
+  CHECK(fine({given_up, op(2, Kind::get, 12, 18, "", "a"), next}));
+}
+
 TEST_CASE("judge: two winners of SET NX are found") {
   CHECK_FALSE(fine({op(1, Kind::set_nx, 1, 10, "a", "1"), op(2, Kind::set_nx, 1, 10, "b", "1")}));
   CHECK(fine({op(1, Kind::set_nx, 1, 10, "a", "1"), op(2, Kind::set_nx, 1, 10, "b", "0")}));
@@ -170,15 +184,21 @@ TEST_CASE("judge_total: an increment is counted once when acknowledged, at most 
 
 TEST_CASE("judge_order: what was sent behind may not have happened before what was sent first") {
   const std::vector<Operation> answered = {op(1, Kind::incr, 1, 2, "", "1"), op(1, Kind::incr, 3, 4, "", "2")};
-  CHECK_FALSE(judge_order({{1, 1}, {2, 1}, {2, 2}}, answered));
-  CHECK(judge_order({{1, 1}, {1, 2}, {2, 2}}, answered));
+  CHECK_FALSE(judge_order({{1, 1, 9}, {2, 1, 9}, {2, 2, 9}}, answered));
+  CHECK(judge_order({{1, 1, 9}, {1, 2, 9}, {2, 2, 9}}, answered));
   auto refused = answered;
   refused[1].outcome = Operation::Outcome::refused;
-  CHECK_FALSE(judge_order({{1, 2}}, refused));
-  CHECK(judge_order({{1, 3}}, refused));
+  CHECK_FALSE(judge_order({{1, 2, 9}}, refused));
+  CHECK(judge_order({{1, 3, 9}}, refused));
   const std::vector<Operation> one_unknown = {answered[0], unknown(op(1, Kind::incr, 3, 4, ""))};
-  CHECK_FALSE(judge_order({{1, 2}}, one_unknown));
-  CHECK(judge_order({{1, 3}}, one_unknown));
+  CHECK_FALSE(judge_order({{1, 2, 9}}, one_unknown));
+  CHECK(judge_order({{1, 3, 9}}, one_unknown));
+}
+
+TEST_CASE("judge_order: what had not been called when the counters were read excuses nothing") {
+  const std::vector<Operation> counted = {op(1, Kind::incr, 1, 2, "", "1"), unknown(op(1, Kind::incr, 30, 40, ""))};
+  CHECK(judge_order({{1, 2, 29}}, counted));
+  CHECK_FALSE(judge_order({{1, 2, 30}}, counted));
 }
 
 TEST_CASE("add_loss: what was there is gone after a loss that an operator has told of, and not before") {

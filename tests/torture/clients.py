@@ -372,7 +372,7 @@ class Worker(RouterCaller):
                 read.answered(called, returned, [reply])
             if not any(isinstance(reply, RedisError) for reply in replies):
                 behind, ahead = (int(reply or 0) for reply in replies)
-                self.recorder.write(generation, f"order {first} {ahead} {behind}")
+                self.recorder.write(generation, f"order {first} {ahead} {behind} {returned}")
 
         def lost(called):
             for read in reads:

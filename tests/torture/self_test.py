@@ -240,9 +240,9 @@ class Generations(Fixture):
     def test_what_was_sent_behind_may_not_be_seen_first(self):
         first, _ = ordered_keys(0, 0)
         counted = operation_line(1, 1, "incr", first, 10, 20, "returned", result="1")
-        self.judge([counted, f"order {first} 1 1"], {first: b"1"})
+        self.judge([counted, f"order {first} 1 1 30"], {first: b"1"})
         self.assertEqual(self.board.violations, [])
-        self.judge([counted, f"order {first} 1 2"], {first: b"1"})
+        self.judge([counted, f"order {first} 1 2 30"], {first: b"1"})
         self.assertIn("what was sent first had happened 1 times", self.board.violations[0])
 
     def test_a_complaint_of_a_client_is_a_violation(self):
@@ -301,7 +301,7 @@ class Workers(Fixture):
 
     def test_what_two_reads_saw_is_told_in_the_order_of_the_writes(self):
         for at_once, replies in ((True, [[b"4", b"5"]]), (False, [b"4", b"5"])):
-            self.assertEqual(self.look_in_order(at_once, replies)[-1][2:], ["5", "4"])
+            self.assertEqual(self.look_in_order(at_once, replies)[-1][2:], ["5", "4", "20"])
 
     def test_reads_that_failed_tell_no_order(self):
         for at_once, replies in ((True, [RedisError("TIMEOUT")]), (False, [b"4", RedisError("TIMEOUT")])):
