@@ -245,6 +245,15 @@ class Generations(Fixture):
         self.judge([counted, f"order {first} 1 2 30"], {first: b"1"})
         self.assertIn("what was sent first had happened 1 times", self.board.violations[0])
 
+    def test_what_cannot_be_judged_is_a_violation(self):
+        key = keys_of(0)[0]
+        self.write([operation_line(client, client, "set", key, 10, 20, "returned", argument=f"v{client}")
+                    for client in range(1, 25)] + [operation_line(30, 30, "get", key, 30, 40, "returned", result="x")])
+        auditor = Auditor(Cluster({}), self.board, self.directory, lambda: 1)
+        with contextlib.redirect_stdout(self.said):
+            auditor.judge(0, auditor.files(0))
+        self.assertIn("1 of 1 keys could not be judged", self.board.violations[0])
+
     def test_a_complaint_of_a_client_is_a_violation(self):
         self.judge(["complaint client 1: no answer"], {})
         self.assertIn("no answer", self.board.violations[0])
