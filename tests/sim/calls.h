@@ -53,6 +53,8 @@ struct Notebook {
   Micros no_errors_from = kNever;
   // of nodes as well, but for MOVED: nothing fails any more, and the ring stays as it is.
   Micros at_rest_from = kNever;
+  // What is asked for from then on is granted: the time of every lock is over.
+  Micros locks_free_from = kNever;
   uint64_t calls = 0;  // numbers them all, so that no two write the same value, in no life of a client
   uint64_t answered = 0;
   uint64_t errors = 0;

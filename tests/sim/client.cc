@@ -13,12 +13,15 @@ constexpr size_t kPipelineMost = 5;
 constexpr size_t kManyMost = 4;
 constexpr size_t kEagerOpenMost = 12;
 constexpr Micros kEagerThinkMost = 2 * kMicrosPerMilli;
-constexpr Micros kLockTtl = 700 * kMicrosPerMilli;
 // The default of request-timeout-ms, less what a router's clock may be fast by.
 constexpr Micros kRequestTimeout = 3 * kMicrosPerSecond;
 constexpr Micros kGivenUpAfter = kRequestTimeout - kRequestTimeout / 1'000'000 * kDriftPpmMost;
 
 using Kind = protocol::ReplyValue::Kind;
+
+std::string in_millis(Micros time) { return concat(time / kMicrosPerMilli); }
+
+std::string lock_key(size_t lock) { return concat("lock:", lock); }
 
 int64_t number(const protocol::ReplyValue& reply, size_t item) {
   return item < reply.items.size() ? parse_int(reply.items[item].text).value_or(0) : 0;
@@ -163,6 +166,7 @@ void Client::read_all_through(Now now, size_t router) {
   if (!up_) return;
   for (const std::string& key : data_keys()) call(calls_.make(Operation::Kind::get, key));
   for (const std::string& key : lock_strings()) call(calls_.make(Operation::Kind::get, key));
+  for (size_t lock = 0; lock < plan_.locks; ++lock) acquire(lock_key(lock));
   for (const std::string& pair : pairs()) call_transaction(Operation::Kind::get, pair);
   read_ordered();
   if (++*reads_through_ == plan_.routers.size()) reads_through_.reset();
@@ -261,23 +265,41 @@ void Client::end_swap() {
 }
 
 void Client::call_lock() {
-  const std::string key = concat("lock:", random_.below(plan_.locks));
-  const std::string our_prefix = concat("c", plan_.id, ".");
+  const std::string key = lock_key(random_.below(plan_.locks));
   for (Grant& held : notebook_.grants) {
-    const bool ours = held.key == key && held.owner.starts_with(our_prefix);
-    if (!ours || held.given_back != kNever || held.called + held.ttl < world_time_) continue;
-    held.given_back = world_time_;
-    send({"LOCK", "RELEASE", key, held.owner});
-    open_.push_back({Open::What::release, 0, world_time_});
-    return;
+    const bool ours = held.key == key && held.owner.starts_with(concat("c", plan_.id, "."));
+    if (ours && held.given_back == kNever && world_time_ <= std::max(held.called, held.renewed) + held.ttl) {
+      return call_for_held(held);
+    }
   }
+  acquire(key);
+}
+
+void Client::call_for_held(Grant& held) {
+  const uint64_t choice = random_.below(100);
+  if (choice < 60) return release(held);
+  if (choice < 85) {
+    send({"LOCK", "RENEW", held.key, held.owner, "TTL", in_millis(held.ttl)});
+  } else {
+    send({"LOCK", "TOKEN", held.key, held.owner});
+  }
+  open_.push_back({choice < 85 ? Open::What::renew : Open::What::token, 0, world_time_, 1, held});
+}
+
+void Client::acquire(const std::string& key) {
   Grant wanted;
   wanted.key = key;
-  wanted.owner = concat(our_prefix, notebook_.calls++);
+  wanted.owner = concat("c", plan_.id, ".", notebook_.calls++);
   wanted.called = world_time_;
   wanted.ttl = kLockTtl;
-  send({"LOCK", "ACQUIRE", key, wanted.owner, "TTL", concat(kLockTtl / kMicrosPerMilli)});
-  open_.push_back({Open::What::acquire, 0, world_time_, 1, wanted});
+  send({"LOCK", "ACQUIRE", key, wanted.owner, "TTL", in_millis(kLockTtl)});
+  open_.push_back({Open::What::acquire, 0, world_time_, 1, std::move(wanted)});
+}
+
+void Client::release(Grant& held) {
+  held.given_back = world_time_;
+  send({"LOCK", "RELEASE", held.key, held.owner});
+  open_.push_back({Open::What::release, 0, world_time_, 1, held});
 }
 
 // ---- replies -------------------------------------------------------------------------------------------------------
@@ -311,8 +333,9 @@ void Client::answered(const protocol::ReplyValue& reply) {
     case Open::What::acquire:
       return answered_acquire(open, reply);
     case Open::What::release:
-      if (reply.kind != Kind::integer && !is_known_error(open, reply)) complain("LOCK RELEASE", reply);
-      return;
+    case Open::What::renew:
+    case Open::What::token:
+      return answered_held(open, reply);
   }
 }
 
@@ -377,12 +400,33 @@ void Client::answered_swap(const Open& open, const protocol::ReplyValue& reply) 
 }
 
 void Client::answered_acquire(const Open& open, const protocol::ReplyValue& reply) {
-  if (reply.kind == Kind::null || is_known_error(open, reply)) return;  // held by another, or nobody can tell
+  if (is_known_error(open, reply)) return;  // nobody can tell
+  const bool held_by_another = reply.kind == Kind::null && open.called < notebook_.locks_free_from;
+  if (held_by_another) return;
   if (reply.kind != Kind::array || reply.items.size() != 2) return complain("LOCK ACQUIRE", reply);
-  Grant grant = open.wanted;
+  Grant& grant = notebook_.grants.emplace_back(open.lock);
   grant.returned = world_time_;
   grant.token = reply.items[0].integer;
-  notebook_.grants.push_back(std::move(grant));
+  if (!calling_) release(grant);
+}
+
+void Client::answered_held(const Open& open, const protocol::ReplyValue& reply) {
+  if (is_known_error(open, reply)) return;
+  const auto held = std::find_if(notebook_.grants.rbegin(), notebook_.grants.rend(),
+                                 [&](const Grant& grant) { return grant.owner == open.lock.owner; });
+  const bool releases = open.what == Open::What::release;
+  const bool holds_no_more = releases ? reply.kind == Kind::integer && reply.integer == 0 : reply.kind == Kind::null;
+  if (holds_no_more) {
+    held->gone = std::min(held->gone, world_time_);
+    held->given_back = std::min(held->given_back, open.called);
+    return;
+  }
+  const bool renews = open.what == Open::What::renew;
+  const bool fits =
+      renews ? reply.kind == Kind::array && reply.items.size() == 2 && reply.items[0].integer == open.lock.token
+             : reply.kind == Kind::integer && reply.integer == (releases ? 1 : open.lock.token);
+  if (!fits) return complain(concat("what the holder of ", open.lock.key, " asked"), reply);
+  if (renews) held->renewed = std::max(held->renewed, open.called);
 }
 
 void Client::failed(const Open& open, const protocol::ReplyValue& reply) {

@@ -17,6 +17,9 @@
 
 namespace chainring::sim {
 
+// For how long clients ask for locks.
+inline constexpr Micros kLockTtl = 700 * kMicrosPerMilli;
+
 class Client final : public Process {
  public:
   struct Plan {
@@ -37,8 +40,8 @@ class Client final : public Process {
 
   // No new calls from now on; quiet() once nothing is open.
   void stop_calling() { calling_ = false; }
-  // At the end it reads all keys once more, through each router. REQUIRES: stop_calling(), quiet(), and that it has a
-  // turn now.
+  // At the end it reads all keys once more, and takes and releases all locks, through each router.
+  // REQUIRES: stop_calling(), quiet(), and that it has a turn now.
   void read_all() { reads_through_ = 0; }
   [[nodiscard]] bool quiet() const { return open_.empty() && !watching_ && !reads_through_; }
 
@@ -54,11 +57,13 @@ class Client final : public Process {
       swap,         // EXEC of a watched key's change
       acquire,
       release,
+      renew,
+      token,  // asks for that of a lock that it holds
     } what;
     size_t index = 0;  // in the notebook's operations
     Micros called = 0;
     size_t count = 1;
-    Grant wanted = {};  // of acquire
+    Grant lock = {};  // that it is about; with no token while it is asked for
   };
   void dial(Now now, size_t router);
   void dial_any(Now now) { dial(now, random_.below(plan_.routers.size())); }
@@ -75,6 +80,9 @@ class Client final : public Process {
   // Both keys of a pair, counted or read in one transaction: to the judge, one counter.
   void call_transaction(Operation::Kind kind, std::string pair);
   void call_lock();
+  void call_for_held(Grant& held);
+  void acquire(const std::string& key);
+  void release(Grant& held);
   // WATCH and GET; when that is answered, MULTI, SET, EXEC: to the judge, a compare-and-set.
   void begin_swap();
   void end_swap();
@@ -89,6 +97,8 @@ class Client final : public Process {
   void answered_transaction(const Open& open, const protocol::ReplyValue& reply);
   void answered_swap(const Open& open, const protocol::ReplyValue& reply);
   void answered_acquire(const Open& open, const protocol::ReplyValue& reply);
+  // What the holder of a lock asked; its owner is told whether it holds it.
+  void answered_held(const Open& open, const protocol::ReplyValue& reply);
   // What an error says of the operations from `open.index` on.
   void failed(const Open& open, const protocol::ReplyValue& reply);
   void note_given_up(const Open& open);

@@ -16,6 +16,8 @@ constexpr Micros kInPlaceWithin = 30 * kMicrosPerSecond;
 constexpr Micros kGroupWholeWithin = 20 * kMicrosPerSecond;
 constexpr Micros kAnsweredWithin = 10 * kMicrosPerSecond;
 constexpr Micros kGoesOnFor = 2 * kMicrosPerSecond;
+// The time of a lock runs by the leader's clock, and somebody has to ask before it is told.
+constexpr Micros kLocksFreeWithin = kLockTtl + kLockTtl / 1'000 * kDriftPpmMost / 1'000 + 50 * kMicrosPerMilli;
 // While the ring changes, a slot that moves waits for its barrier; a failure is noticed when a lease has run out.
 constexpr Micros kCalmWaitMost = 80 * kMicrosPerMilli;
 constexpr Micros kFailureWaitMost = 600 * kMicrosPerMilli;
@@ -165,6 +167,8 @@ void Cluster::finish_with_clients() {
   for (const HostId host : hosts_.clients()) hosts_.client(host)->stop_calling();
   for (const HostId host : hosts_.node_clients()) hosts_.node_client(host)->stop_calling();
   wait(kAnsweredWithin, "faults stopped, and a client still waits for a reply", [this] { return all_answered(); });
+  run_for(kLocksFreeWithin);
+  notebook_.locks_free_from = world_.now();
   hosts_.client(hosts_.clients().front())->read_all();
   world_.wake(hosts_.clients().front());
   wait(kAnsweredWithin, "all is quiet, and a client waits for a reply", [this] { return all_answered(); });
@@ -338,7 +342,10 @@ void Cluster::judge_histories(RunReport& report) {
 
 void Cluster::judge_locks() {
   for (const Loss& loss : notebook_.lost_locks) add_loss(loss, notebook_.grants);
-  if (const auto wrong = judge_grants(notebook_.grants)) violate(*wrong);
+  if (const auto wrong = judge_grants(notebook_.grants)) return violate(*wrong);
+  const bool any_granted = std::any_of(notebook_.grants.begin(), notebook_.grants.end(),
+                                       [&](const Grant& grant) { return grant.called < notebook_.at_rest_from; });
+  if (!any_granted) violate("no lock was granted in all that time");
 }
 
 }  // namespace chainring::sim

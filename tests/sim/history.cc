@@ -230,16 +230,29 @@ std::optional<std::string> find_wrong_token(const std::vector<Grant>& by_call) {
   return std::nullopt;
 }
 
+// The end of its time, counted from the call, less clock drift.
+Micros time_of(const Grant& grant) {
+  const Micros drift = grant.ttl / 1'000'000 * kDriftPpmMost + grant.ttl % 1'000'000 * kDriftPpmMost / 1'000'000;
+  return std::max(grant.called, grant.renewed) + grant.ttl - drift - kMicrosPerMilli;
+}
+
+// Held for sure: from when its owner learned of it until then.
+Micros until(const Grant& grant) { return std::min(time_of(grant), grant.given_back); }
+
+std::string said(const Grant& grant) {
+  return concat(grant.owner, " [token ", grant.token, ", asked ", grant.called, ", granted ", grant.returned, ", for ",
+                grant.ttl, ", until ", until(grant), "]");
+}
+
+std::optional<std::string> find_gone_early(const std::vector<Grant>& grants) {
+  for (const Grant& grant : grants) {
+    if (grant.gone > time_of(grant)) continue;
+    return concat(grant.key, " was gone at ", grant.gone, " before the time of ", said(grant), " was over");
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> find_two_holders(std::vector<Grant> grants) {
-  // Held for sure: from when its owner learned of it until its time, counted from the call, less clock drift.
-  const auto until = [](const Grant& grant) {
-    const Micros drift = grant.ttl / 1'000'000 * kDriftPpmMost + grant.ttl % 1'000'000 * kDriftPpmMost / 1'000'000;
-    return std::min(grant.called + grant.ttl - drift - kMicrosPerMilli, grant.given_back);
-  };
-  const auto said = [&](const Grant& grant) {
-    return concat(grant.owner, " [token ", grant.token, ", asked ", grant.called, ", granted ", grant.returned,
-                  ", for ", grant.ttl, ", until ", until(grant), "]");
-  };
   std::erase_if(grants, [&](const Grant& grant) { return until(grant) <= grant.returned; });
   std::sort(grants.begin(), grants.end(),
             [](const Grant& a, const Grant& b) { return std::tie(a.key, a.returned) < std::tie(b.key, b.returned); });
@@ -285,7 +298,9 @@ void add_loss(const std::string& key, const Loss& loss, std::vector<Operation>& 
 
 void add_loss(const Loss& loss, std::vector<Grant>& grants) {
   for (Grant& grant : grants) {
-    if (grant.called <= loss.called) grant.given_back = std::min(grant.given_back, loss.called);
+    if (grant.called > loss.called) continue;
+    grant.given_back = std::min(grant.given_back, loss.called);
+    if (grant.gone >= loss.called) grant.gone = kNever;
   }
 }
 
@@ -319,6 +334,7 @@ std::optional<std::string> judge_order(const std::vector<OrderedRead>& reads, co
 std::optional<std::string> judge_grants(std::vector<Grant> grants) {
   std::sort(grants.begin(), grants.end(), [](const Grant& a, const Grant& b) { return a.called < b.called; });
   if (auto wrong = find_wrong_token(grants)) return wrong;
+  if (auto wrong = find_gone_early(grants)) return wrong;
   return find_two_holders(std::move(grants));
 }
 

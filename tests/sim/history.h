@@ -58,6 +58,8 @@ struct Grant {
   Micros returned = 0;
   Micros ttl = 0;
   Micros given_back = kNever;  // when the client began to release it
+  Micros renewed = 0;          // when the last renewal that succeeded was called: the time runs from there
+  Micros gone = kNever;        // when the client was told first that it does not hold it
 };
 
 // What went wrong with one key, or nothing. `give_up` is set when the search was cut off after `states_max` states.
@@ -88,10 +90,10 @@ struct OrderedRead {
 inline constexpr int32_t kDriftPpmMost = 20'000;
 
 // What is wrong with the grants of all locks, or nothing: a lock that two owners held at once (its time runs by the
-// leader's clock, which may be fast), a token that was granted
-// twice, or one that is not above that of a grant which was known before it was asked for.
+// leader's clock, which may be fast), a lock that its owner was told not to hold within its time, a token that was
+// granted twice, or one that is not above that of a grant which was known before it was asked for.
 [[nodiscard]] std::optional<std::string> judge_grants(std::vector<Grant> grants);
-// Locks that were granted before the loss are held no longer than until then. Their tokens still count.
+// Locks that were asked for before the loss are held no longer than until then. Their tokens still count.
 void add_loss(const Loss& loss, std::vector<Grant>& grants);
 
 }  // namespace chainring::sim

@@ -136,6 +136,26 @@ TEST_CASE("judge_grants: a lock with two holders is found") {
   CHECK(judge_grants({grant("x", 7, 10, 20, kNever), grant("y", 8, 15, 40, 45), grant("z", 9, 50, 60, kNever)}));
 }
 
+TEST_CASE("judge_grants: a lock that its owner was told not to hold within its time is found") {
+  auto held = grant("x", 7, 0, 20, 50'000);
+  held.gone = 60'000;  // what the release said
+  CHECK(judge_grants({held}));
+  held.gone = 99'000;
+  CHECK_FALSE(judge_grants({held}));
+  held.renewed = 40'000;
+  CHECK(judge_grants({held}));
+  held.gone = kNever;
+  CHECK_FALSE(judge_grants({held}));
+}
+
+TEST_CASE("judge_grants: a lock that was renewed is held until the time of the renewal is over") {
+  auto held = grant("x", 7, 0, 20, kNever);
+  const auto next = grant("y", 8, 100'000, 110'000, kNever);
+  CHECK_FALSE(judge_grants({held, next}));
+  held.renewed = 50'000;
+  CHECK(judge_grants({held, next}));
+}
+
 TEST_CASE("judge_grants: tokens that repeat or go back are found") {
   CHECK(judge_grants({grant("x", 7, 10, 20, 30), grant("y", 7, 40, 50, 60)}));
   CHECK(judge_grants({grant("x", 8, 10, 20, 30), grant("y", 7, 40, 50, 60)}));
@@ -243,6 +263,10 @@ TEST_CASE("add_loss: of a loss that is not certain either may be") {
 
 TEST_CASE("add_loss: a lock is held no longer than until it was lost, and its token still counts") {
   std::vector<Grant> grants = {grant("x", 7, 10, 20, kNever), grant("y", 8, 60, 70, kNever)};
+  CHECK(judge_grants(grants));
+  add_loss({50, 60, true}, grants);
+  CHECK_FALSE(judge_grants(grants));
+  grants[0].gone = 55;
   CHECK(judge_grants(grants));
   add_loss({50, 60, true}, grants);
   CHECK_FALSE(judge_grants(grants));
