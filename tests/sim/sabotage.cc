@@ -473,14 +473,19 @@ bool Sabotage::lose_coordinators() {
 
 // ---- clocks, routers, clients --------------------------------------------------------------------------------------
 
+HostId Sabotage::any_with_a_clock() {
+  const uint64_t choice = world_.random().below(100);
+  return any(choice < 45 ? hosts_.coordinators() : choice < 80 ? hosts_.nodes() : hosts_.routers());
+}
+
 bool Sabotage::step_wall_clock() {
-  const HostId host = any(world_.random().percent(70) ? hosts_.coordinators() : hosts_.nodes());
+  const HostId host = any_with_a_clock();
   world_.set_wall(host, static_cast<Millis>(up_to(2 * kWallStepMost)) - kWallStepMost);
   return true;
 }
 
 bool Sabotage::drift_clock() {
-  const HostId host = any(world_.random().percent(50) ? hosts_.coordinators() : hosts_.nodes());
+  const HostId host = any_with_a_clock();
   world_.set_drift(host, static_cast<int32_t>(world_.random().below(2 * kDriftPpmMost)) - kDriftPpmMost);
   return true;
 }
@@ -507,9 +512,12 @@ bool Sabotage::kill_client() {
   return true;
 }
 
-// Its locks run out meanwhile, and its answers wait for it at the router.
+// Its locks run out meanwhile, and its answers wait for it at the router or node. The operator may be one, too.
 bool Sabotage::pause_client() {
-  const HostId client = any(hosts_.clients());
+  const uint64_t choice = world_.random().below(100);
+  const HostId client = choice < 60   ? any(hosts_.clients())
+                        : choice < 90 ? any(hosts_.node_clients())
+                                      : hosts_.operator_host();
   world_.pause(client, up_to(kFaultMost));
   return world_.running(client);
 }

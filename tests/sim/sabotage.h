@@ -73,6 +73,7 @@ class Sabotage {
   [[nodiscard]] bool cut_off_coordinators();
   [[nodiscard]] bool lose_chain();
   [[nodiscard]] bool lose_coordinators();
+  [[nodiscard]] HostId any_with_a_clock();
   [[nodiscard]] bool step_wall_clock();
   [[nodiscard]] bool drift_clock();
   [[nodiscard]] bool cut_replies();
