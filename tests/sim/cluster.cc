@@ -15,7 +15,7 @@ constexpr Micros kServedAgainWithin = 8 * kMicrosPerSecond;
 constexpr Micros kInPlaceWithin = 30 * kMicrosPerSecond;
 constexpr Micros kGroupWholeWithin = 20 * kMicrosPerSecond;
 constexpr Micros kAnsweredWithin = 10 * kMicrosPerSecond;
-constexpr Micros kGoesOnFor = 2 * kMicrosPerSecond;
+constexpr Micros kGoesOnFor = kMicrosPerSecond;
 // The time of a lock runs by the leader's clock, and somebody has to ask before it is told.
 constexpr Micros kLocksFreeWithin = kLockTtl + kLockTtl / 1'000 * kDriftPpmMost / 1'000 + 50 * kMicrosPerMilli;
 // While the ring changes, a slot that moves waits for its barrier; a failure is noticed when a lease has run out.
