@@ -289,14 +289,17 @@ void Dispatcher::on_lost(Outstanding& request, const Lane& lane, Micros now) {
   go_on(queue, now);
 }
 
-// Whether two members that the request was out at lapsed, or are about to: they say nothing, and others serve the place
-// without them. It may be what stopped them, and is not tried again (R13).
-bool Dispatcher::is_deadly(const Outstanding& request, Micros now) const {
-  const Lane* const head = links_.lane(request.place);
-  return std::all_of(request.lost_at.begin(), request.lost_at.end(), [&](MemberId member) {
-    if (member == kNoMember) return false;
-    return links_.has_lapsed(member) || (links_.is_silent(member, now) && head != links_.member_lane(member));
-  });
+// What two members lapsed under may be what stopped them, and is not tried again (R13). Who says nothing while others
+// serve the place without it is about to lapse, or is found to live on: that is waited for.
+Dispatcher::Fate Dispatcher::fate_of(const Outstanding& request, Micros now) const {
+  Fate fate = Fate::deadly;
+  for (const MemberId member : request.lost_at) {
+    if (member != kNoMember && links_.has_lapsed(member)) continue;
+    const bool replaced = member != kNoMember && links_.lane(request.place) != links_.member_lane(member);
+    if (!replaced || !links_.may_be_about_to_lapse(member, now)) return Fate::goes_on;
+    fate = Fate::in_doubt;
+  }
+  return fate;
 }
 
 // What was out in the order of the place, and has been taken back.
@@ -322,7 +325,9 @@ void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   Lane* const lane = links_.lane(place_of(queue));
   if (lane == nullptr || !lane->open() || queue.must_wait(*first)) return;
   for (Outstanding& request : queue.requests()) {
-    if (request.waits() && is_deadly(request, now)) return give_up(request, now);  // and goes on
+    const Fate fate = request.waits() ? fate_of(request, now) : Fate::goes_on;
+    if (fate == Fate::deadly) return give_up(request, now);  // and goes on
+    if (fate == Fate::in_doubt) return look_again(queue, now);
   }
   if (queue.serving()) {
     flow(queue, *lane, now);
@@ -332,6 +337,12 @@ void Dispatcher::go_on(SlotQueue& queue, Micros now) {
   } else {
     next_retry_ = std::min(next_retry_, due);
   }
+}
+
+void Dispatcher::look_again(SlotQueue& queue, Micros now) {
+  RetryTimer& retry = parking_of(queue).retry;
+  if (now >= retry.due() || retry.due() == kNever) retry.schedule(now);
+  next_retry_ = std::min(next_retry_, retry.due());
 }
 
 bool Dispatcher::waits_for(const Lane& lane) const {

@@ -123,7 +123,9 @@ class Dispatcher {
   [[nodiscard]] bool take_answer(SlotQueue& queue, Outstanding& request, Epoch epoch, std::string_view reply);
   [[nodiscard]] bool is_early(SlotQueue& queue, Outstanding& read) const;
   [[nodiscard]] std::string let_go(SlotQueue& queue, Outstanding& read);
-  [[nodiscard]] bool is_deadly(const Outstanding& request, Micros now) const;
+  enum class Fate : uint8_t { goes_on, in_doubt, deadly };
+  [[nodiscard]] Fate fate_of(const Outstanding& request, Micros now) const;
+  void look_again(SlotQueue& queue, Micros now);
   void run_again(SlotQueue& queue, Outstanding& request, Micros now);
   void park(SlotQueue& queue, Micros now);
   void unpark(SlotQueue& queue);

@@ -75,9 +75,11 @@ std::vector<Lane*> Links::open_node_lanes() const {
   return lanes;
 }
 
-bool Links::is_silent(MemberId member, Micros now) const {
+bool Links::may_be_about_to_lapse(MemberId member, Micros now) const {
   const auto at = nodes_.find(member);
-  return patience_ > 0 && at != nodes_.end() && at->second->link.silent(now, patience_ / 2);
+  if (patience_ == 0 || at == nodes_.end()) return false;
+  const session::PeerLink& link = at->second->link;
+  return link.silent(now, patience_ / 2) && !link.silent(now, 2 * patience_);
 }
 
 std::vector<const Lane*> Links::silent_node_lanes(Micros now) const {

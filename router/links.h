@@ -63,8 +63,9 @@ class Links {
   }
   // Whether the table counts the member as lapsed, or knows of it no more.
   [[nodiscard]] bool has_lapsed(MemberId member) const { return !live_.contains(member); }
-  // Whether it has said nothing for half a lease, although it was asked.
-  [[nodiscard]] bool is_silent(MemberId member, Micros now) const;
+  // Whether it has said nothing for half a lease, although it was asked, and not yet for so long that it would have
+  // lapsed if nobody heard it.
+  [[nodiscard]] bool may_be_about_to_lapse(MemberId member, Micros now) const;
   [[nodiscard]] Lane* member_lane(MemberId member) const;  // nullptr for who is not linked
   [[nodiscard]] Lane& leader() { return leader_; }
   [[nodiscard]] const Lane& leader() const { return leader_; }
