@@ -8,7 +8,7 @@
 namespace chainring::sim {
 namespace {
 
-constexpr Micros kTableLateMost = 2 * kMicrosPerSecond;  // at a router that is cut off
+constexpr Micros kTableLateMost = 4 * kMicrosPerSecond;  // at a router that is cut off
 constexpr Micros kFoundedWithin = 10 * kMicrosPerSecond;
 constexpr Micros kKnownWithin = 200 * kMicrosPerMilli;
 constexpr Micros kServedAgainWithin = 8 * kMicrosPerSecond;
@@ -24,7 +24,7 @@ constexpr Micros kFailureWaitMost = 600 * kMicrosPerMilli;
 constexpr Micros kLookEvery = 10 * kMicrosPerMilli;
 constexpr Millis kRepairLate = 10'000;  // nobody is away for so long
 constexpr size_t kJudgeStatesMax = 200'000;
-constexpr uint64_t kUnjudgedKeysMost = 1;  // of a run
+constexpr uint64_t kUnjudgedKeysMost = 3;  // of a run
 
 // Mostly the smallest that can lose a node and a coordinator.
 Shape draw_shape(Random& random) {
