@@ -88,7 +88,7 @@ struct Total {
 };
 
 // Of all runs: histories are hardly ever too wide to be judged, and one of which that is so says nothing.
-bool too_much_unjudged(const Total& total) { return total.runs.unjudged_keys > 1 + total.cpu.size() / 100; }
+bool too_much_unjudged(const Total& total) { return total.runs.unjudged_keys > 3 + total.cpu.size() / 100; }
 
 std::string summary(const Total& total) {
   const sim::RunReport& runs = total.runs;
