@@ -20,6 +20,8 @@ session::RoleFacts coordinator_facts(session::RoleFacts facts) {
   return facts;
 }
 
+// Leases, grayness and an orderly stop are reckoned from when a leadership began, and are to come to their end in it.
+constexpr Micros kLeadsAtLeast = 10 * kMicrosPerSecond;
 // What clients fill of a snapshot leaves room for the ring.
 static_assert(kLockBytesMax + Answers::kAllAnswerBytesMax <= raft::Limits().snapshot_bytes_max / 4 * 3);
 
@@ -86,6 +88,7 @@ Status Coordinator::open_replica() {
   options.id = identity_.disk_id;
   options.heartbeat_us = micros(settings_, Setting::raft_heartbeat_ms);
   options.election_us = micros(settings_, Setting::election_ms);
+  options.leads_at_least_us = kLeadsAtLeast;
   options.snapshot_entries = static_cast<uint64_t>(settings_.number(Setting::snapshot_entries));
   Result<std::unique_ptr<raft::Replica>> replica = raft::Replica::open(options, disk_, random_, *this, now_.mono);
   if (!replica.ok()) return replica.status();

@@ -64,7 +64,10 @@ class Node final : public Process, private session::Backend, private HeldReplies
     session::PeerIdentity who;
     std::unordered_map<Slot, uint32_t> bounced;  // the last attempt that was bounced (R10)
     bool full = false;   // it does not take its replies as fast as it asks: no more is read from it (R11)
-    Micros read_at = 0;  // when all that had come by its link was last taken
+    Micros read_at = 0;  // what had come by its link until then has been taken
+    // Where the input ended at a later time, as bytes that have still to be taken; 0 for no such mark.
+    size_t unread_to_mark = 0;
+    Micros marked_at = 0;
   };
 
   // What it counts of the requests that routers send.
@@ -100,6 +103,7 @@ class Node final : public Process, private session::Backend, private HeldReplies
   [[nodiscard]] bool take_frames(ConnId conn, Peer& peer);  // false: malformed
   void tend_reading(ConnId conn, const Peer& peer);
   [[nodiscard]] bool is_stale(const Peer& peer) const;
+  void note_read(Peer& peer, size_t taken, size_t left);
   void on_peer_frame(ConnId conn, Peer& peer, const protocol::Frame& frame);
   void on_request(ConnId conn, Peer& peer, std::string_view payload);
   void on_slots_request(ConnId conn, std::string_view payload);

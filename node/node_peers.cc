@@ -128,10 +128,28 @@ bool Node::take_frames(ConnId conn, Peer& peer) {
     on_peer_frame(conn, peer, frame);
     taken += frame.size;
   }
+  note_read(peer, taken, state == protocol::FrameState::need_more ? 0 : input.size() - taken);
   transport_.consume(conn, taken);
-  if (state == protocol::FrameState::need_more) peer.read_at = now_.mono;
   if (peer.full || door_closed_) tend_reading(conn, peer);
   return state != protocol::FrameState::error;
+}
+
+// `left`: what could have been taken, and was not. A link that is always busy may never be read to its end, and is not
+// old for that: so one end after another is waited for.
+void Node::note_read(Peer& peer, size_t taken, size_t left) {
+  if (left == 0) {
+    peer.read_at = now_.mono;
+    peer.unread_to_mark = 0;
+    return;
+  }
+  const bool reached = peer.unread_to_mark > 0 && peer.unread_to_mark <= taken;
+  if (reached) peer.read_at = peer.marked_at;
+  if (peer.unread_to_mark > taken) {
+    peer.unread_to_mark -= taken;
+    return;
+  }
+  peer.unread_to_mark = left;
+  peer.marked_at = now_.mono;
 }
 
 bool Node::is_stale(const Peer& peer) const {

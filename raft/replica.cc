@@ -224,11 +224,13 @@ bool Replica::State::snapshot_is_overdue() const {
 
 // While a leader writes a long snapshot nobody is served, so a server that follows writes it. For an election timeout
 // after a change it waits: what it has said as a leader has to leave, and those that it served have to find the next
-// one; a new leader has to hear who keeps up. Each voter is asked once, as proposals are refused meanwhile.
+// one. A new leader waits longer, as whatever counts from when its leadership began has to come to its end. Each voter
+// is asked once, as proposals are refused meanwhile.
 bool Replica::State::lets_another_lead() {
   if (machine.snapshot_bytes() <= options.limits.leader_snapshot_bytes_max) return false;
   const bool leads = core->role() == Role::leader;
-  if (leads != told.leading || (turned_at && now < *turned_at + options.election_us)) return true;
+  const Micros settles_for = leads ? std::max(options.election_us, options.leads_at_least_us) : options.election_us;
+  if (leads != told.leading || (turned_at && now < *turned_at + settles_for)) return true;
   if (!leads) return false;
   if (core->handing_over()) return true;
   const ServerId next = stand_in(*core, options.id, asked_to_lead);

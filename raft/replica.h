@@ -47,6 +47,7 @@ struct ReplicaOptions {
   Micros election_us = 0;  // timeouts are drawn from [election_us, 2 * election_us)
   // A snapshot is taken each time that so many entries are applied, at another index by each server of the group
   // (raft/snapshot_schedule.h); 0: only by bytes. A leader hands over before a long one when it can.
+  Micros leads_at_least_us = 0;  // before it lets another one lead for the sake of a snapshot
   uint64_t snapshot_entries = 0;
   Limits limits = {};
   uint64_t segment_bytes = kSegmentBytesDefault;

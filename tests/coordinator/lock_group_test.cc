@@ -363,6 +363,7 @@ TEST_CASE("Locks in a group: with so many that a snapshot is long, who leads han
   size_t snapshots = 0;
   while (snapshots < 7) {
     REQUIRE(group.ask("SET lock:often me") == "+OK\r\n");
+    group.pass(40 * kMicrosPerMilli);  // leaderships are not to be too short
     REQUIRE(node.has_lease(group.world.now()));
     for (size_t i = 0; i < 3; ++i) {
       const raft::Index newest = group.coordinator(i)->replica()->core()->log().snapshot().index;
@@ -374,6 +375,22 @@ TEST_CASE("Locks in a group: with so many that a snapshot is long, who leads han
     REQUIRE(group.coordinator(0)->replica()->applied() < 1'500);
   }
   REQUIRE(leaders.size() == 3);
+}
+
+TEST_CASE("Locks in a group: no snapshot ends a leadership before a dead node is found") {
+  Locking group({.settings = {{Setting::snapshot_entries, "300"}}});
+  const std::string owner(60'000, 'o');
+  for (int i = 0; i < 40; ++i) REQUIRE(group.ask(concat("SET lock:", i, " ", owner)) == "+OK\r\n");
+  const auto write = [&](Micros pause) {
+    REQUIRE(group.ask("SET lock:often me") == "+OK\r\n");
+    group.pass(pause);
+    REQUIRE(group.within(kSecond, [&] { return group.leader() != nullptr; }));
+    return group.leader()->replica()->term();
+  };
+  const raft::Term term = group.leader()->replica()->term();
+  REQUIRE(group.within(60 * kSecond, [&] { return write(40 * kMicrosPerMilli) != term; }));
+  const raft::Term next = group.leader()->replica()->term();
+  for (int i = 0; i < 500; ++i) REQUIRE(write(kMicrosPerMilli) == next);
 }
 
 TEST_CASE("Clients of a coordinator: what it is, who leads, and what it refuses") {

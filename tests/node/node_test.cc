@@ -381,6 +381,27 @@ TEST_CASE("Node: a router that does not take its replies is not read, and goes o
   CHECK(scene.net.reading(router));
 }
 
+TEST_CASE("Node: a router's link that is never read to its end, as it is always busy, is not closed for that") {
+  Scene scene;
+  const ConnId router = scene.router();
+  scene.serve({kSelf}, 1000 * kSecond);
+  scene.ask(router, 1, {"SET", "big", std::string(1 << 20, 'x')}, 1);
+  scene.replies(router);
+  uint64_t next = 2;
+  const auto get = [&](uint64_t count) {
+    get_big(scene, router, next, next + count);
+    next += count;
+  };
+  get(20);
+  for (int i = 0; i < 40; ++i) {
+    get(4);  // as many as are answered until too much waits to leave
+    CHECK_FALSE(scene.net.reading(router));
+    scene.net.take_output(router);
+    scene.advance(10 * kSecond);
+  }
+  CHECK(scene.net.state(router) == FakeTransport::State::open);
+}
+
 TEST_CASE("Node: what a router sent is not run when it has not taken its replies for long (R20)") {
   Scene scene;
   const ConnId router = scene.router();
