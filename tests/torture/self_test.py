@@ -249,7 +249,7 @@ class Generations(Fixture):
         key = keys_of(0)[0]
         self.write([operation_line(client, client, "set", key, 10, 20, "returned", argument=f"v{client}")
                     for client in range(1, 25)] + [operation_line(30, 30, "get", key, 30, 40, "returned", result="x")])
-        auditor = Auditor(Cluster({}), self.board, self.directory, lambda: 1)
+        auditor = Auditor(Cluster({}), self.board, self.directory, lambda: 1, SEED)
         with contextlib.redirect_stdout(self.said):
             auditor.judge(0, auditor.files(0))
         self.assertIn("1 of 1 keys could not be judged", self.board.violations[0])
