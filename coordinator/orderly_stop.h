@@ -32,8 +32,8 @@ class OrderlyStop {
 
  private:
   Micros since_ = kNever;  // a stop is recorded, and nobody more has been found to have ended
-  std::set<MemberId>
-      ended_;  // who has been without a lease, each once: one that comes and goes delays nothing for ever
+  // Who has been without a lease, each once: one that comes and goes delays nothing for ever.
+  std::set<MemberId> ended_;
   Micros lapses_at_ = kNever;  // as it looks now
 };
 

@@ -208,8 +208,13 @@ void Node::tend_parked() {
     clients_.release(late.ticket.client);
   }
   if (!moved_meanwhile && before == door_state_) return;
-  const auto can_go_on = [this](const ParkedRequest& parked) {
-    if (parked.slot == protocol::kNoSlot) return may_run_everywhere(parked.writes);
+  std::optional<bool> writes_run_everywhere;  // looks at all slots, and thousands may wait for it
+  const auto can_go_on = [&](const ParkedRequest& parked) {
+    if (parked.slot == protocol::kNoSlot) {
+      if (!parked.writes) return may_run_everywhere(false);
+      if (!writes_run_everywhere) writes_run_everywhere = may_run_everywhere(true);
+      return *writes_run_everywhere;
+    }
     return door(parked.slot, parked.reads_here) != Door::waits;
   };
   for (const ParkedRequest& parked : parked_.take(can_go_on)) {

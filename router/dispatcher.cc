@@ -294,8 +294,9 @@ void Dispatcher::on_lost(Outstanding& request, const Lane& lane, Micros now) {
 Dispatcher::Fate Dispatcher::fate_of(const Outstanding& request, Micros now) const {
   Fate fate = Fate::deadly;
   for (const MemberId member : request.lost_at) {
-    if (member != kNoMember && links_.has_lapsed(member)) continue;
-    const bool replaced = member != kNoMember && links_.lane(request.place) != links_.member_lane(member);
+    if (member == kNoMember) return Fate::goes_on;
+    if (links_.has_lapsed(member)) continue;
+    const bool replaced = links_.lane(request.place) != links_.member_lane(member);
     if (!replaced || !links_.may_be_about_to_lapse(member, now)) return Fate::goes_on;
     fate = Fate::in_doubt;
   }

@@ -35,6 +35,16 @@ struct MoverFixture : RingFixture {
     if (plan.intention) ring.apply(*plan.intention);
     return plan;
   }
+  // n4 is to be added, and its goals are set.
+  void set_goals() {
+    REQUIRE(wish(ReshardVerb::add, "n4"));
+    REQUIRE(step().target);
+    REQUIRE(step().goals);
+  }
+  void cancel() {
+    REQUIRE(wish(ReshardVerb::cancel));
+    while (!idle(step())) continue;
+  }
   static bool idle(const Mover::Plan& plan) { return !plan.target && !plan.goals && !plan.intention; }
   // Everybody learns what it is to learn, or says so by an earlier table.
   void learn(TableVersion obeyed = 0) {
@@ -161,16 +171,11 @@ TEST_CASE("Mover.plan: what was learned for goals that were taken back counts no
   MoverFixture f;
   f.add("n4");
   f.grant_all();
-  REQUIRE(f.wish(ReshardVerb::add, "n4"));
-  REQUIRE(f.step().target);
-  REQUIRE(f.step().goals);
+  f.set_goals();
   f.learn();
   const TableVersion before = f.ring.version();
-  REQUIRE(f.wish(ReshardVerb::cancel));
-  while (!MoverFixture::idle(f.step())) continue;
-  REQUIRE(f.wish(ReshardVerb::add, "n4"));
-  REQUIRE(f.step().target);
-  REQUIRE(f.step().goals);
+  f.cancel();
+  f.set_goals();
   CHECK_FALSE(f.step().intention);
   f.learn(before);  // it was on its way
   CHECK_FALSE(f.step().intention);
@@ -182,15 +187,10 @@ TEST_CASE("Mover.plan: a new leader believes nothing that was learned for goals 
   MoverFixture f;
   f.add("n4");
   f.grant_all();
-  REQUIRE(f.wish(ReshardVerb::add, "n4"));
-  REQUIRE(f.step().target);
-  REQUIRE(f.step().goals);
+  f.set_goals();
   const TableVersion before = f.ring.version();
-  REQUIRE(f.wish(ReshardVerb::cancel));
-  while (!MoverFixture::idle(f.step())) continue;
-  REQUIRE(f.wish(ReshardVerb::add, "n4"));
-  REQUIRE(f.step().target);
-  REQUIRE(f.step().goals);
+  f.cancel();
+  f.set_goals();
   f.mover.begin();
   f.learn(before);  // it was on its way
   CHECK_FALSE(f.step().intention);
@@ -204,9 +204,7 @@ TEST_CASE("Mover.plan: when goals were to be taken back and it came to nothing, 
   MoverFixture f;
   const MemberId added = f.add("n4");
   f.grant_all();
-  REQUIRE(f.wish(ReshardVerb::add, "n4"));
-  REQUIRE(f.step().target);
-  REQUIRE(f.step().goals);
+  f.set_goals();
   f.leases.set_aside(added, f.now + 1);
   REQUIRE(f.mover.plan(f.ring, f.leases, f.now).goals);  // is lost
   f.now += 1;

@@ -440,14 +440,20 @@ TEST_CASE("Planner.plan: after an orderly stop everybody who has a place is wait
   REQUIRE(f.ring.placed_count() == 3);
 }
 
+// Of two members the first has all slots, and the second is absent.
+struct AbsentSecond : PlannerFixture {
+  AbsentSecond() : PlannerFixture(2) {
+    place({1});
+    grant({1, 2});
+    let_leases_end();
+    grant({1});
+    settle();
+    REQUIRE(state(2) == MemberState::absent);
+  }
+};
+
 TEST_CASE("Planner.plan: an absent member that no chain needs is forgotten after the time for repair") {
-  PlannerFixture f(2);
-  f.place({1});
-  f.grant({1, 2});
-  f.let_leases_end();
-  f.grant({1});
-  f.settle();
-  REQUIRE(f.state(2) == MemberState::absent);
+  AbsentSecond f;
   f.now += kRepair;
   f.grant({1});
   f.settle();
@@ -456,13 +462,7 @@ TEST_CASE("Planner.plan: an absent member that no chain needs is forgotten after
 }
 
 TEST_CASE("Planner.plan: leaders that follow each other go on with the time for which somebody is absent") {
-  PlannerFixture f(2);
-  f.place({1});
-  f.grant({1, 2});
-  f.let_leases_end();
-  f.grant({1});
-  f.settle();
-  REQUIRE(f.state(2) == MemberState::absent);
+  AbsentSecond f;
   const Micros absent_from = f.now;
   const bool comes_back = GENERATE(false, true);
   while (f.state(2) == MemberState::absent && f.now < absent_from + 2 * kRepair) {

@@ -8,6 +8,18 @@ using namespace chainring::node::test;
 
 namespace {
 
+// What a router is answered to an INCR, which may be one that it sends again.
+struct Increments {
+  Scene& scene;
+  auto operator()(ConnId conn, uint64_t number, bool again) const {
+    protocol::Request request;
+    request.number = number;
+    request.flags = protocol::kRequestWrite | (again ? protocol::kRequestAgain : 0);
+    scene.ask(conn, 1, {"INCR", "n"}, request);
+    return scene.replies(conn);
+  }
+};
+
 // GETs of the key `big` with the ids from `first` up to `end`, all in one batch.
 void get_big(Scene& scene, ConnId router, uint64_t first, uint64_t end) {
   std::string requests;
@@ -130,13 +142,7 @@ TEST_CASE("Node: a write that comes twice runs once and is answered twice (R20)"
 TEST_CASE("Node: a write that may have run is not run again when its sender was forgotten (R20)") {
   Scene scene;
   scene.serve({kSelf});
-  const auto increment = [&](ConnId conn, uint64_t number, bool again) {
-    protocol::Request request;
-    request.number = number;
-    request.flags = protocol::kRequestWrite | (again ? protocol::kRequestAgain : 0);
-    scene.ask(conn, 1, {"INCR", "n"}, request);
-    return scene.replies(conn);
-  };
+  const Increments increment{scene};
   ConnId router = scene.router();
   CHECK(increment(router, 1, true) == Said{"1 0 1 :1\r\n"});  // it had never come
   for (size_t i = 0; i < node::SenderLog::kSendersMax; ++i) increment(scene.router(concat(10 + i)), 1, false);
@@ -150,13 +156,7 @@ TEST_CASE("Node: a write that may have run is not run again when its sender was 
 TEST_CASE("Node: senders of which nothing was heard for long stand in nobody's way, and take no room (R11, R20)") {
   Scene scene;
   scene.serve({kSelf}, 2 * node::SenderLog::kSenderSilence);
-  const auto increment = [&](ConnId conn, uint64_t number, bool again) {
-    protocol::Request request;
-    request.number = number;
-    request.flags = protocol::kRequestWrite | (again ? protocol::kRequestAgain : 0);
-    scene.ask(conn, 1, {"INCR", "n"}, request);
-    return scene.replies(conn);
-  };
+  const Increments increment{scene};
   for (size_t i = 0; i <= node::SenderLog::kSendersMax; ++i) increment(scene.router(concat(10 + i)), 1, false);
   CHECK(increment(scene.router(), 1, true) == Said{"1 3 1 "});  // it may be one that was forgotten
   const size_t full = scene.node.store().chains().remembered_bytes();
